@@ -1,0 +1,1 @@
+"""Tools of the build. Nothing here is imported by a service."""
