@@ -54,12 +54,16 @@ def subclasses(error: type[MeshError]) -> Iterator[type[MeshError]]:
 
 
 def raised_reasons(package: str) -> set[str]:
-    """Return the reasons of the errors that the package itself defines."""
+    """Return the reasons of the errors that the package itself defines.
+
+    An error that passes on a reason it was given has none of its own.
+    """
     import_all(package)
     return {
-        error.__dict__["reason"]
+        error.reason
         for error in subclasses(MeshError)
-        if error.__module__.split(".")[0] == package and "reason" in error.__dict__
+        if error.__module__.split(".")[0] == package
+        and isinstance(error.__dict__.get("reason"), str)
     }
 
 
