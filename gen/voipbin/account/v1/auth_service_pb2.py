@@ -27,7 +27,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voipbin/account/v1/auth_service.proto\x12\x12voipbin.account.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"T\n\x10\x41uthLoginRequest\x12\x1c\n\x08username\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\"\n\x08password\x18\x02 \x01(\tB\x10\xbaH\x07r\x05\x10\x01\x18\xff\x01\xb2\xd4\x18\x02\x18\x01\"4\n\x11\x41uthLoginResponse\x12\x10\n\x08username\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t2\x87\x01\n\x0b\x41uthService\x12x\n\tAuthLogin\x12$.voipbin.account.v1.AuthLoginRequest\x1a%.voipbin.account.v1.AuthLoginResponse\"\x1e\xaa\xd4\x18\x04\x08\x01\x18\x01\x82\xd3\xe4\x93\x02\x10\"\x0b/auth/login:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voipbin/account/v1/auth_service.proto\x12\x12voipbin.account.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"T\n\x10\x41uthLoginRequest\x12\x1c\n\x08username\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\"\n\x08password\x18\x02 \x01(\tB\x10\xbaH\x07r\x05\x10\x01\x18\xff\x01\xb2\xd4\x18\x02\x18\x01\"4\n\x11\x41uthLoginResponse\x12\x10\n\x08username\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\"\x18\n\x16\x42ootstrapEnsureRequest\"\x88\x01\n\x17\x42ootstrapEnsureResponse\x12\x31\n\x05\x61\x64min\x18\x01 \x01(\x0b\x32\".voipbin.account.v1.BootstrapAgent\x12:\n\x0e\x63ustomer_admin\x18\x02 \x01(\x0b\x32\".voipbin.account.v1.BootstrapAgent\"\x8a\x01\n\x0e\x42ootstrapAgent\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x18\n\x08password\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\x12\x15\n\x05token\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x04 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x18\n\x08\x61gent_id\x18\x05 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x32\x87\x02\n\x0b\x41uthService\x12x\n\tAuthLogin\x12$.voipbin.account.v1.AuthLoginRequest\x1a%.voipbin.account.v1.AuthLoginResponse\"\x1e\xaa\xd4\x18\x04\x08\x01\x18\x01\x82\xd3\xe4\x93\x02\x10\"\x0b/auth/login:\x01*\x12~\n\x0f\x42ootstrapEnsure\x12*.voipbin.account.v1.BootstrapEnsureRequest\x1a+.voipbin.account.v1.BootstrapEnsureResponse\"\x12\xaa\xd4\x18\x0e\x08\x02\"\nsupervisorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,12 +38,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHLOGINREQUEST'].fields_by_name['username']._serialized_options = b'\272H\007r\005\020\001\030\377\001'
   _globals['_AUTHLOGINREQUEST'].fields_by_name['password']._loaded_options = None
   _globals['_AUTHLOGINREQUEST'].fields_by_name['password']._serialized_options = b'\272H\007r\005\020\001\030\377\001\262\324\030\002\030\001'
+  _globals['_BOOTSTRAPAGENT'].fields_by_name['password']._loaded_options = None
+  _globals['_BOOTSTRAPAGENT'].fields_by_name['password']._serialized_options = b'\262\324\030\002\030\001'
+  _globals['_BOOTSTRAPAGENT'].fields_by_name['token']._loaded_options = None
+  _globals['_BOOTSTRAPAGENT'].fields_by_name['token']._serialized_options = b'\262\324\030\002\030\001'
+  _globals['_BOOTSTRAPAGENT'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_BOOTSTRAPAGENT'].fields_by_name['customer_id']._serialized_options = b'\262\324\030\002\020\001'
+  _globals['_BOOTSTRAPAGENT'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_BOOTSTRAPAGENT'].fields_by_name['agent_id']._serialized_options = b'\262\324\030\002\020\001'
   _globals['_AUTHSERVICE'].methods_by_name['AuthLogin']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['AuthLogin']._serialized_options = b'\252\324\030\004\010\001\030\001\202\323\344\223\002\020\"\013/auth/login:\001*'
+  _globals['_AUTHSERVICE'].methods_by_name['BootstrapEnsure']._loaded_options = None
+  _globals['_AUTHSERVICE'].methods_by_name['BootstrapEnsure']._serialized_options = b'\252\324\030\016\010\002\"\nsupervisor'
   _globals['_AUTHLOGINREQUEST']._serialized_start=151
   _globals['_AUTHLOGINREQUEST']._serialized_end=235
   _globals['_AUTHLOGINRESPONSE']._serialized_start=237
   _globals['_AUTHLOGINRESPONSE']._serialized_end=289
-  _globals['_AUTHSERVICE']._serialized_start=292
-  _globals['_AUTHSERVICE']._serialized_end=427
+  _globals['_BOOTSTRAPENSUREREQUEST']._serialized_start=291
+  _globals['_BOOTSTRAPENSUREREQUEST']._serialized_end=315
+  _globals['_BOOTSTRAPENSURERESPONSE']._serialized_start=318
+  _globals['_BOOTSTRAPENSURERESPONSE']._serialized_end=454
+  _globals['_BOOTSTRAPAGENT']._serialized_start=457
+  _globals['_BOOTSTRAPAGENT']._serialized_end=595
+  _globals['_AUTHSERVICE']._serialized_start=598
+  _globals['_AUTHSERVICE']._serialized_end=861
 # @@protoc_insertion_point(module_scope)

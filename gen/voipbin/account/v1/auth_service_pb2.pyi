@@ -67,3 +67,88 @@ class AuthLoginResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AuthLoginResponse: _TypeAlias = AuthLoginResponse  # noqa: Y015
+
+@_typing.final
+class BootstrapEnsureRequest(_message.Message):
+    """Asks for the first agents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BootstrapEnsureRequest: _TypeAlias = BootstrapEnsureRequest  # noqa: Y015
+
+@_typing.final
+class BootstrapEnsureResponse(_message.Message):
+    """The first agents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADMIN_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ADMIN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def admin(self) -> Global___BootstrapAgent:
+        """The platform's super-admin."""
+
+    @_builtins.property
+    def customer_admin(self) -> Global___BootstrapAgent:
+        """The admin of a customer of its own, without platform rights."""
+
+    def __init__(
+        self,
+        *,
+        admin: Global___BootstrapAgent | None = ...,
+        customer_admin: Global___BootstrapAgent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "customer_admin", b"customer_admin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "customer_admin", b"customer_admin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BootstrapEnsureResponse: _TypeAlias = BootstrapEnsureResponse  # noqa: Y015
+
+@_typing.final
+class BootstrapAgent(_message.Message):
+    """One of the first agents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USERNAME_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    username: _builtins.str
+    """The agent's user name."""
+    password: _builtins.str
+    """The agent's password; empty unless this call created the agent."""
+    token: _builtins.str
+    """A fresh bearer token."""
+    customer_id: _builtins.str
+    """The agent's customer (UUID)."""
+    agent_id: _builtins.str
+    """The agent's id (UUID)."""
+    def __init__(
+        self,
+        *,
+        username: _builtins.str = ...,
+        password: _builtins.str = ...,
+        token: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "customer_id", b"customer_id", "password", b"password", "token", b"token", "username", b"username"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BootstrapAgent: _TypeAlias = BootstrapAgent  # noqa: Y015

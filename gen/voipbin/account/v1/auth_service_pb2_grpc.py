@@ -40,6 +40,11 @@ class AuthServiceStub:
                 request_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginRequest.SerializeToString,
                 response_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginResponse.FromString,
                 _registered_method=True)
+        self.BootstrapEnsure = channel.unary_unary(
+                '/voipbin.account.v1.AuthService/BootstrapEnsure',
+                request_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureRequest.SerializeToString,
+                response_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer:
@@ -58,6 +63,15 @@ class AuthServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BootstrapEnsure(self, request, context):
+        """Makes sure that a first customer with a super-admin agent and a second customer with a
+        customer admin exist, and returns a fresh token for each. A password is returned only by the
+        call that created its agent: it is stored as a hash and cannot be shown twice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -65,6 +79,11 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.AuthLogin,
                     request_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginRequest.FromString,
                     response_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginResponse.SerializeToString,
+            ),
+            'BootstrapEnsure': grpc.unary_unary_rpc_method_handler(
+                    servicer.BootstrapEnsure,
+                    request_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureRequest.FromString,
+                    response_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -95,6 +114,33 @@ class AuthService:
             '/voipbin.account.v1.AuthService/AuthLogin',
             voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginRequest.SerializeToString,
             voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BootstrapEnsure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.account.v1.AuthService/BootstrapEnsure',
+            voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureRequest.SerializeToString,
+            voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureResponse.FromString,
             options,
             channel_credentials,
             insecure,

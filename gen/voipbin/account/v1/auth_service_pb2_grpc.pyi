@@ -24,6 +24,11 @@ class AuthServiceStub:
     - INVALID_ARGUMENT / LOGIN_FAILED: no such agent, or the password is wrong; which of the two
       is not told.
     """
+    BootstrapEnsure: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.BootstrapEnsureRequest, _auth_service_pb2.BootstrapEnsureResponse]
+    """Makes sure that a first customer with a super-admin agent and a second customer with a
+    customer admin exist, and returns a fresh token for each. A password is returned only by the
+    call that created its agent: it is stored as a hash and cannot be shown twice.
+    """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     """Signing in."""
@@ -40,6 +45,17 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - INVALID_ARGUMENT / LOGIN_FAILED: no such agent, or the password is wrong; which of the two
           is not told.
+        """
+
+    @_abc_1.abstractmethod
+    def BootstrapEnsure(
+        self,
+        request: _auth_service_pb2.BootstrapEnsureRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.BootstrapEnsureRequest, _abc.Awaitable[_auth_service_pb2.BootstrapEnsureResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.BootstrapEnsureResponse]:
+        """Makes sure that a first customer with a super-admin agent and a second customer with a
+        customer admin exist, and returns a fresh token for each. A password is returned only by the
+        call that created its agent: it is stored as a hash and cannot be shown twice.
         """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _aio.Server) -> None: ...
