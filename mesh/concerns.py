@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
 import protovalidate
@@ -78,8 +78,9 @@ class DeadlineConcern:
             return
         limit = self._longest_s if left is None else min(left, self._longest_s)
         ambient.set_deadline(time.monotonic() + limit)
+        timer = asyncio.timeout(limit)
         try:
-            async with asyncio.timeout(limit) as timer:
+            async with timer:
                 yield
         except TimeoutError:
             if not timer.expired():
@@ -100,8 +101,8 @@ class ValidationConcern:
             violations = self._violations(rpc)
             if violations:
                 first = violations[0]
-                summary = f"{first.field}: {first.description}" if first.field else (
-                    first.description
+                summary = (
+                    f"{first.field}: {first.description}" if first.field else (first.description)
                 )
                 raise InvalidArgument(f"The request is invalid: {summary}", violations=violations)
         yield
@@ -114,9 +115,17 @@ class ValidationConcern:
         ]
 
 
-def field_path(path: object) -> str:
+def field_path(path: Any) -> str:
     """Return a violation's path as text, for example `destinations[0].target`."""
     parts: list[str] = []
-    for element in getattr(path, "elements", ()):
-        parts.append(element.field_name)
-    return ".".join(parts)
+    for element in path.elements:
+        parts.append(f".{element.field_name}{_subscript(element)}")
+    return "".join(parts).removeprefix(".")
+
+
+def _subscript(element: Any) -> str:
+    kind = element.WhichOneof("subscript")
+    if kind is None:
+        return ""
+    value = getattr(element, kind)
+    return f"[{value!r}]" if kind == "string_key" else f"[{value}]"

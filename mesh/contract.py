@@ -107,9 +107,7 @@ def reason_enums(*files: FileDescriptor) -> Iterator[EnumDescriptor]:
 def reasons(enum: EnumDescriptor) -> dict[str, EnumValueDescriptor]:
     """Return the enum's values by reason: the name without `ERROR_REASON_`, the zero left out."""
     prefix = "ERROR_REASON_"
-    return {
-        value.name.removeprefix(prefix): value for value in enum.values if value.number != 0
-    }
+    return {value.name.removeprefix(prefix): value for value in enum.values if value.number != 0}
 
 
 def reason_policy(value: EnumValueDescriptor) -> options_pb2.ReasonPolicy:

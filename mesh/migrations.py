@@ -59,7 +59,7 @@ def _upgrade(connection: Connection, folder: Path) -> None:
     script = ScriptDirectory.from_config(config)
 
     def to_head(revision: Any, _context: MigrationContext) -> Any:
-        return script._upgrade_revs("head", revision)  # noqa: SLF001  (what `upgrade` itself calls)
+        return script._upgrade_revs("head", revision)
 
     with EnvironmentContext(config, script, fn=to_head, destination_rev="head") as environment:
         environment.configure(

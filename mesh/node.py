@@ -54,7 +54,7 @@ class Node:
 
     `servicers` are served behind every concern; `owns` is started in order and stopped in
     reverse; `extra` is asked, once the node listens, for what its run file says beside the gRPC
-    address. `authenticator` replaces peer tokens.
+    address.
     """
 
     def __init__(
@@ -65,14 +65,12 @@ class Node:
         servicers: Sequence[Servicer] = (),
         owns: Sequence[Owned] = (),
         extra: Callable[[], Mapping[str, Any]] = dict,
-        authenticator: PeerAuthenticator | None = None,
     ) -> None:
         self.name = name
         self._settings = settings
         self._servicers = tuple(servicers)
         self._owns = tuple(owns)
         self._extra = extra
-        self._authenticator = authenticator
         self._started: list[Owned] = []
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
@@ -161,7 +159,7 @@ class Node:
 
     def _concerns(self) -> list[Concern]:
         host, _, port = self._settings.grpc_listen.rpartition(":")
-        authenticator = self._authenticator or TokenAuthenticator(self._settings.peer_digests())
+        authenticator: PeerAuthenticator = TokenAuthenticator(self._settings.peer_digests())
         return [
             TelemetryConcern(host, int(port)),
             ErrorConcern(),

@@ -43,7 +43,11 @@ class UnaryCall:
         self._inner = inner
 
     async def __call__(
-        self, request: Any, timeout: float | None = None, metadata: Any = None, **options: Any
+        self,
+        request: Any,
+        timeout: float | None = None,  # noqa: ASYNC109  (the generated stubs' own parameter)
+        metadata: Any = None,
+        **options: Any,
     ) -> Any:
         """Ask and return the response; raises RemoteError or DeadlineExceeded.
 
@@ -67,7 +71,11 @@ class StreamingCall:
         self._inner = inner
 
     async def __call__(
-        self, request: Any, timeout: float | None = None, metadata: Any = None, **options: Any
+        self,
+        request: Any,
+        timeout: float | None = None,  # noqa: ASYNC109  (the generated stubs' own parameter)
+        metadata: Any = None,
+        **options: Any,
     ) -> AsyncIterator[Any]:
         """Ask and iterate over the responses; raises RemoteError or DeadlineExceeded."""
         with _asking(self._asker, self._method):
@@ -89,9 +97,13 @@ class StreamingCall:
 def _asking(asker: Asker, method: str) -> Iterator[None]:
     name = method.removeprefix("/")
     host, _, port = asker.address.rpartition(":")
-    attributes = {"rpc.system.name": "grpc", "rpc.method": name, "server.address": host}
+    attributes: dict[str, str | bool | int | float] = {
+        "rpc.system.name": "grpc",
+        "rpc.method": name,
+        "server.address": host,
+    }
     if port.isdigit():
-        attributes |= {"server.port": int(port)}
+        attributes["server.port"] = int(port)
     start, code = time.monotonic(), "OK"
     with spans.span(name, spans.CLIENT, attributes) as span:
         try:

@@ -110,7 +110,7 @@ class RemoteError(MeshError):
         for packed in status.details:
             for kind in _KNOWN_DETAILS:
                 detail = kind()
-                if packed.Is(detail.DESCRIPTOR) and packed.Unpack(detail):
+                if packed.TypeName() == detail.DESCRIPTOR.full_name and packed.Unpack(detail):
                     received.append(detail)
         self._received = tuple(received)
         for detail in received:

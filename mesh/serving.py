@@ -58,19 +58,19 @@ class MeshInterceptor(grpc.aio.ServerInterceptor):
         self._methods = {
             contract.rpc_path(method): method for service in services for method in service.methods
         }
-        self._wrapped: dict[str, tuple[Any, Any]] = {}
+        self._wrapped: dict[str, tuple[Any, grpc.RpcMethodHandler[Any, Any]]] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
         ],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Return the wrapped handler; None (no such RPC) stays None and is UNIMPLEMENTED."""
-        handler: Any = await continuation(handler_call_details)
+        handler = await continuation(handler_call_details)
         if handler is None:
-            return handler
+            return None
         path = handler_call_details.method
         known = self._wrapped.get(path)
         if known is None or known[0] is not handler:

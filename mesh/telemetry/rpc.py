@@ -28,7 +28,7 @@ class TelemetryConcern:
     """Names the request, continues the caller's trace and measures the RPC."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._address = {"server.address": host, "server.port": port}
+        self._address: spans.Attributes = {"server.address": host, "server.port": port}
 
     @asynccontextmanager
     async def around(self, rpc: Rpc) -> AsyncIterator[None]:

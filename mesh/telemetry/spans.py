@@ -57,7 +57,7 @@ def traceparent() -> str:
 
 @contextmanager
 def remote_parent(stored: str) -> Iterator[None]:
-    """Continue the trace of a stored or received `traceparent`; `""` or a broken one starts anew."""
+    """Continue the trace of a stored `traceparent`; `""` or a broken one starts a new trace."""
     carrier = {TRACEPARENT_HEADER: stored} if stored else {}
     token = otel_context.attach(_propagator.extract(carrier, context=otel_context.Context()))
     try:
