@@ -1,0 +1,263 @@
+"""The rules of calls: pure, no I/O. What a call is, where it may go, and how it ends."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+
+class AddressType(enum.StrEnum):
+    """What an address's target is (CONTRACT.md section 2.5)."""
+
+    UNSPECIFIED = ""
+    AGENT = "agent"
+    AI = "ai"
+    AI_TEAM = "ai_team"
+    CONFERENCE = "conference"
+    EMAIL = "email"
+    EXTENSION = "extension"
+    LINE = "line"
+    SIP = "sip"
+    TEL = "tel"
+    WEBCHAT = "webchat"
+    WEB_SESSION = "web_session"
+    WHATSAPP = "whatsapp"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One end of a call."""
+
+    type: AddressType
+    target: str
+    target_name: str = ""
+    """The display name shown to the other side."""
+    name: str = ""
+    detail: str = ""
+
+    def to_plain(self) -> dict[str, str]:
+        """Return the address as JSON, for storage."""
+        return {
+            "type": self.type.value,
+            "target": self.target,
+            "target_name": self.target_name,
+            "name": self.name,
+            "detail": self.detail,
+        }
+
+    @classmethod
+    def of_plain(cls, stored: Mapping[str, Any]) -> Address:
+        """Return the address that `to_plain` stored."""
+        return cls(**{**stored, "type": AddressType(stored["type"])})
+
+
+class Anonymous(enum.StrEnum):
+    """Whether the caller is hidden from the callee."""
+
+    YES = "yes"
+    NO = "no"
+    AUTO = "auto"
+    """The platform decides; today the same as `no`."""
+
+
+class CallStatus(enum.StrEnum):
+    """Where a call stands (CONTRACT.md section 3.2)."""
+
+    DIALING = "dialing"
+    RINGING = "ringing"
+    PROGRESSING = "progressing"
+    TERMINATING = "terminating"
+    CANCELING = "canceling"
+    HANGUP = "hangup"
+
+
+NEXT: Final[Mapping[CallStatus, frozenset[CallStatus]]] = {
+    CallStatus.DIALING: frozenset(
+        {
+            CallStatus.RINGING,
+            CallStatus.PROGRESSING,
+            CallStatus.TERMINATING,
+            CallStatus.CANCELING,
+            CallStatus.HANGUP,
+        }
+    ),
+    CallStatus.RINGING: frozenset(
+        {
+            CallStatus.PROGRESSING,
+            CallStatus.TERMINATING,
+            CallStatus.CANCELING,
+            CallStatus.HANGUP,
+        }
+    ),
+    CallStatus.PROGRESSING: frozenset({CallStatus.TERMINATING, CallStatus.HANGUP}),
+    CallStatus.TERMINATING: frozenset({CallStatus.HANGUP}),
+    CallStatus.CANCELING: frozenset({CallStatus.HANGUP}),
+    CallStatus.HANGUP: frozenset(),
+}
+"""Where a call may go from each status (CONTRACT.md section 3.2)."""
+
+ENDING: Final[Mapping[CallStatus, CallStatus]] = {
+    CallStatus.DIALING: CallStatus.CANCELING,
+    CallStatus.RINGING: CallStatus.CANCELING,
+    CallStatus.PROGRESSING: CallStatus.TERMINATING,
+}
+"""What our own hangup makes of each status; the others stay as they are (section 3.2)."""
+
+
+def may_go(status: CallStatus, to: CallStatus) -> bool:
+    """Tell whether a call may go from one status to another."""
+    return to in NEXT[status]
+
+
+def may_come_from(to: CallStatus) -> frozenset[CallStatus]:
+    """Return every status from which a call may go to `to`; for a conditional UPDATE."""
+    return frozenset(status for status, next_ones in NEXT.items() if to in next_ones)
+
+
+class HangupBy(enum.StrEnum):
+    """Who ended a call."""
+
+    REMOTE = "remote"
+    LOCAL = "local"
+
+
+class HangupReason(enum.StrEnum):
+    """Why a call ended."""
+
+    NORMAL = "normal"
+    FAILED = "failed"
+    BUSY = "busy"
+    CANCEL = "cancel"
+    TIMEOUT = "timeout"
+    NOANSWER = "noanswer"
+    DIALOUT = "dialout"
+    AMD = "amd"
+
+
+class DialState(enum.StrEnum):
+    """How far the dialer is with a call."""
+
+    QUEUED = "queued"
+    """Committed; nobody dials it yet."""
+    CLAIMED = "claimed"
+    """One instance, the row's `owner`, dials it."""
+    DONE = "done"
+    """Nothing is left to do on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialroute:
+    """One carrier to try."""
+
+    id: UUID
+    """The route's id; for a forced provider the provider's id."""
+    provider_id: UUID
+
+    def to_plain(self) -> dict[str, str]:
+        """Return the dialroute as JSON, for storage."""
+        return {"id": str(self.id), "provider_id": str(self.provider_id)}
+
+    @classmethod
+    def of_plain(cls, stored: Mapping[str, Any]) -> Dialroute:
+        """Return the dialroute that `to_plain` stored."""
+        return cls(UUID(stored["id"]), UUID(stored["provider_id"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one destination of a creation."""
+
+    call_id: UUID
+    admitted: bool
+    reason: str = ""
+    message: str = ""
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the outcome as JSON, for storage."""
+        return {
+            "call_id": str(self.call_id),
+            "admitted": self.admitted,
+            "reason": self.reason,
+            "message": self.message,
+        }
+
+    @classmethod
+    def of_plain(cls, stored: Mapping[str, Any]) -> Outcome:
+        """Return the outcome that `to_plain` stored."""
+        return cls(**{**stored, "call_id": UUID(stored["call_id"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One outgoing call as its row stands; `models.CallRow` says what each field means."""
+
+    id: UUID
+    creation_id: UUID
+    position: int
+    customer_id: UUID
+    flow_id: UUID | None
+    activeflow_id: UUID | None
+    source: Address
+    destination: Address
+    anonymous: Anonymous
+    metadata: Mapping[str, Any]
+    status: CallStatus
+    dialroutes: tuple[Dialroute, ...]
+    dial_not_after: datetime
+    dial_state: DialState
+    tm_create: datetime
+    hangup_by: HangupBy | None = None
+    hangup_reason: HangupReason | None = None
+    hangup_detail: str = ""
+    hangup_cause: int | None = None
+    hangup_requested_at: datetime | None = None
+    provider_id: UUID | None = None
+    sip_code: int = 0
+    sip_reason: str = ""
+    current_action: Mapping[str, Any] | None = None
+    owner: str | None = None
+    traceparent: str = ""
+    request_id: str = ""
+    tm_progressing: datetime | None = None
+    tm_ringing: datetime | None = None
+    tm_hangup: datetime | None = None
+    tm_update: datetime | None = None
+    tm_delete: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One INVITE transaction of a call, as far as people are shown it."""
+
+    id: UUID
+    sequence: int
+    provider_id: UUID | None
+    sip_call_id: str
+    request_uri: str
+    remote_address: str
+    sip_code: int
+    """The final SIP status; 0 when none came."""
+    sip_reason: str
+    codec: str
+    tm_invite: datetime
+    tm_trying: datetime | None
+    tm_ringing: datetime | None
+    tm_answered: datetime | None
+    tm_end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """One CallsCreate that happened, or the tombstone of one that must not."""
+
+    id: UUID
+    voided: bool
+    fingerprint: str
+    """SHA-256 of the request in hexadecimal; empty on a tombstone."""
+    outcomes: tuple[Outcome, ...]
+    tm_create: datetime
+    customer_id: UUID | None = None

@@ -1,0 +1,188 @@
+"""The tables of calls: what was asked for, what became of it, and what was on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlmodel import Field
+
+from call_manager.tables import Table
+from mesh.database import Json, UtcDateTime, Uuid
+
+
+def _uuid(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Uuid(), nullable=nullable))
+
+
+def _text(length: int | None = None, *, nullable: bool = False) -> Any:
+    kind = Text() if length is None else String(length)
+    return Field(default=None, sa_column=Column(kind, nullable=nullable))
+
+
+def _integer(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Integer(), nullable=nullable))
+
+
+def _json(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Json(), nullable=nullable))
+
+
+def _time(*, nullable: bool = True) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime(), nullable=nullable))
+
+
+def _call_id() -> Any:
+    return Field(sa_column=Column(Uuid(), ForeignKey("call.id"), nullable=False))
+
+
+class CallCreationRow(Table, table=True):
+    """One CallsCreate, or the tombstone of one that must never happen."""
+
+    __tablename__ = "call_creation"
+
+    id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
+    customer_id: UUID | None = _uuid(nullable=True)
+    """Unset on a tombstone."""
+    fingerprint: str | None = _text(64, nullable=True)
+    """SHA-256 of the request, in hexadecimal; unset on a tombstone."""
+    voided: bool = Field(sa_column=Column(Boolean(), nullable=False))
+    outcomes: list[dict[str, Any]] = _json()
+    """One per destination, in order: `call_id`, `admitted`, `reason`, `message`."""
+    tm_create: datetime = _time(nullable=False)
+
+
+class CallRow(Table, table=True):
+    """One call, with the plan the dialer follows."""
+
+    __tablename__ = "call"
+    __table_args__ = (
+        UniqueConstraint("creation_id", "position"),
+        Index(None, "customer_id", "tm_create", "id"),
+        # The dialer looks for the few calls that are not done among all that ever were.
+        Index(None, "dial_state", "tm_create"),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
+    creation_id: UUID = Field(
+        sa_column=Column(Uuid(), ForeignKey("call_creation.id"), nullable=False)
+    )
+    position: int = _integer()
+    """The destination's place in the request, from 0."""
+    customer_id: UUID = _uuid()
+    flow_id: UUID | None = _uuid(nullable=True)
+    activeflow_id: UUID | None = _uuid(nullable=True)
+    source: dict[str, Any] = _json()
+    """`domain.Address` as JSON; the source as it was chosen, not as it was asked for."""
+    destination: dict[str, Any] = _json()
+    anonymous: str = _text(8)
+    metadata_: dict[str, Any] = Field(sa_column=Column("metadata", Json(), nullable=False))
+    """`mesh.metadata.to_plain` of the metadata that came with the creation."""
+
+    status: str = _text(16)
+    hangup_by: str | None = _text(16, nullable=True)
+    hangup_reason: str | None = _text(16, nullable=True)
+    hangup_detail: str = _text()
+    hangup_cause: int | None = _integer(nullable=True)
+    """The cause a hangup was asked with (`domain.Cause`); unset when nobody asked."""
+    hangup_requested_at: datetime | None = _time()
+    provider_id: UUID | None = _uuid(nullable=True)
+    sip_code: int = _integer()
+    sip_reason: str = _text()
+    current_action: dict[str, Any] | None = _json(nullable=True)
+    """`convert.action_to_plain` of the action that runs now."""
+
+    dialroutes: list[dict[str, Any]] = _json()
+    """`domain.Dialroute` as JSON, in the order to try them."""
+    dial_not_after: datetime = _time(nullable=False)
+    dial_state: str = _text(16)
+    """`domain.DialState`."""
+    owner: str | None = _text(64, nullable=True)
+    """The instance that claimed the call; unset until then."""
+    traceparent: str = _text(64)
+    request_id: str = _text(64)
+
+    tm_progressing: datetime | None = _time()
+    tm_ringing: datetime | None = _time()
+    tm_hangup: datetime | None = _time()
+    tm_create: datetime = _time(nullable=False)
+    tm_update: datetime | None = _time()
+    tm_delete: datetime | None = _time()
+
+
+class CallAttemptRow(Table, table=True):
+    """One INVITE transaction: what `channel.InviteRecord`, `DialogRecord`, `AttemptOutcome` say."""
+
+    __tablename__ = "call_attempt"
+    __table_args__ = (UniqueConstraint("call_id", "sequence"), Index(None, "state"))
+
+    id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
+    call_id: UUID = _call_id()
+    sequence: int = _integer()
+    """1 for the call's first INVITE, counting up over all its legs."""
+    provider_id: UUID | None = _uuid(nullable=True)
+    state: str = _text(16)
+    """`channel.AttemptState`."""
+    dial_config: dict[str, Any] = _json()
+    """`dialing.DialConfig.snapshot`: what the INVITE was made of, without the password."""
+
+    sip_call_id: str = _text()
+    branch: str = _text()
+    from_tag: str = _text()
+    cseq: int = _integer()
+    local_address: str = _text()
+    remote_address: str = _text()
+    request_uri: str = _text()
+    from_header: str = _text()
+    to_header: str = _text()
+
+    dialog_to_header: str | None = _text(nullable=True)
+    """Set, like the other dialog fields, once a 2xx came."""
+    remote_target: str | None = _text(nullable=True)
+    route_set: list[str] | None = _json(nullable=True)
+    local_cseq: int | None = _integer(nullable=True)
+    codec: str = _text()
+    """Empty before answer."""
+
+    sip_code: int | None = _integer(nullable=True)
+    sip_reason: str = _text()
+    tm_invite: datetime = _time(nullable=False)
+    tm_trying: datetime | None = _time()
+    tm_ringing: datetime | None = _time()
+    tm_answered: datetime | None = _time()
+    tm_end: datetime | None = _time()
+
+
+class SipMessageRow(Table, table=True):
+    """One datagram of a call, in the order they passed the socket."""
+
+    __tablename__ = "sip_message"
+    __table_args__ = (Index(None, "call_id", "seq"),)
+
+    seq: int | None = Field(
+        default=None,
+        # SQLite numbers rows by itself only when the key is exactly INTEGER.
+        sa_column=Column(
+            BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
+        ),
+    )
+    call_id: UUID = _call_id()
+    at: datetime = _time(nullable=False)
+    sent: bool = Field(sa_column=Column(Boolean(), nullable=False))
+    method: str = _text()
+    local_address: str = _text()
+    remote_address: str = _text()
+    raw: bytes = Field(sa_column=Column(LargeBinary(), nullable=False))

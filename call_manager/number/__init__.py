@@ -1,0 +1,1 @@
+"""The customers' own numbers, which a call may show as its source."""

@@ -1,0 +1,1 @@
+"""What a customer set for its outgoing calls."""

@@ -1,0 +1,30 @@
+"""The table of outbound configurations (CONTRACT.md section 2.8), as far as a source needs it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Column, Index, text
+from sqlmodel import Field
+
+from call_manager.tables import Table
+from mesh.database import UtcDateTime, Uuid
+
+_ALIVE = text("tm_delete IS NULL")
+
+
+class OutboundConfigRow(Table, table=True):
+    """One customer's outbound configuration; a customer has at most one that is not deleted."""
+
+    __tablename__ = "outbound_config"
+    __table_args__ = (
+        Index(None, "customer_id", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
+    customer_id: UUID = Field(sa_column=Column(Uuid(), nullable=False))
+    default_outgoing_source_number_id: UUID | None = Field(default=None, sa_column=Column(Uuid()))
+    tm_create: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
+    tm_update: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
+    tm_delete: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
