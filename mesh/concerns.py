@@ -117,15 +117,11 @@ class ValidationConcern:
 
 def field_path(path: Any) -> str:
     """Return a violation's path as text, for example `destinations[0].target`."""
-    parts: list[str] = []
-    for element in path.elements:
-        parts.append(f".{element.field_name}{_subscript(element)}")
+    parts = [f".{element.field_name}{_subscript(element)}" for element in path.elements]
     return "".join(parts).removeprefix(".")
 
 
 def _subscript(element: Any) -> str:
-    kind = element.WhichOneof("subscript")
-    if kind is None:
-        return ""
-    value = getattr(element, kind)
-    return f"[{value!r}]" if kind == "string_key" else f"[{value}]"
+    # The violations are messages of protovalidate's own runtime: a oneof is one attribute.
+    chosen = element.subscript
+    return "" if chosen is None else f"[{chosen.value!r}]"

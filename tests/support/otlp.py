@@ -34,7 +34,9 @@ class Collector:
     endpoint: str = ""
     spans: list[ReceivedSpan] = field(default_factory=list)
 
-    async def Export(self, request: Any, _context: Any) -> Any:
+    async def Export(  # noqa: N802  (the protocol's name)
+        self, request: Any, _context: Any
+    ) -> Any:
         for resource in request.resource_spans:
             service = _attributes(resource.resource.attributes).get("service.name", "")
             for scope in resource.scope_spans:
