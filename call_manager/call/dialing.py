@@ -1,0 +1,145 @@
+"""From a call and a carrier's configuration to what the channel dials (pure).
+
+CONTRACT.md section 3.7 with the decisions of section 7. A caller that is shown travels in From
+alone: carriers check P-Asserted-Identity against what they rented out, so we assert nothing that
+nobody asked us to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from call_manager.call.domain import Address, AddressType, Anonymous, Call
+from call_manager.channel import Credentials, DialTarget
+
+LOCAL: Final = "{local}"
+"""Stands for the channel's own advertised address (`channel.DialTarget`)."""
+
+ANONYMOUS_URI: Final = "sip:anonymous@anonymous.invalid"
+"""Who a hidden caller says to be (RFC 3323 section 4.1)."""
+
+# What a user part may hold as it is (RFC 3261 section 25.1: unreserved, user-unreserved and
+# escapes), and `#`, which the grammar wants escaped but carriers' prefixes mean literally: every
+# stack we measured sends it as it is, and a carrier that gets `%23` does not know the prefix.
+_ESCAPED_IN_USER: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9_.!~*'()&=+$,;?/#%-]")
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253})(?::([0-9]{1,5}))?")
+_SEPARATORS: Final = re.compile(r"[ ().-]")
+
+
+class Undialable(ValueError):
+    """A carrier's configuration cannot be put on the wire; the text says why in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialConfig:
+    """What the dialer needs to know of a carrier."""
+
+    provider_id: UUID
+    hostname: str
+    """A host name or IP literal, with `:port` where it is not 5060."""
+    tech_prefix: str = ""
+    tech_postfix: str = ""
+    tech_headers: tuple[tuple[str, str], ...] = ()
+    codecs: tuple[str, ...] = ()
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what an attempt keeps of it, as JSON: everything but the password."""
+        return {
+            "hostname": self.hostname,
+            "tech_prefix": self.tech_prefix,
+            "tech_postfix": self.tech_postfix,
+            "tech_headers": [[name, value] for name, value in self.tech_headers],
+            "codecs": list(self.codecs),
+            "username": self.username,
+        }
+
+
+def dial_target(call: Call, config: DialConfig) -> DialTarget:
+    """Return the leg to place for `call` at this carrier.
+
+    The INVITE goes to the carrier's hostname, whatever the Request-URI says. Raises Undialable.
+    """
+    host, port = split_host(config.hostname)
+    to_number = call.destination.type is AddressType.TEL
+    return DialTarget(
+        call_id=call.id,
+        request_uri=request_uri(call.destination, config),
+        host=host,
+        port=port,
+        from_uri=ANONYMOUS_URI if _hidden(call) else from_uri(call.source),
+        from_display="Anonymous" if _hidden(call) else call.source.target_name,
+        headers=(*config.tech_headers, *_privacy(call)),
+        codecs=config.codecs if to_number else (),
+        credentials=Credentials(config.username, config.password) if config.username else None,
+    )
+
+
+def split_host(text: str) -> tuple[str, int | None]:
+    """Split `host[:port]`; an IPv6 literal loses its brackets. Raises Undialable."""
+    match = _HOST.fullmatch(text)
+    if match is None or (match[2] is not None and not 0 < int(match[2]) <= 65_535):
+        raise Undialable("The carrier's hostname is no host name or address with a port.")
+    return match[1].strip("[]"), int(match[2]) if match[2] is not None else None
+
+
+def request_uri(destination: Address, config: DialConfig) -> str:
+    """Return the Request-URI.
+
+    A number is wrapped in the carrier's prefix and postfix; what follows an `@` in the postfix
+    takes the hostname's place, so that there is never a second `@`. A SIP address is itself: the
+    carrier's host, headers and credentials apply to it, prefix, postfix and codecs do not.
+    """
+    if destination.type is AddressType.SIP:
+        return sip_uri(destination.target)
+    postfix, at, domain = config.tech_postfix.partition("@")
+    split_host(domain if at else config.hostname)
+    user = escape_user(f"{config.tech_prefix}{destination.target}{postfix}")
+    return f"sip:{user}@{domain if at else config.hostname}"
+
+
+def from_uri(source: Address) -> str:
+    """Return the From address of a caller that is shown."""
+    match source.type:
+        case AddressType.SIP:
+            return sip_uri(source.target)
+        case AddressType.TEL:
+            return f"sip:{escape_user(bare_number(source.target))}@{LOCAL}"
+    return f"sip:{escape_user(source.target)}@{LOCAL}"
+
+
+def sip_uri(target: str) -> str:
+    """Return `user@host[:port]`, with or without `sip:`, as a SIP URI. Raises Undialable."""
+    user, at, host = target.removeprefix("sip:").rpartition("@")
+    if not at or not user:
+        raise Undialable("A SIP address is user@host or user@host:port.")
+    split_host(host)
+    return f"sip:{escape_user(user)}@{host}"
+
+
+def escape_user(text: str) -> str:
+    """Escape what the user part of a SIP URI may not hold as it is (RFC 3261 section 19.1.2)."""
+    return _ESCAPED_IN_USER.sub(
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8")), text
+    )
+
+
+def bare_number(target: str) -> str:
+    """Return a tel target without the separators people write (RFC 3966 section 3)."""
+    return _SEPARATORS.sub("", target)
+
+
+def _hidden(call: Call) -> bool:
+    return call.anonymous is Anonymous.YES
+
+
+def _privacy(call: Call) -> tuple[tuple[str, str], ...]:
+    if not _hidden(call):
+        return ()
+    number = bare_number(call.source.target)
+    # Who is calling, for the carrier alone (RFC 3325 sections 9.1 and 9.3).
+    return (("P-Asserted-Identity", f"<tel:{number}>"), ("Privacy", "id"))

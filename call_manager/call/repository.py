@@ -1,0 +1,242 @@
+"""All SQL over calls and their creations; every function takes the transaction it runs in.
+
+A status changes only here, by a conditional UPDATE that names the statuses it may come from, so
+that two who act at once cannot both win.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, Select, Update, select, update
+
+# This form of INSERT … ON CONFLICT compiles on SQLite as well; SQLite's own does not the other way.
+from sqlalchemy.dialects.postgresql import insert
+
+from call_manager.call import hangup
+from call_manager.call.domain import (
+    ENDING,
+    Address,
+    Anonymous,
+    Attempt,
+    Call,
+    CallStatus,
+    Creation,
+    Dialroute,
+    DialState,
+    HangupBy,
+    HangupReason,
+    Outcome,
+    may_come_from,
+)
+from call_manager.call.models import CallAttemptRow, CallCreationRow, CallRow
+from mesh.database import Transaction
+from mesh.pagination import PageRequest, page
+
+CALLS: Final = CallRow.__table__  # type: ignore[attr-defined]
+CREATIONS: Final = CallCreationRow.__table__  # type: ignore[attr-defined]
+ATTEMPTS: Final = CallAttemptRow.__table__  # type: ignore[attr-defined]
+
+ATTEMPTS_MAX: Final = 100
+"""The most attempts one call is shown with; a call makes a handful."""
+
+_CALL_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Call))
+_ATTEMPT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Attempt))
+
+
+async def insert_creation(tx: Transaction, creation: Creation) -> bool:
+    """Store a creation or a tombstone; False when its id is taken, whoever came first."""
+    values = {
+        "id": creation.id,
+        "customer_id": creation.customer_id,
+        "fingerprint": creation.fingerprint or None,
+        "voided": creation.voided,
+        "outcomes": [outcome.to_plain() for outcome in creation.outcomes],
+        "tm_create": creation.tm_create,
+    }
+    statement = insert(CREATIONS).values(values).on_conflict_do_nothing(index_elements=["id"])
+    return bool(await tx.all(statement.returning(CREATIONS.c.id)))
+
+
+async def creation(tx: Transaction, creation_id: UUID) -> Creation | None:
+    """Return the creation or tombstone of that id, or None."""
+    row = await tx.one_or_none(select(CREATIONS).where(CREATIONS.c.id == creation_id))
+    if row is None:
+        return None
+    outcomes = tuple(Outcome.of_plain(stored) for stored in row["outcomes"])
+    return Creation(
+        id=row["id"],
+        voided=row["voided"],
+        fingerprint=row["fingerprint"] or "",
+        outcomes=outcomes,
+        tm_create=row["tm_create"],
+        customer_id=row["customer_id"],
+    )
+
+
+async def insert_calls(tx: Transaction, calls: Sequence[Call]) -> bool:
+    """Store the calls of one creation; False when any of their ids is taken."""
+    values = [_values(call) for call in calls]
+    statement = insert(CALLS).values(values).on_conflict_do_nothing(index_elements=["id"])
+    return len(await tx.all(statement.returning(CALLS.c.id))) == len(calls)
+
+
+async def calls_of(tx: Transaction, creation_id: UUID) -> tuple[Call, ...]:
+    """Return the calls of a creation in the order of its destinations."""
+    statement = select(CALLS).where(CALLS.c.creation_id == creation_id)
+    return tuple(call_of(row) for row in await tx.all(statement.order_by(CALLS.c.position)))
+
+
+async def call(tx: Transaction, call_id: UUID) -> Call | None:
+    """Return one call, deleted or not, or None."""
+    row = await tx.one_or_none(select(CALLS).where(CALLS.c.id == call_id))
+    return call_of(row) if row is not None else None
+
+
+async def calls_page(
+    tx: Transaction, customer_id: UUID, request: PageRequest
+) -> tuple[tuple[Call, ...], str]:
+    """Return a page of the customer's calls that are not deleted, and the next page's token."""
+    statement: Select[Any] = select(CALLS).where(
+        CALLS.c.customer_id == customer_id, CALLS.c.tm_delete.is_(None)
+    )
+    rows, token = request.split(await tx.all(page(statement, CALLS, request)))
+    return tuple(call_of(row) for row in rows), token
+
+
+async def attempts_of(tx: Transaction, call_id: UUID) -> tuple[Attempt, ...]:
+    """Return a call's INVITE transactions, oldest first, at most `ATTEMPTS_MAX`."""
+    statement = select(ATTEMPTS).where(ATTEMPTS.c.call_id == call_id)
+    ordered = statement.order_by(ATTEMPTS.c.sequence).limit(ATTEMPTS_MAX)
+    return tuple(_attempt(row) for row in await tx.all(ordered))
+
+
+async def advance(
+    tx: Transaction, call_id: UUID, to: CallStatus, at: datetime, **changes: Any
+) -> Call | None:
+    """Move a call to a status it may go to; None when it is somewhere else by now.
+
+    `changes` are further columns. For the end of a call use `finish`.
+    """
+    statement = _from(call_id, may_come_from(to)).values(status=to.value, tm_update=at, **changes)
+    return await _changed(tx, statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How a call ends; what is None follows from its last status and `cause` (section 3.3)."""
+
+    cause: int
+    at: datetime
+    by: HangupBy | None = None
+    reason: HangupReason | None = None
+    detail: str = ""
+    sip_code: int | None = None
+    """The last attempt's final status; None keeps what the row says."""
+    sip_reason: str = ""
+
+
+async def finish(tx: Transaction, call_id: UUID, end: Finish) -> Call | None:
+    """End a call, exactly once; None when it has ended already or does not exist."""
+    for last in may_come_from(CallStatus.HANGUP):
+        values: dict[str, Any] = {
+            "status": CallStatus.HANGUP.value,
+            "hangup_by": (end.by or hangup.by_of(last)).value,
+            "hangup_reason": (end.reason or hangup.reason_of(last, end.cause)).value,
+            "hangup_detail": end.detail,
+            "dial_state": DialState.DONE.value,
+            "current_action": None,
+            "tm_hangup": end.at,
+            "tm_update": end.at,
+        }
+        if end.sip_code is not None:
+            values |= {"sip_code": end.sip_code, "sip_reason": end.sip_reason}
+        ended = await _changed(tx, _from(call_id, [last]).values(values))
+        if ended is not None:
+            return ended
+    return None
+
+
+async def request_hangup(
+    tx: Transaction, call_id: UUID, cause: hangup.Cause, at: datetime
+) -> Call | None:
+    """Keep the wish to end a call; None when it is ending or over already.
+
+    A call that nobody has claimed ends here, never dialled. Any other goes on to `canceling` or
+    `terminating`, and its session does the rest.
+    """
+    asked = {"hangup_requested_at": at, "hangup_cause": int(cause), "tm_update": at}
+    unclaimed = _from(call_id, [CallStatus.DIALING]).where(
+        CALLS.c.dial_state == DialState.QUEUED.value
+    )
+    ended = await _changed(
+        tx,
+        unclaimed.values(
+            status=CallStatus.HANGUP.value,
+            hangup_by=hangup.by_of(CallStatus.CANCELING).value,
+            hangup_reason=hangup.reason_of(CallStatus.CANCELING, cause).value,
+            dial_state=DialState.DONE.value,
+            tm_hangup=at,
+            **asked,
+        ),
+    )
+    if ended is not None:
+        return ended
+    for status, ending in ENDING.items():
+        changed = await _changed(tx, _from(call_id, [status]).values(status=ending.value, **asked))
+        if changed is not None:
+            return changed
+    return None
+
+
+async def mark_deleted(tx: Transaction, call_id: UUID, at: datetime) -> Call | None:
+    """Mark a call deleted; None when it is already, and the first deletion's time stays."""
+    statement = update(CALLS).where(CALLS.c.id == call_id, CALLS.c.tm_delete.is_(None))
+    return await _changed(tx, statement.values(tm_delete=at, tm_update=at))
+
+
+def _from(call_id: UUID, statuses: Iterable[CallStatus]) -> Update:
+    allowed: ColumnElement[bool] = CALLS.c.status.in_([status.value for status in statuses])
+    return update(CALLS).where(CALLS.c.id == call_id, allowed)
+
+
+async def _changed(tx: Transaction, statement: Update) -> Call | None:
+    row = await tx.one_or_none(statement.returning(*CALLS.c))
+    return call_of(row) if row is not None else None
+
+
+def call_of(row: RowMapping) -> Call:
+    """Return the call that a row of the `call` table stands for."""
+    values = {name: row[name] for name in _CALL_FIELDS}
+    by, reason = row["hangup_by"], row["hangup_reason"]
+    values |= {
+        "source": Address.of_plain(row["source"]),
+        "destination": Address.of_plain(row["destination"]),
+        "anonymous": Anonymous(row["anonymous"]),
+        "status": CallStatus(row["status"]),
+        "dialroutes": tuple(Dialroute.of_plain(stored) for stored in row["dialroutes"]),
+        "dial_state": DialState(row["dial_state"]),
+        "hangup_by": HangupBy(by) if by is not None else None,
+        "hangup_reason": HangupReason(reason) if reason is not None else None,
+    }
+    return Call(**values)
+
+
+def _values(call: Call) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(call, name) for name in _CALL_FIELDS}
+    return values | {
+        "source": call.source.to_plain(),
+        "destination": call.destination.to_plain(),
+        "metadata": dict(call.metadata),
+        "dialroutes": [route.to_plain() for route in call.dialroutes],
+    }
+
+
+def _attempt(row: RowMapping) -> Attempt:
+    values = {name: row[name] for name in _ATTEMPT_FIELDS}
+    return Attempt(**{**values, "sip_code": row["sip_code"] or 0})
