@@ -1,0 +1,1 @@
+"""Customers, their agents, and the tokens agents sign in with."""

@@ -1,0 +1,28 @@
+"""From the credentials of an HTTP request to an identity."""
+
+from __future__ import annotations
+
+from voipbin.mesh.v1.identity_pb2 import Identity
+
+from api_gateway.account.service import AccountService
+from api_gateway.errors import AuthenticationRequired, InvalidCredentials
+from api_gateway.transcoder.auth import Credentials
+
+
+class AccountAuthenticator:
+    """Recognises bearer tokens."""
+
+    def __init__(self, accounts: AccountService) -> None:
+        self._accounts = accounts
+
+    async def identify(self, credentials: Credentials) -> Identity:
+        """Return who shows the credentials.
+
+        Raises AuthenticationRequired when there are none and InvalidCredentials when what is
+        shown is worth nothing.
+        """
+        if credentials.token:
+            return (await self._accounts.recognise(credentials.token)).identity()
+        if credentials.access_key:
+            raise InvalidCredentials("The access key is not known here.")
+        raise AuthenticationRequired("This needs a credential, and none came.")
