@@ -1,0 +1,180 @@
+"""The whole mesh as its user starts it: `vbmesh up`, four processes, real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import httpx
+
+READY_S: Final = 60.0
+VBMESH: Final = Path(sys.executable).parent / "vbmesh"
+
+T = TypeVar("T")
+
+
+class RunningMesh:
+    """A mesh that was started with `vbmesh up`, and the document it wrote when it was ready."""
+
+    def __init__(self, data_dir: Path, environment: Mapping[str, str]) -> None:
+        self.data_dir = data_dir
+        self.log = data_dir.parent / f"{data_dir.name}.log"
+        self._environment = {**os.environ, "VBMESH_LAB": "1", **environment}
+        self._process: asyncio.subprocess.Process | None = None
+        self.ready: dict[str, Any] = {}
+        self.http = httpx.AsyncClient()
+
+    async def start(self) -> None:
+        """Start it and wait until every service answers its health check."""
+        ready_file = self.data_dir.parent / f"{self.data_dir.name}.ready.json"
+        ready_file.unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                str(VBMESH), "up", "--data-dir", str(self.data_dir), "--ephemeral-ports",
+                "--ready-file", str(ready_file),
+                env=self._environment, stdout=log, stderr=log,
+            )  # fmt: skip
+        deadline = time.monotonic() + READY_S
+        while not ready_file.exists():
+            assert self._process.returncode is None, self.log.read_text()[-4000:]
+            assert time.monotonic() < deadline, self.log.read_text()[-4000:]
+            await asyncio.sleep(0.05)
+        assert ready_file.stat().st_mode & 0o777 == 0o600
+        fresh = json.loads(ready_file.read_text())
+        for role in ("admin", "customer_admin"):
+            # A password is shown once; what the first start showed stays true.
+            fresh[role]["password"] = fresh[role]["password"] or self.ready[role]["password"]
+        self.ready = fresh
+        await self.http.aclose()
+        self.http = httpx.AsyncClient(base_url=fresh["http"], timeout=20.0)
+
+    async def stop(self) -> int:
+        """End it with SIGTERM and return its exit status."""
+        await self.http.aclose()
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(process.wait(), 60.0)
+
+    def pid(self, service: str) -> int:
+        """Return the process id of a service."""
+        return int((self.data_dir / "run" / f"{service}.pid").read_text())
+
+    def kill(self, service: str) -> None:
+        """End a service with SIGKILL; the supervisor starts it again."""
+        os.kill(self.pid(service), signal.SIGKILL)
+
+    async def restarted(self, service: str, old_pid: int, within_s: float = 30.0) -> None:
+        """Wait until a killed service listens again."""
+
+        def up() -> bool:
+            run = self.data_dir / "run"
+            try:
+                return (run / f"{service}.json").exists() and self.pid(service) != old_pid
+            except (FileNotFoundError, ValueError):
+                return False
+
+        await eventually(up, within_s=within_s)
+
+    def headers(self, role: str = "admin") -> dict[str, str]:
+        """Return the headers of a request by the super-admin (or `customer_admin`)."""
+        return {"Authorization": f"Bearer {self.ready[role]['token']}"}
+
+    async def get(self, path: str, role: str = "admin") -> httpx.Response:
+        return await self.http.get(path, headers=self.headers(role))
+
+    async def post(self, path: str, body: Any = None, role: str = "admin") -> httpx.Response:
+        return await self.http.post(path, json=body, headers=self.headers(role))
+
+    async def put(self, path: str, body: Any, role: str = "admin") -> httpx.Response:
+        return await self.http.put(path, json=body, headers=self.headers(role))
+
+    async def delete(self, path: str, role: str = "admin") -> httpx.Response:
+        return await self.http.delete(path, headers=self.headers(role))
+
+    async def a_provider(self, hostname: str, **fields: Any) -> dict[str, Any]:
+        """Create a provider and return it."""
+        body = {"type": "sip", "hostname": hostname, "name": "a carrier", **fields}
+        return ok(await self.post("/v1.0/providers", body))
+
+    async def place(self, provider_id: str, *numbers: str, **fields: Any) -> dict[str, Any]:
+        """Post a provider call to the numbers and return its record."""
+        body = {
+            "provider_id": provider_id,
+            "source": {"type": "tel", "target": "+12025550100"},
+            "destinations": [{"type": "tel", "target": number} for number in numbers],
+            **fields,
+        }
+        return ok(await self.post("/v1.0/providercalls", body))
+
+    async def call(self, call_id: str) -> dict[str, Any]:
+        """Return a call as it stands."""
+        return ok(await self.get(f"/v1.0/calls/{call_id}"))
+
+    async def call_in(
+        self, call_id: str, *statuses: str, within_s: float = 20.0
+    ) -> dict[str, Any]:
+        """Wait until a call has one of the statuses, and return it."""
+        deadline = time.monotonic() + within_s
+        while True:
+            call = await self.call(call_id)
+            if call["status"] in statuses:
+                return call
+            assert time.monotonic() < deadline, f"still {call['status']}: {call}"
+            await asyncio.sleep(0.03)
+
+    async def ended(self, call_id: str, within_s: float = 20.0) -> dict[str, Any]:
+        """Wait until a call is over, and return it."""
+        return await self.call_in(call_id, "hangup", within_s=within_s)
+
+    async def ladder(self, call_id: str) -> list[str]:
+        """Return the methods of a call's SIP messages, in order."""
+        analysis = ok(await self.get(f"/v1.0/timelines/calls/{call_id}/sip-analysis"))
+        return [message["method"] for message in analysis["sip_messages"]]
+
+
+def ok(response: httpx.Response) -> Any:
+    """Return the JSON of a response that must be 200."""
+    assert response.status_code == 200, f"{response.status_code}: {response.text}"
+    return response.json()
+
+
+def reason(response: httpx.Response) -> tuple[int, str]:
+    """Return the status and the stable reason of a refusal."""
+    return response.status_code, response.json()["error"]["reason"]
+
+
+async def eventually(
+    probe: Callable[[], T], *, within_s: float = 10.0, every_s: float = 0.02
+) -> T:
+    """Return the probe's first true answer; fails when none comes in time."""
+    deadline = time.monotonic() + within_s
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"{probe} stayed {answer!r}"
+        await asyncio.sleep(every_s)
+
+
+@asynccontextmanager
+async def running_mesh(
+    data_dir: Path, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningMesh]:
+    """Run a mesh in `data_dir` for the enclosed test; its log lies beside the directory."""
+    mesh = RunningMesh(data_dir, environment or {})
+    try:
+        await mesh.start()
+        yield mesh
+    finally:
+        await mesh.stop()
