@@ -40,23 +40,40 @@ class SecretFileSource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the file's text without its last line break; only for secret fields."""
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        path = os.environ.get(file_variable(field_name))
         if path is None or not _is_secret(field):
             return None, field_name, False
-        with Path(path).open("rb") as file:
-            content = file.read(SECRET_FILE_BYTES_MAX + 1)
-        if len(content) > SECRET_FILE_BYTES_MAX:
-            raise SettingsMistake(f"{path} is larger than {SECRET_FILE_BYTES_MAX} bytes")
-        return content.decode("utf-8").rstrip("\r\n"), field_name, False
+        return read_text(Path(path)).rstrip("\r\n"), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return the values of all secret fields that have a file."""
+        """Return the values of all secret fields that have a file and are not set otherwise."""
         found: dict[str, Any] = {}
         for name, field in self.settings_cls.model_fields.items():
+            if name in self.current_state:
+                continue
             value, key, _ = self.get_field_value(field, name)
             if value is not None:
                 found[key] = value
         return found
+
+
+def file_variable(field_name: str) -> str:
+    """Return the variable that names the file a secret field is read from."""
+    return f"{PREFIX}{field_name.upper()}_FILE"
+
+
+def read_text(path: Path) -> str:
+    """Read a small text file; raises SettingsMistake when it is not readable or not small."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(SECRET_FILE_BYTES_MAX + 1)
+        if len(content) > SECRET_FILE_BYTES_MAX:
+            raise SettingsMistake(f"{path} is larger than {SECRET_FILE_BYTES_MAX} bytes")
+        return content.decode("utf-8")
+    except OSError as error:
+        raise SettingsMistake(f"{path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise SettingsMistake(f"{path} is not UTF-8 text") from error
 
 
 def _is_secret(field: FieldInfo) -> bool:
@@ -143,6 +160,20 @@ class MeshSettings(BaseSettings):
     def _check_address(cls, value: str | None) -> str | None:
         return value if value is None else check_address(value)
 
+    @field_validator("peer_token_file")
+    @classmethod
+    def _check_token_file(cls, value: Path | None) -> Path | None:
+        if value is not None and not read_text(value).strip():
+            raise SettingsMistake(f"{value} is empty")
+        return value
+
+    @field_validator("peers_file")
+    @classmethod
+    def _check_peers_file(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            parse_peers(read_text(value))
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -165,7 +196,7 @@ class MeshSettings(BaseSettings):
         """Read this node's own peer token; None when no file is set."""
         if self.peer_token_file is None:
             return None
-        return self.peer_token_file.read_text(encoding="utf-8").strip()
+        return read_text(self.peer_token_file).strip()
 
     def peer_digests(self) -> dict[str, str]:
         """Read the peers that may ask here.
@@ -174,7 +205,7 @@ class MeshSettings(BaseSettings):
         """
         if self.peers_file is None:
             return {}
-        return parse_peers(self.peers_file.read_text(encoding="utf-8"))
+        return parse_peers(read_text(self.peers_file))
 
 
 def parse_peers(text: str) -> dict[str, str]:
@@ -208,14 +239,33 @@ def load(settings_class: type[S], **overrides: Any) -> S:
     When anything is wrong, writes one line per mistake to stderr (variable, what is wrong, what
     to do) and exits with status 2.
     """
+    lines = secret_file_mistakes(settings_class)
+    # A placeholder, so that a broken file hides no other mistake; it is never used.
+    placeholders: dict[str, Any] = dict.fromkeys(lines, "")
     try:
-        return settings_class(**overrides)
+        settings = settings_class(**placeholders, **overrides)
+        told = list(lines.values())
     except ValidationError as error:
-        lines = mistakes(settings_class, error)
-    except (OSError, UnicodeDecodeError, SettingsMistake) as error:
-        lines = [f"{PREFIX}*_FILE: {error}; name a readable text file."]
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+        told = [*lines.values(), *mistakes(settings_class, error)]
+    else:
+        if not lines:
+            return settings
+    sys.stderr.write("".join(f"{line}\n" for line in told))
     raise SystemExit(EXIT_CONFIG)
+
+
+def secret_file_mistakes(settings_class: type[BaseSettings]) -> dict[str, str]:
+    """Return a line for each secret field whose file cannot be read."""
+    lines = {}
+    for name, field in settings_class.model_fields.items():
+        path = os.environ.get(file_variable(name))
+        if path is None or not _is_secret(field):
+            continue
+        try:
+            read_text(Path(path))
+        except SettingsMistake as mistake:
+            lines[name] = f"{file_variable(name)}: {mistake}. Name a readable text file."
+    return lines
 
 
 def mistakes(settings_class: type[BaseSettings], error: ValidationError) -> list[str]:

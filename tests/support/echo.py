@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import grpc_tools
+import grpc_tools  # type: ignore[import-untyped]
 from buf.validate import validate_pb2  # noqa: F401  (echo.proto imports it)
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FileDescriptor

@@ -10,10 +10,11 @@ from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor
 from voipbin.mesh.v1 import options_pb2
+from voipbin.mesh.v1.identity_pb2 import Identity
 
 from mesh.clients import MeshChannel, channel
 from mesh.clock import new_id
-from mesh.identity import Identity, mint_token, token_digest
+from mesh.identity import mint_token, token_digest
 from mesh.node import Node
 
 PEERS = ("api_gateway", "route_manager", "call_manager", "flow_manager", "friend", "lab")
