@@ -1,0 +1,1 @@
+"""Activeflows: flows at work on a reference, and what each does next."""

@@ -1,0 +1,136 @@
+"""What a flow is, and the rules about it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from flow_manager.action.domain import Action, StatedAction
+
+FLOWS_MAX: Final = 10_000
+"""The most flows of a customer (CONTRACT.md section 2.7); deleted and temporary ones are not
+counted."""
+
+TEMPORARY_NAME: Final = "tmp"
+"""The name of a temporary flow that was given none."""
+
+PAGE_BYTES_MAX: Final = 512 * 1024
+"""The most bytes of a page of flows: half a message, for the sizes are estimates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A flow as it is stored."""
+
+    id: UUID
+    customer_id: UUID
+    owner_id: UUID | None
+    """What a temporary flow was made for; None for a flow that stays."""
+    name: str
+    detail: str
+    actions: tuple[Action, ...]
+    digest: str
+    """`FlowDraft.digest` of the request that created it."""
+    tm_create: datetime
+    tm_update: datetime | None = None
+    tm_delete: datetime | None = None
+
+    @property
+    def is_temporary(self) -> bool:
+        """Tell whether a peer made it for one purpose: it is in no list and is not counted."""
+        return self.owner_id is not None
+
+    @property
+    def is_readable(self) -> bool:
+        """Tell whether it can be read: a deleted temporary flow is gone, another one is not."""
+        return self.tm_delete is None or not self.is_temporary
+
+
+@dataclass(frozen=True, slots=True)
+class FlowDraft:
+    """A flow that somebody asks for."""
+
+    customer_id: UUID
+    id: UUID | None = None
+    """None: to be minted."""
+    owner_id: UUID | None = None
+    name: str = ""
+    detail: str = ""
+    actions: tuple[StatedAction, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of everything asked for, in hexadecimal.
+
+        The ids that will be minted are no part of it, so a repeated request has the same.
+        """
+        text = json.dumps(asdict(self), sort_keys=True, default=str, ensure_ascii=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def flow(self, flow_id: UUID, actions: tuple[Action, ...], now: datetime) -> Flow:
+        """Return the flow that this draft becomes."""
+        return Flow(
+            id=flow_id,
+            customer_id=self.customer_id,
+            owner_id=self.owner_id,
+            name=self.name or (TEMPORARY_NAME if self.owner_id is not None else ""),
+            detail=self.detail,
+            actions=actions,
+            digest=self.digest,
+            tm_create=now,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FlowChange:
+    """What to change of a flow; None keeps what is stored."""
+
+    name: str | None = None
+    detail: str | None = None
+    actions: tuple[StatedAction, ...] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is to be changed."""
+        return self.name is None and self.detail is None and self.actions is None
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPage:
+    """A page of flows, newest first, and the token of the next; empty at the end."""
+
+    flows: Sequence[Flow]
+    next_page_token: str
+
+
+def is_repeat(stored: Flow, draft: FlowDraft) -> bool:
+    """Tell whether a draft asks again for the flow that is stored, and that is still there."""
+    return (
+        stored.tm_delete is None
+        and stored.customer_id == draft.customer_id
+        and stored.digest == draft.digest
+    )
+
+
+def fitting(flows: Sequence[Flow], bytes_max: int = PAGE_BYTES_MAX) -> Sequence[Flow]:
+    """Return the first flows that fit into a message together; at least one, if there is one.
+
+    A hundred flows of a hundred actions are larger than a message may be.
+    """
+    used = 0
+    for count, flow in enumerate(flows):
+        used += _estimated_bytes(flow)
+        if used > bytes_max and count > 0:
+            return flows[:count]
+    return flows
+
+
+def _estimated_bytes(flow: Flow) -> int:
+    # JSON is longer than protobuf for all but tiny options, and bytes_max leaves room for those.
+    text = json.dumps([flow.name, flow.detail, [asdict(one) for one in flow.actions]], default=str)
+    return len(text.encode("utf-8")) + 256

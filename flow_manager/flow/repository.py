@@ -1,0 +1,131 @@
+"""All SQL over flows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, update
+
+# Its ON CONFLICT is compiled by both engines; the one of the SQLite dialect is not.
+from sqlalchemy.dialects.postgresql import insert
+
+from flow_manager.action.convert import actions_from_json, actions_to_json
+from flow_manager.action.domain import Action
+from flow_manager.flow.domain import Flow
+from flow_manager.flow.models import FlowCountRow, FlowRow
+from mesh.database import Transaction
+from mesh.pagination import PageRequest, page
+
+_FLOWS: Final = FlowRow.__table__  # type: ignore[attr-defined]
+_COUNTS: Final = FlowCountRow.__table__  # type: ignore[attr-defined]
+
+
+async def get(tx: Transaction, flow_id: UUID) -> Flow | None:
+    """Return the flow, deleted or not, or None."""
+    row = await tx.one_or_none(select(_FLOWS).where(_FLOWS.c.id == flow_id))
+    return None if row is None else to_flow(row)
+
+
+async def add(tx: Transaction, flow: Flow) -> bool:
+    """Store a new flow; False, and nothing is stored, when its id is taken."""
+    values = {
+        "id": flow.id,
+        "customer_id": flow.customer_id,
+        "owner_id": flow.owner_id,
+        "name": flow.name,
+        "detail": flow.detail,
+        "actions": actions_to_json(flow.actions),
+        "digest": flow.digest,
+        "tm_create": flow.tm_create,
+    }
+    statement = insert(_FLOWS).values(values).on_conflict_do_nothing(index_elements=["id"])
+    return await tx.one_or_none(statement.returning(_FLOWS.c.id)) is not None
+
+
+async def reserve_place(tx: Transaction, customer_id: UUID, limit: int) -> bool:
+    """Count one more flow of the customer; False when it has `limit` of them."""
+    # One conditional statement: a check before it would let two creations through at once.
+    statement = (
+        insert(_COUNTS)
+        .values(customer_id=customer_id, flows=1)
+        .on_conflict_do_update(
+            index_elements=["customer_id"],
+            set_={"flows": _COUNTS.c.flows + 1},
+            where=_COUNTS.c.flows < limit,
+        )
+        .returning(_COUNTS.c.flows)
+    )
+    return await tx.one_or_none(statement) is not None
+
+
+async def release_place(tx: Transaction, customer_id: UUID) -> None:
+    """Count one flow of the customer less."""
+    await tx.run(
+        update(_COUNTS)
+        .where(_COUNTS.c.customer_id == customer_id, _COUNTS.c.flows > 0)
+        .values(flows=_COUNTS.c.flows - 1)
+    )
+
+
+async def change(
+    tx: Transaction, flow_id: UUID, changes: Mapping[str, Any], now: datetime
+) -> Flow | None:
+    """Change columns of a flow that is not deleted; None when there is no such flow."""
+    statement = (
+        update(_FLOWS)
+        .where(_FLOWS.c.id == flow_id, _FLOWS.c.tm_delete.is_(None))
+        .values(**changes, tm_update=now)
+        .returning(_FLOWS)
+    )
+    row = await tx.one_or_none(statement)
+    return None if row is None else to_flow(row)
+
+
+def columns(
+    name: str | None, detail: str | None, actions: Sequence[Action] | None
+) -> Mapping[str, Any]:
+    """Return the columns that a change sets; None keeps what is stored."""
+    stored = None if actions is None else actions_to_json(actions)
+    stated = {"name": name, "detail": detail, "actions": stored}
+    return {column: value for column, value in stated.items() if value is not None}
+
+
+async def mark_deleted(tx: Transaction, flow_id: UUID, now: datetime) -> Flow | None:
+    """Mark a flow deleted; None when it is not there or was deleted before."""
+    statement = (
+        update(_FLOWS)
+        .where(_FLOWS.c.id == flow_id, _FLOWS.c.tm_delete.is_(None))
+        .values(tm_update=now, tm_delete=now)
+        .returning(_FLOWS)
+    )
+    row = await tx.one_or_none(statement)
+    return None if row is None else to_flow(row)
+
+
+async def listed(tx: Transaction, customer_id: UUID, request: PageRequest) -> Sequence[RowMapping]:
+    """Return a page's rows, newest first, and one more when more exist."""
+    statement = select(_FLOWS).where(
+        _FLOWS.c.customer_id == customer_id,
+        _FLOWS.c.tm_delete.is_(None),
+        _FLOWS.c.owner_id.is_(None),
+    )
+    return await tx.all(page(statement, FlowRow, request))
+
+
+def to_flow(row: RowMapping) -> Flow:
+    """Return the flow of a row."""
+    return Flow(
+        id=row["id"],
+        customer_id=row["customer_id"],
+        owner_id=row["owner_id"],
+        name=row["name"],
+        detail=row["detail"],
+        actions=actions_from_json(row["actions"]),
+        digest=row["digest"],
+        tm_create=row["tm_create"],
+        tm_update=row["tm_update"],
+        tm_delete=row["tm_delete"],
+    )
