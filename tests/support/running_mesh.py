@@ -121,9 +121,7 @@ class RunningMesh:
         """Return a call as it stands."""
         return ok(await self.get(f"/v1.0/calls/{call_id}"))
 
-    async def call_in(
-        self, call_id: str, *statuses: str, within_s: float = 20.0
-    ) -> dict[str, Any]:
+    async def call_in(self, call_id: str, *statuses: str, within_s: float = 20.0) -> dict[str, Any]:
         """Wait until a call has one of the statuses, and return it."""
         deadline = time.monotonic() + within_s
         while True:
@@ -154,9 +152,7 @@ def reason(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["reason"]
 
 
-async def eventually(
-    probe: Callable[[], T], *, within_s: float = 10.0, every_s: float = 0.02
-) -> T:
+async def eventually(probe: Callable[[], T], *, within_s: float = 10.0, every_s: float = 0.02) -> T:
     """Return the probe's first true answer; fails when none comes in time."""
     deadline = time.monotonic() + within_s
     while True:

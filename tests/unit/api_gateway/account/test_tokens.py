@@ -1,0 +1,89 @@
+"""Bearer tokens: whose they are, and every way in which one is worth nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from api_gateway.account.tokens import LIFETIME, StoredKey, Tokens, new_private_der
+from mesh.clock import new_id
+from tests.support.clock import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def a_key(clock: FakeClock) -> StoredKey:
+    return StoredKey(new_id(), new_private_der(), clock.now())
+
+
+def part(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def test_a_token_names_its_agent(clock: FakeClock) -> None:
+    tokens, agent = Tokens([a_key(clock)], clock), new_id()
+
+    assert tokens.agent_id(tokens.sign(agent)) == agent
+
+
+async def test_a_token_is_worth_nothing_after_its_week(clock: FakeClock) -> None:
+    tokens, agent = Tokens([a_key(clock)], clock), new_id()
+    token = tokens.sign(agent)
+
+    await clock.advance(LIFETIME.total_seconds() - 1)
+    assert tokens.agent_id(token) == agent
+    await clock.advance(60)
+    assert tokens.agent_id(token) is None
+
+
+async def test_tokens_of_an_older_key_are_still_read_but_the_newest_signs(
+    clock: FakeClock,
+) -> None:
+    old, agent = a_key(clock), new_id()
+    token = Tokens([old], clock).sign(agent)
+    await clock.advance(60)
+    new = a_key(clock)
+
+    both = Tokens([old, new], clock)
+    assert both.agent_id(token) == agent
+    assert Tokens([new], clock).agent_id(both.sign(agent)) == agent
+
+
+def test_another_installations_token_is_refused(clock: FakeClock) -> None:
+    token = Tokens([a_key(clock)], clock).sign(new_id())
+
+    assert Tokens([a_key(clock)], clock).agent_id(token) is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "none", "typ": "JWT"},
+        {"alg": "HS256", "typ": "JWT"},
+        {"alg": "Ed25519", "typ": "JWT", "kid": "../../etc/passwd"},
+    ],
+)
+def test_a_changed_header_is_refused(clock: FakeClock, header: dict[str, Any]) -> None:
+    tokens = Tokens([a_key(clock)], clock)
+    _, claims, signature = tokens.sign(new_id()).split(".")
+
+    assert tokens.agent_id(f"{part(header)}.{claims}.{signature}") is None
+    assert tokens.agent_id(f"{part(header)}.{claims}.") is None
+
+
+def test_changed_claims_are_refused(clock: FakeClock) -> None:
+    tokens = Tokens([a_key(clock)], clock)
+    header, _, signature = tokens.sign(new_id()).split(".")
+
+    assert tokens.agent_id(f"{header}.{part({'sub': str(new_id())})}.{signature}") is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "a.b", "a.b.c", "\x00", "é.é.é", "." * 5000, "a" * 9000])
+def test_what_is_no_token_is_refused(clock: FakeClock, text: str) -> None:
+    assert Tokens([a_key(clock)], clock).agent_id(text) is None
