@@ -1,0 +1,35 @@
+"""Tones as 20 ms frames of linear samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+from call_manager.media.g711 import SAMPLE_RATE_HZ
+
+FRAME_SAMPLES: Final = 160  # 20 ms at 8 kHz
+FREQUENCY_MIN_HZ: Final = 20.0
+FREQUENCY_MAX_HZ: Final = 3400.0  # What a telephone channel carries.
+DURATION_MAX_S: Final = 30.0
+
+_AMPLITUDE: Final = 8000  # About -12 dBm0: clearly heard, far from clipping.
+
+
+def tone(frequency_hz: float, duration_s: float) -> Iterator[list[int]]:
+    """Yield a sine tone frame by frame; the last frame is filled up with silence.
+
+    Raises `ValueError` at once for a tone no telephone carries or of no bounded length.
+    """
+    if not FREQUENCY_MIN_HZ <= frequency_hz <= FREQUENCY_MAX_HZ:
+        raise ValueError(f"{frequency_hz} Hz is not between 20 and 3400 Hz.")
+    if not 0 < duration_s <= DURATION_MAX_S:
+        raise ValueError(f"{duration_s} s is not between 0 and {DURATION_MAX_S:.0f} s.")
+    return _frames(2 * math.pi * frequency_hz / SAMPLE_RATE_HZ, round(duration_s * SAMPLE_RATE_HZ))
+
+
+def _frames(step: float, total: int) -> Iterator[list[int]]:
+    for start in range(0, total, FRAME_SAMPLES):
+        end = min(start + FRAME_SAMPLES, total)
+        frame = [round(_AMPLITUDE * math.sin(step * index)) for index in range(start, end)]
+        yield frame + [0] * (FRAME_SAMPLES - len(frame))

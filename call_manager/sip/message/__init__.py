@@ -1,0 +1,53 @@
+"""SIP messages: octets in, octets out; the only module that knows aiosipua.
+
+Text is UTF-8 with `surrogateescape`, so that a Latin-1 byte a carrier sends goes back to it
+unchanged. Header names keep their case on the wire.
+"""
+
+from call_manager.sip.message.digest import answer_challenge, is_stale, quoted
+from call_manager.sip.message.fields import (
+    SIP_PORT,
+    CSeq,
+    MalformedMessageError,
+    NameAddr,
+    Via,
+    host_port_of,
+    is_loose,
+    read_name_addr,
+    read_via,
+    tag_of,
+)
+from call_manager.sip.message.wire import (
+    MESSAGE_MAX,
+    Headers,
+    Message,
+    Request,
+    Response,
+    encode,
+    parse,
+    readable,
+)
+
+__all__ = [
+    "MESSAGE_MAX",
+    "SIP_PORT",
+    "CSeq",
+    "Headers",
+    "MalformedMessageError",
+    "Message",
+    "NameAddr",
+    "Request",
+    "Response",
+    "Via",
+    "answer_challenge",
+    "encode",
+    "host_port_of",
+    "is_loose",
+    "is_stale",
+    "parse",
+    "quoted",
+    "read_name_addr",
+    "read_via",
+    "readable",
+    "tag_of",
+]

@@ -1,0 +1,203 @@
+"""Messages as octets, both ways (RFC 3261 sections 7, 7.3.1, 18.3).
+
+Lines are split here because aiosipua's reader replaces foreign bytes, and written here because
+its writer changes the case of header names it does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from aiosipua.headers import expand_compact_header
+
+from call_manager.sip.message.fields import (
+    TOKEN,
+    CSeq,
+    MalformedMessageError,
+    Via,
+    read_cseq,
+    read_via,
+    split_list,
+    tag_of,
+)
+
+MESSAGE_MAX: Final = 65_507  # Octets in one UDP datagram over IPv4; nothing longer can leave.
+HEADERS_MAX: Final = 256  # A real message has some thirty; more is an attack on the parser.
+
+_LISTS: Final = frozenset(
+    {"via", "contact", "route", "record-route", "allow", "supported", "require", "unsupported"}
+)
+_ONCE: Final = ("from", "to", "call-id", "cseq")
+_COMPACT: Final = {"x": "session-expires", "r": "refer-to", "o": "event", "u": "allow-events"}
+_END_OF_HEADERS: Final = re.compile(rb"\r?\n\r?\n")
+_FORBIDDEN: Final = re.compile(r"[\r\n\0]")
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What requests and responses share. `headers` are in order, their names' case kept."""
+
+    headers: Headers
+    body: bytes
+
+    def values(self, name: str) -> list[str]:
+        """Return every value of a header; comma-separated lists are already split."""
+        wanted = name.lower()
+        return [value for key, value in self.headers if key.lower() == wanted]
+
+    def value(self, name: str) -> str:
+        """Return a header's first value, or an empty string."""
+        return next(iter(self.values(name)), "")
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID."""
+        return self.value("Call-ID")
+
+    @property
+    def cseq(self) -> CSeq:
+        """The CSeq; raises `MalformedMessageError` when it is not one."""
+        return read_cseq(self.value("CSeq"))
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via."""
+        return read_via(self.value("Via"))
+
+    @property
+    def from_tag(self) -> str:
+        """The From tag, empty when missing (RFC 2543 peers)."""
+        return tag_of(self.value("From"))
+
+    @property
+    def to_tag(self) -> str:
+        """The To tag, empty when missing."""
+        return tag_of(self.value("To"))
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Message):
+    """A request (RFC 3261 section 7.1)."""
+
+    method: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response(Message):
+    """A response (RFC 3261 section 7.2)."""
+
+    code: int
+    reason: str
+
+
+def parse(raw: bytes) -> Request | Response:
+    """Read one datagram (RFC 3261 sections 7 and 18.3), tolerating LF line ends and folding.
+
+    Raises `MalformedMessageError`, and nothing else, for anything that is not a SIP message
+    with the headers every message must have. A body is cut to its Content-Length; a shorter
+    one is kept as it came.
+    """
+    if len(raw) > MESSAGE_MAX:
+        raise MalformedMessageError("The datagram is too long.")
+    head, body = _split(raw.lstrip(b"\r\n"))
+    if b"\0" in head or b"\r" in head.replace(b"\r\n", b"\n"):
+        raise MalformedMessageError("A header holds a NUL or a bare carriage return.")
+    start, *lines = _unfold(head.decode("utf-8", "surrogateescape"))
+    headers = tuple(_headers(lines))
+    message = _start_line(start, headers, _cut(headers, body))
+    for name in _ONCE:
+        if len(message.values(name)) != 1:
+            raise MalformedMessageError(f"There must be exactly one {name} header.")
+    if message.cseq.number < 0 or not message.via.branch:
+        raise MalformedMessageError("The Via has no branch.")
+    return message
+
+
+def encode(message: Request | Response) -> bytes:
+    """Write a message as octets; Content-Length is computed and last.
+
+    Raises `MalformedMessageError` when a line break or NUL would split a header, or when the
+    message does not fit a datagram.
+    """
+    if isinstance(message, Request):
+        start = f"{message.method} {message.uri} SIP/2.0"
+        if re.search(r"\s", message.uri):
+            raise MalformedMessageError("A Request-URI must not hold white space.")
+    else:
+        start = f"SIP/2.0 {message.code} {message.reason}"
+    lines = [start]
+    for name, value in message.headers:
+        if not TOKEN.match(name):
+            raise MalformedMessageError(f"{name!r} cannot be a header name.")
+        lines.append(f"{name}: {value}")
+    if any(_FORBIDDEN.search(line) for line in lines):
+        raise MalformedMessageError("A header must not hold line breaks or NUL.")
+    lines.append(f"Content-Length: {len(message.body)}")
+    head = "\r\n".join(lines) + "\r\n\r\n"
+    raw = head.encode("utf-8", "surrogateescape") + message.body
+    if len(raw) > MESSAGE_MAX:
+        raise MalformedMessageError("The message does not fit a datagram.")
+    return raw
+
+
+def readable(text: str) -> str:
+    """Make wire text storable: foreign bytes are read as Latin-1, NUL does not occur."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("latin-1")
+    return text
+
+
+def _split(raw: bytes) -> tuple[bytes, bytes]:
+    found = _END_OF_HEADERS.search(raw)
+    return (raw, b"") if found is None else (raw[: found.start()], raw[found.end() :])
+
+
+def _unfold(head: str) -> list[str]:
+    lines: list[str] = []
+    for line in head.replace("\r\n", "\n").split("\n"):
+        if line[:1] in {" ", "\t"} and lines:
+            lines[-1] += " " + line.strip(" \t")
+        else:
+            lines.append(line.rstrip(" \t"))
+    if len(lines) > HEADERS_MAX:
+        raise MalformedMessageError("There are too many headers.")
+    return lines
+
+
+def _headers(lines: list[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        name, colon, value = line.partition(":")
+        name, value = name.strip(" \t"), value.strip(" \t")
+        if not colon or not TOKEN.match(name):
+            continue
+        name = expand_compact_header(_COMPACT.get(name.lower(), name))
+        if name.lower() in _LISTS:
+            yield from ((name, part) for part in split_list(value))
+        else:
+            yield name, value
+
+
+def _start_line(start: str, headers: Headers, body: bytes) -> Request | Response:
+    words = start.split(" ", 2)
+    if len(words) >= 2 and words[0].upper() == "SIP/2.0":
+        if not re.fullmatch(r"[1-6][0-9][0-9]", words[1]):
+            raise MalformedMessageError("The status code is not one.")
+        return Response(headers, body, int(words[1]), words[2] if len(words) == 3 else "")
+    if len(words) != 3 or words[2].upper() != "SIP/2.0" or not TOKEN.match(words[0]):
+        raise MalformedMessageError("The first line is neither a request nor a status.")
+    return Request(headers, body, words[0], words[1])
+
+
+def _cut(headers: Headers, body: bytes) -> bytes:
+    declared = next((value for key, value in headers if key.lower() == "content-length"), "")
+    if declared.isascii() and declared.isdigit() and len(declared) <= 6:
+        return body[: int(declared)]
+    return body

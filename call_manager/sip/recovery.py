@@ -1,0 +1,152 @@
+"""Legs nobody here placed: those a dead process left, and answers to calls long forgotten.
+
+They are only ever ended: CANCEL, ACK, BYE, never an INVITE (RFC 3261 sections 9.1, 13.2.2.4).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from call_manager.channel import EndedBy, InviteRecord, StoredAttempt
+from call_manager.sip.attempt import Attempt
+from call_manager.sip.core import GIVE_UP, Core
+from call_manager.sip.dialog import MAX_FORWARDS, Dialog, via
+from call_manager.sip.effects import (
+    Address,
+    Begin,
+    Confirm,
+    Hop,
+    Input,
+    SetTimer,
+    StopTimer,
+    Update,
+    read_address,
+)
+from call_manager.sip.message import Request, Response
+from call_manager.sip.requests import Identity, same_branch
+from call_manager.sip.session import Session, SessionContext
+from call_manager.sip.timing import Timing
+
+CSEQ_GAP: Final = 8
+"""More requests than a dead process can have sent after it last stored its CSeq."""
+
+
+class RecoveryCore(Core):
+    """Ends one attempt of a dead process, from what it committed."""
+
+    def __init__(self, stored: StoredAttempt, timing: Timing, identity: Identity) -> None:
+        super().__init__(timing, identity)
+        self._stored = stored
+        self._address = read_address(stored.invite.remote_address)
+        self._attempt = Attempt(stored.invite)
+        if stored.dialog is not None:
+            self._attempt.code, self._attempt.reason = 200, "OK"
+
+    def on_step(self, event: Input) -> None:
+        """BYE a stored dialog, CANCEL an INVITE without one."""
+        if not isinstance(event, Begin):
+            return
+        if self._stored.dialog is None:
+            self._cancel(self._stored.invite)
+            return
+        dialog = Dialog.restored(self._stored.invite, self._stored.dialog)
+        # A dialog's CSeq only grows (12.2.1.1), also over a second crash during recovery.
+        elapsed_s = (self.at - self._stored.invite.started_at).total_seconds()
+        dialog.local_cseq += CSEQ_GAP + max(0, int(elapsed_s))
+        context = SessionContext(self.exchange, self.identity, self._address, self._on_end)
+        session = self.sessions[dialog.remote_tag] = Session(dialog, context)
+        session.acknowledge()
+        session.bye()
+
+    def on_response(self, response: Response, source: Address) -> None:
+        """A 2xx after the CANCEL gave up still gets its ACK and BYE."""
+        known = self.exchange.on_response(response)
+        if not known and response.cseq.method == "INVITE" and 200 <= response.code < 300:
+            self.end_answer(response, self._address)
+
+    def on_hangup(self) -> None:
+        """Nothing else is being done anyway."""
+
+    def on_give_up(self) -> None:
+        """Nobody answered for 64*T1: whatever was there has ended by its own timers."""
+        self.exchange.forget_invite(self._stored.invite.branch)
+        self._end()
+
+    def _cancel(self, record: InviteRecord) -> None:
+        headers = (
+            ("Via", via(record.local_address, record.branch)),
+            ("Max-Forwards", MAX_FORWARDS),
+            ("From", record.from_header),
+            ("To", record.to_header),
+            ("Call-ID", record.sip_call_id),
+            ("CSeq", f"{record.cseq} INVITE"),
+        )
+        request = Request(headers, b"", "INVITE", record.request_uri)
+        hop = Hop("", self._address)
+        self.exchange.resume_invite(request, hop, self._on_answer)
+        cancel = same_branch(request, "CANCEL", record.to_header)
+        self.exchange.send(cancel, hop, self._on_cancel_answer)
+        self.exchange.out.append(SetTimer(GIVE_UP, self.exchange.timing.give_up_s))
+
+    def _on_cancel_answer(self, response: Response | None) -> None:
+        if response is None or response.code == 481:
+            self.on_give_up()  # There is no such INVITE at the carrier, or no carrier.
+
+    def _on_answer(self, response: Response | None) -> None:
+        if response is None or response.code < 200:
+            return
+        known = bool(self.sessions)
+        self._attempt.note(response, self.at)
+        if response.code >= 300:
+            self._end()
+            return
+        self.exchange.out.append(StopTimer(GIVE_UP))
+        if not known:
+            dialog = Dialog.from_answer(response, self.identity.address)
+            record = dialog.record(self._stored.invite.attempt_id, "")
+            self.exchange.out.append(Confirm(record))
+        self.end_answer(response, self._address, self._on_end)
+
+    def _on_end(self, _by: EndedBy, _detail: str) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self.exchange.out.append(StopTimer(GIVE_UP))
+        if not self.ended:
+            self.ended = True
+            self._attempt.end(self.at)
+            self.exchange.out.append(Update(self._attempt.outcome()))
+
+
+class StrayCore(Core):
+    """Ends the dialog of a 2xx that belongs to no leg we remember.
+
+    Everything is sent to where the answer came from, not to its Contact: an invented answer
+    must not make us send anything to a third party.
+    """
+
+    def __init__(self, answer: Response, source: Address, timing: Timing, us: Identity) -> None:
+        super().__init__(timing, us)
+        self.pinned = True
+        self._answer = answer
+        self._source = source
+
+    def on_step(self, event: Input) -> None:
+        """ACK and BYE the answer."""
+        if isinstance(event, Begin):
+            self.end_answer(self._answer, self._source, self._on_end)
+
+    def on_response(self, response: Response, source: Address) -> None:
+        """ACK the answer's repetitions; end a further fork's answer, too."""
+        known = self.exchange.on_response(response)
+        if not known and response.cseq.method == "INVITE" and 200 <= response.code < 300:
+            self.end_answer(response, self._source)
+
+    def on_hangup(self) -> None:
+        """Nothing else is being done anyway."""
+
+    def on_give_up(self) -> None:
+        """No INVITE is waited for here."""
+
+    def _on_end(self, _by: EndedBy, _detail: str) -> None:
+        self.ended = True

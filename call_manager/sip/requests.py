@@ -1,0 +1,114 @@
+"""The messages outside a dialog that a leg needs: INVITE, its CANCEL and ACK, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from call_manager.sip.dialog import MAX_FORWARDS, via
+from call_manager.sip.message import Headers, Request, Response
+from call_manager.sip.sdp import CONTENT_TYPE
+
+ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+METHODS: Final = frozenset(ALLOW.split(", "))
+REASONS: Final = {
+    200: "OK",
+    405: "Method Not Allowed",
+    420: "Bad Extension",
+    481: "Call/Transaction Does Not Exist",
+    488: "Not Acceptable Here",
+    500: "Server Internal Error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What we say of ourselves in every message."""
+
+    address: str
+    """The advertised `host:port`, in Via and Contact."""
+    user_agent: str
+
+    @property
+    def contact(self) -> str:
+        """Our Contact value."""
+        return f"<sip:mesh@{self.address}>"
+
+
+@dataclass(frozen=True, slots=True)
+class InvitePlan:
+    """What distinguishes one INVITE transaction of a leg from the next."""
+
+    uri: str
+    branch: str
+    from_header: str
+    to_header: str
+    call_id: str
+    cseq: int
+    extra: Headers
+    offer: bytes
+
+
+def invite(plan: InvitePlan, identity: Identity) -> Request:
+    """Build an INVITE (RFC 3261 section 13.2.1)."""
+    given = {name.lower() for name, _ in plan.extra}
+    agent = () if "user-agent" in given else (("User-Agent", identity.user_agent),)
+    headers = (
+        ("Via", via(identity.address, plan.branch)),
+        ("Max-Forwards", MAX_FORWARDS),
+        ("From", plan.from_header),
+        ("To", plan.to_header),
+        ("Call-ID", plan.call_id),
+        ("CSeq", f"{plan.cseq} INVITE"),
+        ("Contact", identity.contact),
+        ("Allow", ALLOW),
+        # Present and empty: no extension is supported, so none may be required of us.
+        ("Supported", ""),
+        *agent,
+        *plan.extra,
+        ("Content-Type", CONTENT_TYPE),
+    )
+    return Request(headers, plan.offer, "INVITE", plan.uri)
+
+
+def same_branch(request: Request, method: str, to_header: str) -> Request:
+    """Build the CANCEL (section 9.1) or the ACK to a non-2xx (17.1.1.3) of an INVITE.
+
+    Request-URI, top Via, From, Call-ID, CSeq number and Route are the INVITE's; the To of an
+    ACK is the answer's.
+    """
+    headers = (
+        ("Via", request.value("Via")),
+        ("Max-Forwards", MAX_FORWARDS),
+        *(("Route", route) for route in request.values("Route")),
+        ("From", request.value("From")),
+        ("To", to_header),
+        ("Call-ID", request.call_id),
+        ("CSeq", f"{request.cseq.number} {method}"),
+    )
+    return Request(headers, b"", method, request.uri)
+
+
+def answer(
+    request: Request, code: int, *, to_tag: str = "", extra: Headers = (), body: bytes = b""
+) -> Response:
+    """Build a response (section 8.2.6.2): Via, From, To, Call-ID and CSeq are the request's.
+
+    `to_tag` is added when the To has none.
+    """
+    to_header = request.value("To")
+    if to_tag and not request.to_tag:
+        to_header += f";tag={to_tag}"
+    headers = (
+        *_copied(request, ("Via", "From")),
+        ("To", to_header),
+        *_copied(request, ("Call-ID", "CSeq", "Record-Route", "Timestamp")),
+        *extra,
+        *((("Content-Type", CONTENT_TYPE),) if body else ()),
+    )
+    return Response(headers, body, code, REASONS[code])
+
+
+def _copied(request: Request, names: Sequence[str]) -> Headers:
+    return tuple((name, value) for name in names for value in request.values(name))

@@ -1,0 +1,185 @@
+"""SDP offers and answers for one audio stream (RFC 8866, RFC 3264), read leniently.
+
+A carrier's SDP that cannot be used must never lose an answered call, so reading returns what
+could be understood and raises nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+DEFAULT_CODECS: Final = ("PCMU", "PCMA")
+ENCODABLE: Final = frozenset({"PCMU", "PCMA"})
+CODECS_MAX: Final = 16
+DTMF_PAYLOAD: Final = 101
+PACKET_MS: Final = 20
+CONTENT_TYPE: Final = "application/sdp"
+
+_LINES_MAX: Final = 500
+_STATIC: Final = {  # RFC 3551 table 4
+    "PCMU": 0,
+    "GSM": 3,
+    "G723": 4,
+    "PCMA": 8,
+    "G722": 9,
+    "G728": 15,
+    "G729": 18,
+}
+_STATIC_NAMES: Final = {number: name for name, number in _STATIC.items()}
+_CLOCKS: Final = {  # Where the RTP clock is not 8000 Hz: RFC 7587, 4867, 5574 and registrations.
+    "OPUS": "48000/2",
+    "AMR-WB": "16000",
+    "G7221": "16000",
+    "EVS": "16000",
+    "L16": "16000",
+}
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,31}\Z")
+_DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
+_ANSWER_TO: Final = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAudio:
+    """Our side of the stream: where we listen and what we offer, in order of preference."""
+
+    host: str
+    port: int
+    codecs: tuple[str, ...]
+    session_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAudio:
+    """The peer's side of the stream, as far as it could be understood."""
+
+    codec: str = ""
+    """The encoding name in use, spelled as we offered it; empty when there is none."""
+    payload_type: int = 0
+    address: tuple[str, int] | None = None
+    direction: str = "sendrecv"
+    """The peer's view: `sendonly` means that it sends and we are on hold."""
+
+
+def write_offer(audio: LocalAudio, *, version: int = 1) -> bytes:
+    """Offer exactly the listed codecs, in order, plus telephone-event 101 (RFC 4733).
+
+    Raises `ValueError` for a name that is no SDP token, or for too many of them.
+    """
+    return _write(audio, payloads(audio.codecs), "sendrecv", version)
+
+
+def write_answer(audio: LocalAudio, remote: RemoteAudio, *, version: int) -> bytes:
+    """Answer a peer's offer with the one codec in use (RFC 3264 section 6)."""
+    payload = {remote.codec: remote.payload_type}
+    return _write(audio, payload, _ANSWER_TO.get(remote.direction, "sendrecv"), version)
+
+
+def payloads(codecs: Sequence[str]) -> dict[str, int]:
+    """Number the codecs: RFC 3551's numbers where they exist, 96 and up for the others."""
+    if not 0 < len(codecs) <= CODECS_MAX:
+        raise ValueError(f"Between 1 and {CODECS_MAX} codecs can be offered.")
+    numbers: dict[str, int] = {}
+    dynamic = iter(number for number in range(96, 128) if number != DTMF_PAYLOAD)
+    for codec in codecs:
+        if not _NAME.match(codec):
+            raise ValueError(f"{codec!r} is not an SDP encoding name.")
+        fixed = _STATIC.get(codec.upper())
+        numbers[codec] = next(dynamic) if fixed is None else fixed
+    return numbers
+
+
+def read(body: bytes, codecs: Sequence[str]) -> RemoteAudio:
+    """Understand a peer's SDP against the codecs we offered.
+
+    Of the peer's codecs the first that we can encode is used, else its first that we offered.
+    Broken or absent SDP gives an empty codec, a broken address no address.
+    """
+    session, media = _audio_section(body)
+    if media is None:
+        return RemoteAudio()
+    words = media[0].split()
+    offered = {name.upper(): name for name in codecs}
+    listed = [
+        (offered[name.upper()], number)
+        for name, number in _formats(words[3:], media)
+        if name.upper() in offered
+    ]
+    port = _number(words[1].partition("/")[0])
+    if not listed or not 0 < port < 65_536:
+        return RemoteAudio()
+    codec, number = next((pair for pair in listed if pair[0].upper() in ENCODABLE), listed[0])
+    host = _connection(media) or _connection(session)
+    direction = next(
+        (line[2:] for line in [*media, *session] if line[2:] in _DIRECTIONS), "sendrecv"
+    )
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - RFC 2543's way to put on hold
+        return RemoteAudio(codec, number, None, "inactive")
+    return RemoteAudio(codec, number, (host, port) if host else None, direction)
+
+
+def _write(audio: LocalAudio, numbers: dict[str, int], direction: str, version: int) -> bytes:
+    family = "IP6" if ":" in audio.host else "IP4"
+    formats = " ".join(str(number) for number in [*numbers.values(), DTMF_PAYLOAD])
+    lines = [
+        "v=0",
+        f"o=- {audio.session_id} {version} IN {family} {audio.host}",
+        "s=-",
+        f"c=IN {family} {audio.host}",
+        "t=0 0",
+        f"m=audio {audio.port} RTP/AVP {formats}",
+    ]
+    for name, number in numbers.items():
+        lines.append(f"a=rtpmap:{number} {name}/{_CLOCKS.get(name.upper(), '8000')}")
+        if name.upper() == "G729":
+            lines.append(f"a=fmtp:{number} annexb=no")
+    lines += [
+        f"a=rtpmap:{DTMF_PAYLOAD} telephone-event/8000",
+        f"a=fmtp:{DTMF_PAYLOAD} 0-16",
+        f"a=ptime:{PACKET_MS}",
+        f"a={direction}",
+    ]
+    return ("\r\n".join(lines) + "\r\n").encode("ascii")
+
+
+def _audio_section(body: bytes) -> tuple[list[str], list[str] | None]:
+    """Return the session's lines and the first audio section's, its `m=` value first."""
+    session: list[str] = []
+    section: list[str] = session
+    for raw in body.decode("utf-8", "replace").split("\n")[:_LINES_MAX]:
+        line = raw.strip()
+        if line.startswith("m="):
+            if section is not session and section[0].startswith("audio "):
+                break
+            section = [line[2:]]
+        else:
+            section.append(line)
+    words = [] if section is session else section[0].split()
+    usable = len(words) >= 4 and words[0] == "audio"
+    return session, section if usable else None
+
+
+def _formats(numbers: Sequence[str], media: Sequence[str]) -> list[tuple[str, int]]:
+    """Name the payload numbers of an `m=` line, in its order."""
+    names = dict(_STATIC_NAMES)
+    for line in media:
+        number, _, encoding = line.removeprefix("a=rtpmap:").partition(" ")
+        if line.startswith("a=rtpmap:"):
+            names[_number(number)] = encoding.strip().partition("/")[0]
+    known = [_number(text) for text in numbers]
+    return [(names[number], number) for number in known if 0 <= number < 128 and number in names]
+
+
+def _connection(lines: Sequence[str]) -> str:
+    for line in lines:
+        words = line.removeprefix("c=").split()
+        if line.startswith("c=") and len(words) == 3 and words[1] in {"IP4", "IP6"}:
+            return words[2].partition("/")[0]
+    return ""
+
+
+def _number(text: str) -> int:
+    """Read a small number; -1 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else -1
