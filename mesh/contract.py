@@ -6,6 +6,7 @@ Everything here is pure and cheap; callers read at start-up and keep the result.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from google.api import annotations_pb2, http_pb2
@@ -45,6 +46,7 @@ def rpc_path(method: MethodDescriptor) -> str:
     return f"/{method.containing_service.full_name}/{method.name}"
 
 
+@cache
 def policy(method: MethodDescriptor) -> options_pb2.MethodPolicy:
     """Return who may use the RPC.
 

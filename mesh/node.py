@@ -28,6 +28,9 @@ from mesh.serving import Concern, MeshInterceptor
 from mesh.settings import MeshSettings, load
 from mesh.telemetry import TelemetryConcern
 
+EXIT_FAILED: Final = 1
+"""The exit status when the node cannot start or cannot go on."""
+
 CHECK_CONFIG: Final = "--check-config"
 """The argument that reads the configuration, says whether it is right, and ends."""
 
@@ -88,9 +91,9 @@ class Node:
         parent.watch(lambda: loop.call_soon_threadsafe(self._orphaned), self._orphan_grace_s())
         try:
             await self.start()
-            runfiles.write_addresses(
-                self._settings.data_dir, self.name, {"grpc": self.address, **self._extra()}
-            )
+            if not self._ending.is_set():
+                addresses = {"grpc": self.address, **self._extra()}
+                runfiles.write_addresses(self._settings.data_dir, self.name, addresses)
             await self._ending.wait()
         finally:
             await self.stop()
@@ -144,6 +147,10 @@ class Node:
                 ("grpc.so_reuseport", 0),
             ),
         )
+        for service in self._services():
+            for method in service.methods:
+                # An RPC whose policy is missing or wrong stops the start, never a request.
+                contract.policy(method)
         for add, servicer, _ in self._servicers:
             add(servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -192,7 +199,8 @@ S = TypeVar("S", bound=MeshSettings)
 def main(build: Callable[[S], Node], settings_class: type[S], name: str) -> None:
     """Run a service's process: settings, telemetry, node; what `__main__` calls.
 
-    With `--check-config` it only reads the settings. Exits 2 when they are wrong.
+    With `--check-config` it only reads the settings. Exits 2 when they are wrong, 1 when
+    the node fails.
     """
     settings = load(settings_class)
     if CHECK_CONFIG in sys.argv[1:]:
@@ -201,6 +209,9 @@ def main(build: Callable[[S], Node], settings_class: type[S], name: str) -> None
     tracing = telemetry.setup(name, settings)
     try:
         uvloop.run(_run(build, settings))
+    except Exception:
+        log.exception("the node failed", node=name)
+        raise SystemExit(EXIT_FAILED) from None
     finally:
         tracing.stop()
 

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import grpc
+from opentelemetry.trace import Span
 
+from mesh.errors import DeadlineExceeded
 from mesh.remote import RemoteError
 from mesh.telemetry import metrics, spans
 from mesh.telemetry.rpc import finish
@@ -53,7 +55,7 @@ class UnaryCall:
 
         `timeout` can only shorten the client's budget. `metadata` adds headers.
         """
-        with _asking(self._asker, self._method):
+        with _asking(self._asker, self._method) as span, spans.use(span):
             return await self._inner(
                 request,
                 timeout=self._asker.timeout_s(timeout),
@@ -77,14 +79,19 @@ class StreamingCall:
         metadata: Any = None,
         **options: Any,
     ) -> AsyncIterator[Any]:
-        """Ask and iterate over the responses; raises RemoteError or DeadlineExceeded."""
-        with _asking(self._asker, self._method):
-            responses = self._inner(
-                request,
-                timeout=self._asker.timeout_s(timeout),
-                metadata=(*self._asker.headers(), *(metadata or ())),
-                **options,
-            )
+        """Ask and iterate over the responses; raises RemoteError or DeadlineExceeded.
+
+        Whoever may stop reading early wraps the iterator in `contextlib.aclosing`.
+        """
+        with _asking(self._asker, self._method) as span:
+            # Not the current span while we yield: it would be the reader's, too.
+            with spans.use(span):
+                responses = self._inner(
+                    request,
+                    timeout=self._asker.timeout_s(timeout),
+                    metadata=(*self._asker.headers(), *(metadata or ())),
+                    **options,
+                )
             try:
                 async for response in responses:
                     yield response
@@ -94,9 +101,31 @@ class StreamingCall:
 
 
 @contextmanager
-def _asking(asker: Asker, method: str) -> Iterator[None]:
+def _asking(asker: Asker, method: str) -> Iterator[Span]:
     name = method.removeprefix("/")
-    host, _, port = asker.address.rpartition(":")
+    span = spans.open_span(name, spans.CLIENT, _attributes(name, asker.address))
+    start, code = time.monotonic(), "OK"
+    try:
+        yield span
+    except grpc.aio.AioRpcError as error:
+        code = error.code().name
+        raise RemoteError.of(name, error) from error
+    except (asyncio.CancelledError, GeneratorExit):
+        code = "CANCELLED"
+        raise
+    except DeadlineExceeded:
+        code = "DEADLINE_EXCEEDED"
+        raise
+    except BaseException:
+        code = "UNKNOWN"
+        raise
+    finally:
+        finish(span, code, failed=code != "OK")
+        metrics.CLIENT.observe(name, code, time.monotonic() - start)
+
+
+def _attributes(name: str, address: str) -> spans.Attributes:
+    host, _, port = address.rpartition(":")
     attributes: dict[str, str | bool | int | float] = {
         "rpc.system.name": "grpc",
         "rpc.method": name,
@@ -104,19 +133,4 @@ def _asking(asker: Asker, method: str) -> Iterator[None]:
     }
     if port.isdigit():
         attributes["server.port"] = int(port)
-    start, code = time.monotonic(), "OK"
-    with spans.span(name, spans.CLIENT, attributes) as span:
-        try:
-            yield
-        except grpc.aio.AioRpcError as error:
-            code = error.code().name
-            raise RemoteError.of(name, error) from error
-        except (asyncio.CancelledError, GeneratorExit):
-            code = "CANCELLED"
-            raise
-        except Exception:
-            code = "DEADLINE_EXCEEDED"
-            raise
-        finally:
-            finish(span, code, code != "OK")
-            metrics.CLIENT.observe(name, code, time.monotonic() - start)
+    return attributes

@@ -8,7 +8,7 @@ handler per RPC, where an interceptor per concern would wrap each RPC again for 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -102,7 +102,9 @@ class MeshInterceptor(grpc.aio.ServerInterceptor):
         return serve
 
     def _stream(self, path: str, behaviour: Any, request_streams: bool) -> Any:
-        async def serve(request: Any, context: Any) -> AsyncIterator[Any]:
+        # A coroutine that writes, not a generator: when the client goes away, a generator would
+        # be closed later and in another context, and the concerns with it.
+        async def serve(request: Any, context: Any) -> None:
             rpc = self._rpc(path, None if request_streams else request, context, True)
             async with AsyncExitStack() as stack:
                 for concern in self._concerns:
@@ -112,7 +114,7 @@ class MeshInterceptor(grpc.aio.ServerInterceptor):
                     return
                 async with aclosing(behaviour(request, context)) as responses:
                     async for response in responses:
-                        yield response
+                        await context.write(response)
 
         return serve
 

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mesh.database.transaction import Outcome, Statement, Transaction, drive
@@ -37,7 +38,7 @@ WAIT_S_MAX: Final = 10.0
 
 _BUSY_TIMEOUT_MS: Final = 5000
 _READERS: Final = 4
-_POSTGRES_CONNECTIONS: Final = 8
+_POSTGRES_WRITERS: Final = 8
 _RETRY_DELAY_S: Final = 0.02
 _SQLITE_BUSY_CODES: Final = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
 _POSTGRES_RETRY_STATES: Final = frozenset({"40001", "40P01"})  # serialisation, deadlock
@@ -67,8 +68,14 @@ class Database:
             self._writer = _Side(_sqlite_engine(self._url, writes=True, size=1), 1)
             self._reader = _Side(_sqlite_engine(self._url, writes=False, size=_READERS), _READERS)
         else:
-            engine = _postgres_engine(self._url, _POSTGRES_CONNECTIONS)
-            self._writer = self._reader = _Side(engine, _POSTGRES_CONNECTIONS)
+            engine = _postgres_engine(self._url, _POSTGRES_WRITERS + _READERS)
+            self._writer = _Side(engine, _POSTGRES_WRITERS)
+            # A reader sees one snapshot; a writer sees what is committed, so that a conditional
+            # UPDATE waits for its row instead of failing.
+            snapshot = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            self._reader = _Side(snapshot, _READERS)
         if self._migrations is not None:
             async with self._writer.engine.begin() as connection:
                 await migrate(connection, self._migrations)
@@ -129,6 +136,9 @@ class Database:
                         raise
                     except DBAPIError as error:
                         await _consider_retry(error, attempt, name)
+                    except (OSError, PoolTimeout) as error:
+                        # Only connecting raises these: nothing was written.
+                        raise _unavailable(error, name) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -180,9 +190,14 @@ async def _consider_retry(error: DBAPIError, attempt: int, name: str) -> None:
         await asyncio.sleep(_RETRY_DELAY_S * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
         return
     if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
-        log.error("the database failed", transaction=name, error=str(error.orig))
-        raise ServiceUnavailable("The database cannot answer now.", retry_after_s=1.0) from error
+        raise _unavailable(error, name) from error
     raise error
+
+
+def _unavailable(error: Exception, name: str) -> ServiceUnavailable:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    log.error("the database failed", transaction=name, error=str(cause))
+    return ServiceUnavailable("The database cannot answer now.", retry_after_s=1.0)
 
 
 def _may_run_again(error: DBAPIError) -> bool:
@@ -238,7 +253,6 @@ def _postgres_engine(url: URL, size: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=WAIT_S_MAX,
         pool_pre_ping=True,
-        isolation_level="REPEATABLE READ",
         json_serializer=_json,
         json_deserializer=orjson.loads,
     )

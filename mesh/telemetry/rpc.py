@@ -41,30 +41,30 @@ class TelemetryConcern:
         attributes = {"rpc.system.name": "grpc", "rpc.method": rpc.name, **self._address}
         parent = rpc.headers.get(spans.TRACEPARENT_HEADER, "")
         start = time.monotonic()
-        with (
-            spans.remote_parent(parent if isinstance(parent, str) else ""),
-            spans.span(rpc.name, spans.SERVER, attributes) as span,
-        ):
-            code = "OK"
-            try:
+        with spans.remote_parent(parent if isinstance(parent, str) else ""):
+            span = spans.open_span(rpc.name, spans.SERVER, attributes)
+        code = "OK"
+        try:
+            with spans.use(span):
                 yield
-            except asyncio.CancelledError:
-                code = "CANCELLED"
-                raise
-            except BaseException:
-                code = _code(rpc.context.code())
-                raise
-            finally:
-                finish(span, code, code in SERVER_ERRORS)
-                metrics.SERVER.observe(rpc.name, code, time.monotonic() - start)
+        except asyncio.CancelledError:
+            code = "CANCELLED"
+            raise
+        except BaseException:
+            code = _code(rpc.context.code())
+            raise
+        finally:
+            finish(span, code, failed=code in SERVER_ERRORS)
+            metrics.SERVER.observe(rpc.name, code, time.monotonic() - start)
 
 
-def finish(span: Span, code: str, failed: bool) -> None:
-    """Write an RPC's end on its span, under the names of the RPC semantic conventions."""
+def finish(span: Span, code: str, *, failed: bool) -> None:
+    """Write an RPC's end on its span, under the names of the RPC semantic conventions; end it."""
     span.set_attribute("rpc.response.status_code", code)
     if failed:
         span.set_attribute("error.type", code)
         span.set_status(Status(StatusCode.ERROR))
+    span.end()
 
 
 def _request_id(rpc: Rpc) -> str:

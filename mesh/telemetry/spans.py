@@ -48,6 +48,20 @@ def span(
             raise
 
 
+def open_span(name: str, kind: SpanKind, attributes: Attributes) -> Span:
+    """Begin a span that is not yet current; whoever begins it enters it with `use`, and ends it."""
+    return _tracer.start_span(name, kind=kind, attributes=attributes)
+
+
+@contextmanager
+def use(opened: Span) -> Iterator[None]:
+    """Make an open span the parent of the enclosed work; does not end it."""
+    with trace.use_span(
+        opened, end_on_exit=False, record_exception=False, set_status_on_exception=False
+    ):
+        yield
+
+
 def traceparent() -> str:
     """Return the current span as a W3C `traceparent`, or `""`; for storing beside a row."""
     carrier: dict[str, str] = {}
