@@ -1,0 +1,79 @@
+"""The HTTP server in front of the transcoder, as an owned part of the node."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any, Final
+
+import structlog
+import uvicorn
+
+HEADER_BYTES_MAX: Final = 32 * 1024
+"""The most bytes of request headers; a browser's cookies fit in well."""
+
+KEEP_ALIVE_S: Final = 30
+"""How long an idle connection is kept."""
+
+BACKLOG: Final = 512
+"""How many connections may wait to be accepted."""
+
+log = structlog.get_logger()
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its own signal handlers: the node alone decides when it ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves one ASGI application at `host:port`."""
+
+    def __init__(self, app: Any, listen: str, *, concurrency_max: int, grace_s: float) -> None:
+        self._listen = listen
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                app,
+                interface="asgi3",
+                lifespan="off",
+                http="httptools",
+                ws="none",
+                loop="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=True,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                limit_concurrency=concurrency_max,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=max(1, round(grace_s)),
+                h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+        self.address = ""
+        """The `host:port` it listens on, once started."""
+
+    async def start(self) -> None:
+        """Listen; raises OSError when the address is taken."""
+        host, _, port = self._listen.rpartition(":")
+        family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+        listener = socket.create_server(
+            (host.strip("[]"), int(port)), family=family, backlog=BACKLOG
+        )
+        self.address = f"{host}:{listener.getsockname()[1]}"
+        self._serving = asyncio.create_task(self._server.serve([listener]), name="http")
+        log.info("http serves", address=self.address)
+
+    async def stop(self) -> None:
+        """Refuse new requests, let the running ones end, close."""
+        if self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+            self._serving = None
