@@ -13,10 +13,9 @@ from mesh.database import Transaction
 _NUMBERS: Final = NumberRow.__table__  # type: ignore[attr-defined]
 
 
-async def usable_by_number(tx: Transaction, customer_id: UUID, number: str) -> str | None:
-    """Return `number` when it is the customer's and may be shown as a source, else None."""
-    found = await tx.all(_usable(customer_id).where(_NUMBERS.c.number == number).limit(1))
-    return number if found else None
+async def is_usable(tx: Transaction, customer_id: UUID, number: str) -> bool:
+    """Tell whether the E.164 number is the customer's and may be shown as a source."""
+    return bool(await tx.all(_usable(customer_id).where(_NUMBERS.c.number == number).limit(1)))
 
 
 async def usable_by_id(tx: Transaction, customer_id: UUID, number_id: UUID) -> str | None:

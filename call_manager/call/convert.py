@@ -1,0 +1,215 @@
+"""Between the contract and the domain; pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
+from voipbin.call.v1 import address_pb2, call_pb2, call_service_pb2
+from voipbin.flow.v1.action_pb2 import Action
+from voipbin.route.v1.provider_pb2 import Provider
+
+from call_manager.call.creation import NewCalls
+from call_manager.call.dialing import DialConfig
+from call_manager.call.domain import (
+    Address,
+    AddressType,
+    Anonymous,
+    Attempt,
+    Call,
+    Outcome,
+)
+from call_manager.errors import AnonymousInvalid
+from call_manager.metadata import CALL_METADATA
+from mesh.errors import InvalidArgument
+from mesh.metadata import plain_to_value
+
+_TYPE_PREFIX: Final = "ADDRESS_TYPE_"
+_ANONYMOUS: Final[Mapping[int, Anonymous]] = {
+    address_pb2.ANONYMOUS_UNSPECIFIED: Anonymous.AUTO,
+    address_pb2.ANONYMOUS_YES: Anonymous.YES,
+    address_pb2.ANONYMOUS_NO: Anonymous.NO,
+    address_pb2.ANONYMOUS_AUTO: Anonymous.AUTO,
+}
+
+
+def new_calls(request: call_service_pb2.CallsCreateRequest, peer: str) -> NewCalls:
+    """Return what a CallsCreate asks for.
+
+    Raises the metadata registry's errors, AnonymousInvalid, and InvalidArgument when the calls'
+    ids do not match the destinations.
+    """
+    metadata = CALL_METADATA.parse(request.metadata, peer)
+    if len(request.call_ids) != len(request.destinations):
+        raise InvalidArgument("There must be one call id for each destination.", field="call_ids")
+    return NewCalls(
+        id=UUID(request.id),
+        customer_id=UUID(request.customer_id),
+        call_ids=tuple(UUID(text) for text in request.call_ids),
+        flow_id=UUID(request.flow_id) if request.flow_id else None,
+        source=_source(request),
+        destinations=tuple(address(one) for one in request.destinations),
+        anonymous=anonymous(request.anonymous),
+        metadata=metadata,
+        dial_not_after=request.dial_not_after.ToDatetime(tzinfo=UTC),
+        fingerprint=fingerprint(request),
+    )
+
+
+def fingerprint(request: call_service_pb2.CallsCreateRequest) -> str:
+    """Return what two requests share exactly when they ask for the same calls.
+
+    `dial_not_after` is left out: it limits when, not what.
+    """
+    asked = call_service_pb2.CallsCreateRequest()
+    asked.CopyFrom(request)
+    asked.ClearField("dial_not_after")
+    text = json.dumps(MessageToDict(asked), sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _source(request: call_service_pb2.CallsCreateRequest) -> Address | None:
+    # REST clients send an empty object where they mean none.
+    return address(request.source) if request.source.target else None
+
+
+def address(sent: address_pb2.Address) -> Address:
+    """Return an address; its type is one the contract defines."""
+    kind = address_pb2.AddressType.Name(sent.type).removeprefix(_TYPE_PREFIX)
+    return Address(
+        type=AddressType.UNSPECIFIED if kind == "UNSPECIFIED" else AddressType[kind],
+        target=sent.target,
+        target_name=sent.target_name,
+        name=sent.name,
+        detail=sent.detail,
+    )
+
+
+def address_to_proto(found: Address) -> address_pb2.Address:
+    """Return an address for the wire."""
+    return address_pb2.Address(
+        type=address_pb2.AddressType.Value(_TYPE_PREFIX + found.type.name),
+        target=found.target,
+        target_name=found.target_name,
+        name=found.name,
+        detail=found.detail,
+    )
+
+
+def anonymous(sent: int) -> Anonymous:
+    """Return whether to hide the caller. Raises AnonymousInvalid for a value nobody defined."""
+    if sent not in _ANONYMOUS:
+        raise AnonymousInvalid
+    return _ANONYMOUS[sent]
+
+
+def call_to_proto(call: Call, attempts: Sequence[Attempt] = ()) -> call_pb2.Call:
+    """Return a call for the wire; what it has not is left unset."""
+    shown = call_pb2.Call(
+        id=str(call.id),
+        customer_id=str(call.customer_id),
+        flow_id=_id(call.flow_id),
+        activeflow_id=_id(call.activeflow_id),
+        type=call_pb2.CALL_TYPE_FLOW,
+        source=address_to_proto(call.source),
+        destination=address_to_proto(call.destination),
+        status=call_pb2.CallStatus.Value(f"CALL_STATUS_{call.status.name}"),
+        metadata={name: plain_to_value(value) for name, value in call.metadata.items()},
+        direction=call_pb2.CALL_DIRECTION_OUTGOING,
+        provider_id=_id(call.provider_id),
+        sip_code=call.sip_code,
+        sip_reason=call.sip_reason,
+        hangup_detail=call.hangup_detail,
+        anonymous=address_pb2.Anonymous.Value(f"ANONYMOUS_{call.anonymous.name}"),
+        attempts=[attempt_to_proto(attempt) for attempt in attempts],
+        tm_progressing=_time(call.tm_progressing),
+        tm_ringing=_time(call.tm_ringing),
+        tm_hangup=_time(call.tm_hangup),
+        tm_create=_time(call.tm_create),
+        tm_update=_time(call.tm_update),
+        tm_delete=_time(call.tm_delete),
+    )
+    if call.hangup_by is not None:
+        shown.hangup_by = call_pb2.HangupBy.Value(f"HANGUP_BY_{call.hangup_by.name}")
+    if call.hangup_reason is not None:
+        name = f"HANGUP_REASON_{call.hangup_reason.name}"
+        shown.hangup_reason = call_pb2.HangupReason.Value(name)
+    if call.current_action is not None:
+        shown.action.CopyFrom(action(call.current_action))
+    return shown
+
+
+def attempt_to_proto(attempt: Attempt) -> call_pb2.CallAttempt:
+    """Return an INVITE transaction for the wire."""
+    return call_pb2.CallAttempt(
+        id=str(attempt.id),
+        sequence=attempt.sequence,
+        provider_id=_id(attempt.provider_id),
+        sip_call_id=attempt.sip_call_id,
+        request_uri=attempt.request_uri,
+        remote_address=attempt.remote_address,
+        sip_code=attempt.sip_code,
+        sip_reason=attempt.sip_reason,
+        codec=attempt.codec,
+        tm_invite=_time(attempt.tm_invite),
+        tm_trying=_time(attempt.tm_trying),
+        tm_ringing=_time(attempt.tm_ringing),
+        tm_answered=_time(attempt.tm_answered),
+        tm_end=_time(attempt.tm_end),
+    )
+
+
+def outcome_to_proto(outcome: Outcome) -> call_service_pb2.DestinationOutcome:
+    """Return what became of a destination, for the wire."""
+    return call_service_pb2.DestinationOutcome(
+        call_id=str(outcome.call_id),
+        admitted=outcome.admitted,
+        reason=outcome.reason,
+        message=outcome.message,
+    )
+
+
+def action_to_plain(running: Action) -> dict[str, Any]:
+    """Return an action as JSON, for a call's `current_action`."""
+    return MessageToDict(running, preserving_proto_field_name=True)
+
+
+def action(stored: Mapping[str, Any]) -> Action:
+    """Return the action that `action_to_plain` stored."""
+    return ParseDict(dict(stored), Action())
+
+
+def dial_config(provider: Provider) -> DialConfig:
+    """Return what the dialer needs of a carrier.
+
+    Headers come in the order of their names: the wire's map has none of its own.
+    """
+    codecs = (codec.strip() for codec in provider.codecs.split(","))
+    return DialConfig(
+        provider_id=UUID(provider.id),
+        hostname=provider.hostname,
+        tech_prefix=provider.tech_prefix,
+        tech_postfix=provider.tech_postfix,
+        tech_headers=tuple(sorted(provider.tech_headers.items())),
+        codecs=tuple(codec for codec in codecs if codec),
+        username=provider.sip_username,
+        password=provider.sip_password,
+    )
+
+
+def _id(found: UUID | None) -> str:
+    return str(found) if found is not None else ""
+
+
+def _time(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    made = Timestamp()
+    made.FromDatetime(moment)
+    return made

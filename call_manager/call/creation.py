@@ -1,0 +1,103 @@
+"""What a CallsCreate asks for, and the rows that its judged destinations become; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from call_manager.call.domain import (
+    Address,
+    AddressType,
+    Anonymous,
+    Call,
+    CallStatus,
+    DialState,
+    HangupBy,
+    HangupReason,
+    Outcome,
+)
+from call_manager.call.rules import Draft
+from mesh.clock import new_id
+from mesh.metadata import Metadata, to_plain
+
+NOBODY: Address = Address(AddressType.UNSPECIFIED, "")
+"""The source of a refused call for which none was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCalls:
+    """A CallsCreate, read and checked for its form."""
+
+    id: UUID
+    customer_id: UUID
+    call_ids: tuple[UUID, ...]
+    flow_id: UUID | None
+    source: Address | None
+    destinations: tuple[Address, ...]
+    anonymous: Anonymous
+    metadata: Metadata
+    dial_not_after: datetime
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a creation stands: the calls and their outcomes, or that it never happens."""
+
+    voided: bool
+    calls: tuple[Call, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """When and for which request calls are created; they carry it on to the wire and the log."""
+
+    at: datetime
+    traceparent: str
+    request_id: str
+
+
+def calls_of(new: NewCalls, drafts: Sequence[Draft], origin: Origin) -> Settled:
+    """Return the calls to store: an admitted one waits for the dialer, a refused one is over."""
+    return Settled(
+        voided=False,
+        calls=tuple(_call(new, draft, origin) for draft in drafts),
+        outcomes=tuple(_outcome(draft) for draft in drafts),
+    )
+
+
+def _outcome(draft: Draft) -> Outcome:
+    if draft.refusal is None:
+        return Outcome(draft.call_id, admitted=True)
+    return Outcome(draft.call_id, False, draft.refusal.reason, draft.refusal.message)
+
+
+def _call(new: NewCalls, draft: Draft, origin: Origin) -> Call:
+    refused = draft.refusal is not None
+    return Call(
+        id=draft.call_id,
+        creation_id=new.id,
+        position=draft.index,
+        customer_id=new.customer_id,
+        flow_id=new.flow_id,
+        # Minted now, so that the flow's run has the same id however often it is asked for.
+        activeflow_id=new_id() if new.flow_id is not None and not refused else None,
+        source=draft.source or NOBODY,
+        destination=draft.destination,
+        anonymous=new.anonymous,
+        metadata=to_plain(new.metadata),
+        status=CallStatus.HANGUP if refused else CallStatus.DIALING,
+        dialroutes=draft.dialroutes,
+        dial_not_after=new.dial_not_after,
+        dial_state=DialState.DONE if refused else DialState.QUEUED,
+        tm_create=origin.at,
+        hangup_by=HangupBy.LOCAL if refused else None,
+        hangup_reason=HangupReason.FAILED if refused else None,
+        hangup_detail=draft.refusal.message if draft.refusal is not None else "",
+        traceparent=origin.traceparent,
+        request_id=origin.request_id,
+        tm_hangup=origin.at if refused else None,
+    )

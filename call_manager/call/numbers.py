@@ -1,0 +1,35 @@
+"""What a customer may show as a source, from this service's own tables."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from call_manager.number import repository as numbers
+from call_manager.outbound_config import repository as configs
+from mesh.database import Database, Transaction
+
+
+class StoredNumbers:
+    """Fulfils `rules.Numbers`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def owned(self, customer_id: UUID, number: str) -> bool:
+        """Tell whether the E.164 number is the customer's: normal, active, not deleted."""
+
+        async def work(tx: Transaction) -> bool:
+            return await numbers.is_usable(tx, customer_id, number)
+
+        return await self._database.read(work, name="source_owned")
+
+    async def default(self, customer_id: UUID) -> str | None:
+        """Return the customer's default number, checked like any other, or None."""
+
+        async def work(tx: Transaction) -> str | None:
+            number_id = await configs.default_source_number_id(tx, customer_id)
+            if number_id is None:
+                return None
+            return await numbers.usable_by_id(tx, customer_id, number_id)
+
+        return await self._database.read(work, name="source_default")

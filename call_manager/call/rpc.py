@@ -1,0 +1,83 @@
+"""Protobuf in, protobuf out: convert, call, convert."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import grpc
+from typing_extensions import override
+from voipbin.call.v1.call_service_pb2 import (
+    CallDeleteRequest,
+    CallDeleteResponse,
+    CallGetRequest,
+    CallGetResponse,
+    CallHangupRequest,
+    CallHangupResponse,
+    CallListRequest,
+    CallListResponse,
+    CallsCreateRequest,
+    CallsCreateResponse,
+    CallsVoidRequest,
+    CallsVoidResponse,
+)
+from voipbin.call.v1.call_service_pb2_grpc import CallServiceServicer
+
+from call_manager.call import convert
+from call_manager.call.service import CallService
+from mesh.identity import current_caller
+from mesh.pagination import PageRequest
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class CallRpc(CallServiceServicer):
+    """Serves `voipbin.call.v1.CallService`."""
+
+    def __init__(self, calls: CallService) -> None:
+        self._calls = calls
+
+    @override
+    async def CallsCreate(
+        self, request: CallsCreateRequest, context: Context
+    ) -> CallsCreateResponse:
+        caller = current_caller()
+        made = await self._calls.create(caller, convert.new_calls(request, caller.peer))
+        return CallsCreateResponse(
+            calls=[convert.call_to_proto(call) for call in made.calls],
+            outcomes=[convert.outcome_to_proto(outcome) for outcome in made.outcomes],
+        )
+
+    @override
+    async def CallsVoid(self, request: CallsVoidRequest, context: Context) -> CallsVoidResponse:
+        settled = await self._calls.void(UUID(request.id))
+        return CallsVoidResponse(
+            voided=settled.voided,
+            calls=[convert.call_to_proto(call) for call in settled.calls],
+            outcomes=[convert.outcome_to_proto(outcome) for outcome in settled.outcomes],
+        )
+
+    @override
+    async def CallGet(self, request: CallGetRequest, context: Context) -> CallGetResponse:
+        call, attempts = await self._calls.get(current_caller(), UUID(request.id))
+        return CallGetResponse(call=convert.call_to_proto(call, attempts))
+
+    @override
+    async def CallList(self, request: CallListRequest, context: Context) -> CallListResponse:
+        customer_id = UUID(request.customer_id)
+        page = PageRequest.parse(
+            request.page_size, request.page_token, {"customer_id": customer_id}
+        )
+        calls, token = await self._calls.list_page(current_caller(), customer_id, page)
+        result = [convert.call_to_proto(call) for call in calls]
+        return CallListResponse(result=result, next_page_token=token)
+
+    @override
+    async def CallHangup(self, request: CallHangupRequest, context: Context) -> CallHangupResponse:
+        call = await self._calls.hangup(current_caller(), UUID(request.id))
+        return CallHangupResponse(call=convert.call_to_proto(call))
+
+    @override
+    async def CallDelete(self, request: CallDeleteRequest, context: Context) -> CallDeleteResponse:
+        call = await self._calls.delete(current_caller(), UUID(request.id))
+        return CallDeleteResponse(call=convert.call_to_proto(call))

@@ -1,0 +1,205 @@
+"""The use cases of calls, one per RPC."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from call_manager.call import repository, rules
+from call_manager.call.creation import NewCalls, Origin, Settled, calls_of
+from call_manager.call.domain import Attempt, Call, CallStatus, Creation
+from call_manager.call.hangup import Cause
+from call_manager.call.numbers import StoredNumbers
+from call_manager.errors import (
+    CallNotFound,
+    CallsVoided,
+    CreationIdReused,
+    DialWindowPassed,
+    StateInvalid,
+)
+from call_manager.metadata import ROUTE_PROVIDER_IDS, SKIP_SOURCE_VALIDATION
+from mesh import ambient, telemetry
+from mesh.clock import Clock
+from mesh.database import Database, Transaction
+from mesh.errors import PermissionDenied
+from mesh.identity import Caller
+from mesh.pagination import PageRequest
+
+
+class DialQueue(Protocol):
+    """Who dials what is committed."""
+
+    def wake(self) -> None:
+        """Look for queued calls soon. A lost wake costs a poll's time and nothing else."""
+        ...
+
+
+class LiveCalls(Protocol):
+    """The calls that this process has on the wire."""
+
+    def hangup(self, call_id: UUID) -> None:
+        """End the call if it is live here; its row already says why. Harmless otherwise."""
+        ...
+
+
+class CallService:
+    """Creates, shows and ends calls; dialling them is the queue's part."""
+
+    def __init__(
+        self, database: Database, routes: rules.Routes, clock: Clock, *, queue: DialQueue,
+        live: LiveCalls,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._clock = clock
+        self._queue = queue
+        self._live = live
+        self._rules = rules.rules(routes, StoredNumbers(database))
+
+    async def create(self, caller: Caller, new: NewCalls) -> Settled:
+        """Create the calls, or return them when this creation has happened.
+
+        Raises CallsVoided, CreationIdReused, DialWindowPassed, what route_manager refused with,
+        and the first refusal when no destination is admitted; then nothing is stored.
+        """
+        _check_customer(caller, new.customer_id)
+        known = await self._database.read(lambda tx: _known(tx, new), name="creation_read")
+        if known is not None:
+            return known
+        if self._clock.now() > new.dial_not_after:
+            raise DialWindowPassed(new.dial_not_after)
+        drafts = await self._admit(new)
+        origin = Origin(self._clock.now(), telemetry.traceparent(), ambient.request_id() or "")
+        created = await self._store(new, calls_of(new, drafts, origin))
+        self._queue.wake()
+        return created
+
+    async def void(self, creation_id: UUID) -> Settled:
+        """Make sure that a creation never happens, unless it has; then return it."""
+        tombstone = Creation(creation_id, True, "", (), self._clock.now())
+
+        async def work(tx: Transaction) -> Settled:
+            if await repository.insert_creation(tx, tombstone):
+                return Settled(voided=True)
+            return await _settled(tx, await _existing(tx, creation_id))
+
+        return await self._database.transact(work, name="calls_void")
+
+    async def get(self, caller: Caller, call_id: UUID) -> tuple[Call, tuple[Attempt, ...]]:
+        """Return a call, deleted or not, and its attempts. Raises CallNotFound."""
+
+        async def work(tx: Transaction) -> tuple[Call, tuple[Attempt, ...]]:
+            found = await _owned(tx, caller, call_id)
+            return found, await repository.attempts_of(tx, call_id)
+
+        return await self._database.read(work, name="call_get")
+
+    async def list_page(
+        self, caller: Caller, customer_id: UUID, request: PageRequest
+    ) -> tuple[tuple[Call, ...], str]:
+        """Return a page of a customer's calls, newest first, and the next page's token."""
+        _check_customer(caller, customer_id)
+        return await self._database.read(
+            lambda tx: repository.calls_page(tx, customer_id, request), name="call_list"
+        )
+
+    async def hangup(self, caller: Caller, call_id: UUID) -> Call:
+        """Keep the wish to end a call and tell its session. Raises CallNotFound, StateInvalid."""
+        now = self._clock.now()
+
+        async def work(tx: Transaction) -> Call:
+            found = await _owned(tx, caller, call_id)
+            if found.tm_delete is not None:
+                raise StateInvalid(call_id)
+            asked = await repository.request_hangup(tx, call_id, Cause.NORMAL, now)
+            return asked or found
+
+        return self._told(await self._database.transact(work, name="call_hangup"))
+
+    async def delete(self, caller: Caller, call_id: UUID) -> Call:
+        """Hang a call up if it lives, then mark it deleted. Raises CallNotFound."""
+        now = self._clock.now()
+
+        async def work(tx: Transaction) -> Call:
+            found = await _owned(tx, caller, call_id)
+            await repository.request_hangup(tx, call_id, Cause.NORMAL, now)
+            return await repository.mark_deleted(tx, call_id, now) or found
+
+        return self._told(await self._database.transact(work, name="call_delete"))
+
+    def _told(self, call: Call) -> Call:
+        # Also when it was ending already: whoever asked first may have been cancelled between
+        # the commit and the telling.
+        if call.status in (CallStatus.CANCELING, CallStatus.TERMINATING):
+            self._live.hangup(call.id)
+        return call
+
+    async def _admit(self, new: NewCalls) -> tuple[rules.Draft, ...]:
+        asked = rules.Asked(
+            customer_id=new.customer_id,
+            anonymous=new.anonymous,
+            forced_providers=new.metadata.get(ROUTE_PROVIDER_IDS, ()),
+            skip_source_validation=new.metadata.get(SKIP_SOURCE_VALIDATION, False),
+        )
+        pairs = zip(new.call_ids, new.destinations, strict=True)
+        drafts = [
+            rules.Draft(index, call_id, destination, new.source)
+            for index, (call_id, destination) in enumerate(pairs)
+        ]
+        judged, first = await rules.apply(self._rules, asked, drafts)
+        if first is not None and all(draft.refusal is not None for draft in judged):
+            raise first
+        return judged
+
+    async def _store(self, new: NewCalls, made: Settled) -> Settled:
+        creation = Creation(
+            new.id, False, new.fingerprint, made.outcomes, made.calls[0].tm_create, new.customer_id
+        )
+
+        async def work(tx: Transaction) -> Settled:
+            # The creation's row decides who wins, against a repeat and against CallsVoid.
+            if not await repository.insert_creation(tx, creation):
+                return await _repeated(tx, new, await _existing(tx, new.id))
+            if not await repository.insert_calls(tx, made.calls):
+                raise CreationIdReused(new.id)
+            return made
+
+        return await self._database.transact(work, name="calls_create")
+
+
+def _check_customer(caller: Caller, customer_id: UUID) -> None:
+    if not caller.owns(customer_id):
+        raise PermissionDenied("The caller may not act for this customer.")
+
+
+async def _owned(tx: Transaction, caller: Caller, call_id: UUID) -> Call:
+    found = await repository.call(tx, call_id)
+    # Another customer's call does not exist: a refusal would tell that it does.
+    if found is None or not caller.owns(found.customer_id):
+        raise CallNotFound(call_id)
+    return found
+
+
+async def _known(tx: Transaction, new: NewCalls) -> Settled | None:
+    earlier = await repository.creation(tx, new.id)
+    return None if earlier is None else await _repeated(tx, new, earlier)
+
+
+async def _repeated(tx: Transaction, new: NewCalls, earlier: Creation) -> Settled:
+    if earlier.voided:
+        raise CallsVoided(new.id)
+    if earlier.fingerprint != new.fingerprint:
+        raise CreationIdReused(new.id)
+    return await _settled(tx, earlier)
+
+
+async def _existing(tx: Transaction, creation_id: UUID) -> Creation:
+    earlier = await repository.creation(tx, creation_id)
+    if earlier is None:
+        raise LookupError("a creation whose id is taken cannot be read")
+    return earlier
+
+
+async def _settled(tx: Transaction, earlier: Creation) -> Settled:
+    if earlier.voided:
+        return Settled(voided=True)
+    return Settled(False, await repository.calls_of(tx, earlier.id), earlier.outcomes)
