@@ -1,0 +1,1 @@
+"""Serves the contracts over REST: one generic transcoder, no code per route."""

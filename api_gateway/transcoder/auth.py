@@ -1,0 +1,80 @@
+"""The credentials of an HTTP request, and who finds out whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+from urllib.parse import unquote_plus
+
+from voipbin.mesh.v1.identity_pb2 import Identity
+
+TOKEN_PARAMETER: Final = "token"  # noqa: S105  (a name, not a secret)
+"""The cookie and the query parameter that carry a bearer token."""
+
+ACCESS_KEY_PARAMETER: Final = "accesskey"
+"""The cookie and the query parameter that carry an access key."""
+
+CREDENTIAL_PARAMETERS: Final = frozenset({TOKEN_PARAMETER, ACCESS_KEY_PARAMETER})
+"""Query parameters that nothing but authentication may see."""
+
+_BEARER: Final = "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request shows of who sent it; the empty string where it shows nothing.
+
+    A bearer token is looked for in the cookie `token`, then `?token=`, then `Authorization:
+    Bearer`; an access key in the cookie `accesskey`, then `?accesskey=` (contract section 1.2).
+    Where both came, the token counts.
+    """
+
+    token: str = field(default="", repr=False)
+    access_key: str = field(default="", repr=False)
+
+
+class Authenticator(Protocol):
+    """Turns credentials into an identity."""
+
+    async def identify(self, credentials: Credentials) -> Identity:
+        """Return who shows the credentials.
+
+        Raises a MeshError with the code UNAUTHENTICATED when there are none
+        (`AUTHENTICATION_REQUIRED`) or when they are worth nothing (`INVALID_CREDENTIALS`).
+        """
+        ...
+
+
+def read_credentials(headers: Mapping[str, str], query: str) -> Credentials:
+    """Find the credentials of a request, at most one of each kind.
+
+    `headers` have lower-case names; `query` is the raw query string.
+    """
+    cookies = _first(_pairs(headers.get("cookie", ""), ";"))
+    parameters = {name: unquote_plus(value) for name, value in _first(_pairs(query, "&")).items()}
+    return Credentials(
+        token=cookies.get(TOKEN_PARAMETER)
+        or parameters.get(TOKEN_PARAMETER)
+        or _bearer(headers.get("authorization", "")),
+        access_key=cookies.get(ACCESS_KEY_PARAMETER) or parameters.get(ACCESS_KEY_PARAMETER) or "",
+    )
+
+
+def _pairs(text: str, separator: str) -> Iterable[tuple[str, str]]:
+    for part in text.split(separator) if text else ():
+        name, _, value = part.strip().partition("=")
+        if name in CREDENTIAL_PARAMETERS:
+            yield name, value.strip('"')
+
+
+def _first(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found.setdefault(name, value)
+    return found
+
+
+def _bearer(header: str) -> str:
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == _BEARER else ""
