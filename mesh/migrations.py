@@ -36,6 +36,9 @@ async def migrate(connection: AsyncConnection, folder: Path) -> None:
     turn = _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
     async with turn:
         if connection.dialect.name == "postgresql":
+            # A migration may take as long as it takes, and so may waiting for another's.
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(text("SET LOCAL lock_timeout = 0"))
             await connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK}
             )

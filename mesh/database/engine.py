@@ -37,11 +37,13 @@ WAIT_S_MAX: Final = 10.0
 """How long one waits for a connection before it is refused."""
 
 _BUSY_TIMEOUT_MS: Final = 5000
+_STATEMENT_TIMEOUT_MS: Final = 30_000
 _READERS: Final = 4
 _POSTGRES_WRITERS: Final = 8
 _RETRY_DELAY_S: Final = 0.02
 _SQLITE_BUSY_CODES: Final = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
-_POSTGRES_RETRY_STATES: Final = frozenset({"40001", "40P01"})  # serialisation, deadlock
+# Serialisation failure, deadlock, lock timeout.
+_POSTGRES_RETRY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 
 log = structlog.get_logger()
 
@@ -87,6 +89,11 @@ class Database:
         for side in {self._writer, self._reader} - {None}:
             await side.engine.dispose()  # type: ignore[union-attr]
         self._writer = self._reader = None
+
+    @property
+    def writers(self) -> int:
+        """How many writing transactions may be open at once: one on SQLite."""
+        return 1 if self._sqlite else _POSTGRES_WRITERS
 
     async def transact(self, work: Work[T], *, name: str) -> T:
         """Run `work` in a writing transaction and return its result after COMMIT.
@@ -253,6 +260,14 @@ def _postgres_engine(url: URL, size: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=WAIT_S_MAX,
         pool_pre_ping=True,
+        connect_args={
+            "timeout": WAIT_S_MAX,
+            # Every wait has an end, on the server's side, too.
+            "server_settings": {
+                "lock_timeout": str(_BUSY_TIMEOUT_MS),
+                "statement_timeout": str(_STATEMENT_TIMEOUT_MS),
+            },
+        },
         json_serializer=_json,
         json_deserializer=orjson.loads,
     )

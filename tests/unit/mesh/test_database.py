@@ -3,13 +3,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from mesh.database import Database, Transaction, TransactionDead
 from mesh.errors import ServiceOverloaded, ServiceUnavailable
@@ -205,85 +208,90 @@ async def test_a_reader_sees_one_snapshot_of_what_is_committed(database: Databas
     assert await count(database) == 2
 
 
-async def test_a_reader_may_not_write(database: Database, database_url: str) -> None:
-    if not database_url.startswith("sqlite"):
-        pytest.skip("only SQLite's readers are closed to writes")
-
+async def test_a_reader_may_not_write(database: Database) -> None:
     async def work(tx: Transaction) -> None:
         await tx.run(insert(NOTES), a_note("one"))
 
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises((ServiceUnavailable, DBAPIError)):
         await database.read(work, name="write")
     assert await count(database) == 0
 
 
-async def test_sqlite_keeps_what_it_confirmed(database: Database) -> None:
+async def test_sqlite_keeps_what_it_confirmed(sqlite_database: Database) -> None:
     async def work(tx: Transaction) -> list[Any]:
         names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         return [await tx.scalar(text(f"PRAGMA {name}")) for name in names]
 
     full = 2
-    assert await database.transact(work, name="ask") == ["wal", full, 1, 5000]
-    assert await database.read(work, name="ask") == ["wal", full, 1, 5000]
+    assert await sqlite_database.transact(work, name="ask") == ["wal", full, 1, 5000]
+    assert await sqlite_database.read(work, name="ask") == ["wal", full, 1, 5000]
 
 
 async def test_a_transaction_waits_while_another_process_writes(
-    database: Database, tmp_path: Path
+    sqlite_database: Database, tmp_path: Path
 ) -> None:
     other = sqlite3.connect(tmp_path / "notes.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    adding = asyncio.create_task(add(database, a_note("one")))
+    adding = asyncio.create_task(add(sqlite_database, a_note("one")))
     await asyncio.sleep(0.2)
     assert not adding.done()
     other.execute("COMMIT")
     other.close()
     await asyncio.wait_for(adding, 5)
-    assert await count(database) == 1
+    assert await count(sqlite_database) == 1
 
 
 async def test_work_runs_again_when_the_database_is_busy(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mesh.database.engine._RETRY_DELAY_S", 0.1)
 
     async def impatient(tx: Transaction) -> None:
         await tx.all(text("PRAGMA busy_timeout = 0"))
 
-    await database.transact(impatient, name="impatient")
+    await sqlite_database.transact(impatient, name="impatient")
     other = sqlite3.connect(tmp_path / "notes.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    adding = asyncio.create_task(add(database, a_note("one")))
+    adding = asyncio.create_task(add(sqlite_database, a_note("one")))
     await asyncio.sleep(0.1)
     assert not adding.done()
     other.execute("COMMIT")
     other.close()
     await adding
-    assert await count(database) == 1
+    assert await count(sqlite_database) == 1
 
 
 async def test_a_database_that_stays_busy_is_unavailable(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mesh.database.engine._RETRY_DELAY_S", 0.001)
 
     async def impatient(tx: Transaction) -> None:
         await tx.all(text("PRAGMA busy_timeout = 0"))
 
-    await database.transact(impatient, name="impatient")
+    await sqlite_database.transact(impatient, name="impatient")
     other = sqlite3.connect(tmp_path / "notes.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(ServiceUnavailable):
-        await add(database, a_note("one"))
+        await add(sqlite_database, a_note("one"))
     other.execute("ROLLBACK")
     other.close()
-    assert await count(database) == 0
+    assert await count(sqlite_database) == 0
+
+
+@asynccontextmanager
+async def every_writer_busy(database: Database) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for _ in range(database.writers):
+            _ = await stack.enter_async_context(database.writing_connection())
+        yield
 
 
 async def test_who_waits_too_long_for_a_turn_is_refused(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mesh.database.engine.WAIT_S_MAX", 0.1)
-    async with database.writing_connection():
+    async with every_writer_busy(database):
         start = time.monotonic()
         with pytest.raises(ServiceOverloaded):
             await add(database, a_note("one"))
@@ -294,7 +302,7 @@ async def test_the_queue_for_the_writer_is_bounded(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mesh.database.engine.WAITING_MAX", 5)
-    async with database.writing_connection():
+    async with every_writer_busy(database):
         waiting = [asyncio.create_task(add(database, a_note(str(n)))) for n in range(8)]
         done, _ = await asyncio.wait(waiting, timeout=0.3)
         refused = [task.exception() for task in done]
@@ -302,6 +310,73 @@ async def test_the_queue_for_the_writer_is_bounded(
     assert all(isinstance(error, ServiceOverloaded) for error in refused)
     await asyncio.gather(*waiting, return_exceptions=True)
     assert await count(database) == 5
+
+
+async def test_two_writers_that_wait_for_each_other_both_succeed(
+    database: Database, database_url: str
+) -> None:
+    await add(database, a_note("a"), a_note("b"))
+    pause = text("SELECT pg_sleep(0.3)" if "postgresql" in database_url else "SELECT 1")
+    runs = 0
+
+    async def bump(tx: Transaction, names: tuple[str, str]) -> None:
+        nonlocal runs
+        runs += 1
+        for name in names:
+            raised = update(NOTES).where(NOTES.c.text == name).values(count=NOTES.c.count + 1)
+            await tx.run(raised)
+            await tx.all(pause)
+
+    await asyncio.gather(
+        *(
+            database.transact(partial(bump, names=names), name="bump")
+            for names in (("a", "b"), ("b", "a"))
+        )
+    )
+
+    async def work(tx: Transaction) -> list[int]:
+        return [row["count"] for row in await tx.all(select(NOTES))]
+
+    assert await database.read(work, name="get") == [2, 2]
+    # PostgreSQL ends one of two that wait for each other, and it runs again.
+    assert runs == (3 if "postgresql" in database_url else 2)
+
+
+async def test_cancelled_readers_leave_the_database_usable(database: Database) -> None:
+    await add(database, *(a_note(str(number)) for number in range(50)))
+
+    async def work(tx: Transaction) -> None:
+        for _ in range(20):
+            await tx.all(select(NOTES))
+
+    for round_number in range(12):
+        reading = asyncio.create_task(database.read(work, name="look"))
+        await asyncio.sleep(0.001 * round_number)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    assert await asyncio.gather(*(count(database) for _ in range(10))) == [50] * 10
+
+
+async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    database = Database(f"postgresql+asyncpg://postgres@/x?host={tmp_path}")
+    await database.start()
+    with pytest.raises(ServiceUnavailable):
+        await count(database)
+    await database.stop()
+
+
+async def test_a_full_disk_is_told_and_loses_nothing(sqlite_database: Database) -> None:
+    async def limit(tx: Transaction) -> None:
+        pages = await tx.scalar(text("PRAGMA page_count"))
+        await tx.all(text(f"PRAGMA max_page_count = {pages + 2}"))
+
+    await add(sqlite_database, a_note("kept"))
+    await sqlite_database.transact(limit, name="limit")
+    with pytest.raises(ServiceUnavailable):
+        await add(sqlite_database, a_note("small"), a_note("x" * 100_000))
+    assert await count(sqlite_database) == 1
+    await add(sqlite_database, a_note("small"))
+    assert await count(sqlite_database) == 2
 
 
 async def test_statements_of_a_transaction_before_the_start_are_a_defect(tmp_path: Path) -> None:

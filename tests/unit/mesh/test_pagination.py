@@ -101,7 +101,7 @@ async def test_a_bare_time_stamp_means_strictly_older(database: Database) -> Non
     assert (await read_page(database, request))[0] == ["older"]
 
 
-async def test_a_page_deep_in_the_list_uses_the_index(database: Database) -> None:
+async def test_a_page_deep_in_the_list_uses_the_index(sqlite_database: Database) -> None:
     async def work(tx: Transaction) -> str:
         request = PageRequest.parse(10, PageRequest.parse(1, "").token(Cursor(SHARED, UUID(int=9))))
         statement = page(select(NOTES), Note, request).compile(
@@ -110,7 +110,7 @@ async def test_a_page_deep_in_the_list_uses_the_index(database: Database) -> Non
         rows = await tx.all(text(f"EXPLAIN QUERY PLAN {statement}"))
         return " ".join(row["detail"] for row in rows)
 
-    plan = await database.read(work, name="explain")
+    plan = await sqlite_database.read(work, name="explain")
     assert "SEARCH note USING INDEX ix_note_tm_create_id" in plan
     assert "TEMP B-TREE" not in plan
 
