@@ -1,0 +1,170 @@
+"""Why route_manager refuses; one class per reason of `voipbin.route.v1.ErrorReason`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from grpc import StatusCode
+
+from mesh.errors import FieldViolation, MeshError
+
+
+class ProviderNotFound(MeshError):
+    """No provider has that id, or it is deleted and the question is about living ones."""
+
+    code, reason = StatusCode.NOT_FOUND, "PROVIDER_NOT_FOUND"
+
+    def __init__(self, provider_id: UUID) -> None:
+        super().__init__(
+            f"No provider in service has the id {provider_id}.", provider_id=str(provider_id)
+        )
+
+
+class RouteNotFound(MeshError):
+    """No route has that id, or it is deleted and should change."""
+
+    code, reason = StatusCode.NOT_FOUND, "ROUTE_NOT_FOUND"
+
+    def __init__(self, route_id: UUID) -> None:
+        super().__init__(f"No route has the id {route_id}.", route_id=str(route_id))
+
+
+class ProviderCallNotFound(MeshError):
+    """No provider call has that id."""
+
+    code, reason = StatusCode.NOT_FOUND, "PROVIDERCALL_NOT_FOUND"
+
+    def __init__(self, provider_call_id: UUID) -> None:
+        super().__init__(
+            f"No provider call has the id {provider_call_id}.",
+            provider_call_id=str(provider_call_id),
+        )
+
+
+class ToldAgain(MeshError):
+    """A refusal in another service's words: its code, reason, message and facts, kept.
+
+    For a refusal that was stored and is given again, and for one that this service makes under
+    another's reason because both mean the same thing to the reader.
+    """
+
+    def __init__(
+        self,
+        code: StatusCode,
+        reason: str,
+        message: str,
+        facts: Mapping[str, str],
+        violations: Sequence[FieldViolation] = (),
+    ) -> None:
+        super().__init__(message, violations=violations)
+        self.metadata = facts
+        self._code = code
+        self._reason = reason
+
+    # Instance facts stand where other errors have class attributes: the other service chose them.
+    @property
+    def code(self) -> StatusCode:  # type: ignore[override]
+        """Return the gRPC code of the refusal."""
+        return self._code
+
+    @property
+    def reason(self) -> str:  # type: ignore[override]
+        """Return the refusal's reason."""
+        return self._reason
+
+
+class FieldRefused(MeshError):
+    """One field of the request breaks a rule about its meaning."""
+
+    code = StatusCode.INVALID_ARGUMENT
+
+    def __init__(self, field: str, message: str, **facts: str) -> None:
+        super().__init__(message, field=field)
+        # `field` makes the violation; programs find it among the facts, too.
+        self.metadata = {"field": field, **facts}
+
+
+class InvalidHostname(FieldRefused):
+    """The hostname is no host name or IP address with an optional port, or may not be called."""
+
+    reason = "INVALID_HOSTNAME"
+
+
+class InvalidTechPrefix(FieldRefused):
+    """The prefix holds a character that has no place in front of a number."""
+
+    reason = "INVALID_TECH_PREFIX"
+
+
+class InvalidTechPostfix(FieldRefused):
+    """The postfix holds a character that has no place after a number, or a bad domain."""
+
+    reason = "INVALID_TECH_POSTFIX"
+
+
+class InvalidTechHeaders(FieldRefused):
+    """A header is reserved, malformed, repeated or too large."""
+
+    reason = "INVALID_TECH_HEADERS"
+
+
+class InvalidCodecs(FieldRefused):
+    """The codec list has an empty, repeated or malformed element."""
+
+    reason = "INVALID_CODECS"
+
+
+class InvalidSipCredentials(FieldRefused):
+    """A password without a user name, or control characters in either."""
+
+    reason = "INVALID_SIP_CREDENTIALS"
+
+
+class InvalidRouteTarget(FieldRefused):
+    """The target is neither `all` nor + and a country calling code."""
+
+    reason = "INVALID_ROUTE_TARGET"
+
+
+class InvalidDestinationNumber(FieldRefused):
+    """The number is not in E.164 form."""
+
+    reason = "INVALID_DESTINATION_NUMBER"
+
+
+class IdempotencyKeyReused(MeshError):
+    """The key came with another request."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(self, provider_call_id: UUID) -> None:
+        super().__init__(
+            "The idempotency key was used for another request.",
+            provider_call_id=str(provider_call_id),
+        )
+
+
+class IdempotencyKeyInUse(MeshError):
+    """The first request with the key is under way."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "IDEMPOTENCY_KEY_IN_USE"
+
+    def __init__(self, provider_call_id: UUID) -> None:
+        super().__init__(
+            "The first request with this idempotency key is under way.",
+            retry_after_s=1.0,
+            provider_call_id=str(provider_call_id),
+        )
+
+
+class ProviderCallPending(MeshError):
+    """The record stands; its calls are not settled yet."""
+
+    code, reason = StatusCode.DEADLINE_EXCEEDED, "PROVIDERCALL_PENDING"
+
+    def __init__(self, provider_call_id: UUID) -> None:
+        super().__init__(
+            "The provider call is recorded, but its calls are not settled yet.",
+            provider_call_id=str(provider_call_id),
+        )

@@ -1,0 +1,1 @@
+"""Providers: the SIP carriers that calls are handed to."""

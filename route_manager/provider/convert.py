@@ -1,0 +1,98 @@
+"""Providers between the contract and the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from voipbin.route.v1 import provider_pb2 as pb
+from voipbin.route.v1.provider_service_pb2 import ProviderCreateRequest, ProviderUpdateRequest
+
+from route_manager.convert import masked_fields, refuse_null_characters, timestamp
+from route_manager.provider.domain import (
+    HealthStatus,
+    Provider,
+    ProviderSettings,
+    ProviderType,
+    mask_secret,
+)
+
+# `type` is handled apart: the contract's unspecified means sip.
+_TEXTS: Final[Sequence[str]] = (
+    "hostname",
+    "tech_prefix",
+    "tech_postfix",
+    "name",
+    "detail",
+    "codecs",
+    "sip_username",
+    "sip_password",
+)
+_SETTINGS: Final = frozenset({*_TEXTS, "type", "tech_headers"})
+
+_TYPES: Final[Mapping[int, ProviderType]] = {
+    pb.PROVIDER_TYPE_UNSPECIFIED: ProviderType.SIP,
+    pb.PROVIDER_TYPE_SIP: ProviderType.SIP,
+}
+_TYPES_OUT: Final[Mapping[ProviderType, pb.ProviderType.ValueType]] = {
+    ProviderType.SIP: pb.PROVIDER_TYPE_SIP
+}
+_HEALTH_OUT: Final[Mapping[HealthStatus, pb.ProviderHealthStatus.ValueType]] = {
+    HealthStatus.UNKNOWN: pb.PROVIDER_HEALTH_STATUS_UNKNOWN,
+    HealthStatus.HEALTHY: pb.PROVIDER_HEALTH_STATUS_HEALTHY,
+    HealthStatus.UNHEALTHY: pb.PROVIDER_HEALTH_STATUS_UNHEALTHY,
+}
+
+
+def settings_of(request: ProviderCreateRequest) -> ProviderSettings:
+    """Read what a new provider is to be."""
+    return ProviderSettings(**_read(request, _SETTINGS))
+
+
+def changes_of(request: ProviderUpdateRequest) -> Mapping[str, Any]:
+    """Read the settings that the update mask names, by name."""
+    return _read(request, frozenset(masked_fields(request.update_mask, _SETTINGS)))
+
+
+def provider_to_proto(provider: Provider) -> pb.Provider:
+    """Show a provider, its password as a mask."""
+    settings = provider.settings
+    return pb.Provider(
+        id=str(provider.id),
+        type=_TYPES_OUT[settings.type],
+        hostname=settings.hostname,
+        tech_prefix=settings.tech_prefix,
+        tech_postfix=settings.tech_postfix,
+        tech_headers=settings.tech_headers,
+        name=settings.name,
+        detail=settings.detail,
+        metadata=provider.metadata,
+        codecs=settings.codecs,
+        health_status=_HEALTH_OUT[provider.health_status],
+        health_checked_at=timestamp(provider.health_checked_at),
+        tm_create=timestamp(provider.tm_create),
+        tm_update=timestamp(provider.tm_update),
+        tm_delete=timestamp(provider.tm_delete),
+        sip_username=settings.sip_username,
+        sip_password=mask_secret(settings.sip_password),
+    )
+
+
+def dial_config_to_proto(provider: Provider) -> pb.Provider:
+    """Show a provider to the dialer, its password in clear."""
+    shown = provider_to_proto(provider)
+    shown.sip_password = provider.settings.sip_password
+    return shown
+
+
+def _read(
+    request: ProviderCreateRequest | ProviderUpdateRequest, fields: frozenset[str]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {name: getattr(request, name) for name in _TEXTS if name in fields}
+    # The rules refuse it in every other text, each with a reason of its own.
+    refuse_null_characters((name, found[name]) for name in ("name", "detail") if name in fields)
+    if "type" in fields:
+        found["type"] = _TYPES[request.type]
+    if "tech_headers" in fields:
+        found["tech_headers"] = dict(request.tech_headers)
+    return found

@@ -1,0 +1,125 @@
+"""Which hosts a provider may have.
+
+A host name here is one of RFC 1123 section 2.1. A name is resolved, and what it resolves to is
+judged, when a call is dialled; here only what is written is judged.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final
+
+from route_manager.errors import InvalidHostname
+
+HOST_NAME_MAX: Final = 253
+"""The longest host name in characters (RFC 1035 section 2.3.4, without the final dot)."""
+
+PORT_MAX: Final = 65535
+
+_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
+# inet_aton reads 127.1, 2130706433 and 0x7f.1 as addresses, so a last label that looks like a
+# number makes the whole an address, never a name.
+_NUMBER_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+_LOCAL_NAME: Final = re.compile(r"(?:.+\.)?localhost", re.IGNORECASE)  # RFC 6761 section 6.3
+
+# Notations of IPv6 that carry an IPv4 address: NAT64 (RFC 6052) and 6to4 (RFC 3056).
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_SHARED: Final = IPv4Network("100.64.0.0/10")  # RFC 6598, carrier-grade NAT
+
+_WHAT_IS_RIGHT: Final = (
+    "Give a bare host name, an IPv4 address or an IPv6 address in brackets, with :port (1 to"
+    " 65535) where it is not 5060."
+)
+
+
+def check_hostname(hostname: str, *, lab: bool) -> None:
+    """Raise InvalidHostname unless a provider may have this `hostname`.
+
+    Accepts a host name, an IPv4 address, or an IPv6 address in brackets, each with an optional
+    port from 1 to 65535. Loopback, private and other addresses that are not public are accepted
+    in lab mode only; multicast and unspecified ones never, for nobody can be called there.
+    """
+    host = host_of(hostname)
+    if host is None:
+        raise InvalidHostname("hostname", f"The hostname is malformed. {_WHAT_IS_RIGHT}")
+    address = _address(host)
+    if address is not None and (address.is_multicast or address.is_unspecified):
+        raise InvalidHostname("hostname", "The hostname is an address that nobody answers at.")
+    local = _LOCAL_NAME.fullmatch(host) if address is None else not _is_public(address)
+    if local and not lab:
+        raise InvalidHostname(
+            "hostname",
+            "The hostname is a loopback, private or reserved address. Such carriers are for lab"
+            " mode only, which VBMESH_LAB=1 turns on.",
+        )
+
+
+def host_of(authority: str) -> str | None:
+    """Return the host of `host[:port]` without port, an IPv6 one without brackets.
+
+    None when it is malformed.
+    """
+    if authority.startswith("["):
+        host, bracket, port = authority[1:].partition("]")
+        if not bracket or not _is_ipv6(host):
+            return None
+        return host if port == "" or (port[0] == ":" and _is_port(port[1:])) else None
+    host, colon, port = authority.partition(":")
+    if colon and not _is_port(port):
+        return None
+    return host if _is_ipv4(host) or _is_host_name(host) else None
+
+
+def _is_port(text: str) -> bool:
+    return _PORT.fullmatch(text) is not None and int(text) <= PORT_MAX
+
+
+def _is_host_name(host: str) -> bool:
+    labels = host.split(".")
+    return (
+        len(host) <= HOST_NAME_MAX
+        and all(_LABEL.fullmatch(label) for label in labels)
+        and not _NUMBER_LABEL.fullmatch(labels[-1])
+    )
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        IPv4Address(host)
+    except AddressValueError:
+        return False
+    return True
+
+
+def _is_ipv6(host: str) -> bool:
+    # A zone (`%eth0`) names an interface of one machine, and is no part of a SIP host.
+    if "%" in host:
+        return False
+    try:
+        IPv6Address(host)
+    except AddressValueError:
+        return False
+    return True
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    if ":" in host:
+        return _inner(IPv6Address(host))
+    return IPv4Address(host) if _is_ipv4(host) else None
+
+
+def _inner(address: IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that the notation hides, or the address itself."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    hidden = address.ipv4_mapped or address.sixtofour
+    return hidden if hidden is not None else address
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return address.is_global and address not in _SHARED
+    # Teredo (RFC 4380) tunnels to an address of its client's choosing.
+    return address.is_global and not address.is_site_local and address.teredo is None

@@ -1,0 +1,44 @@
+"""The table of providers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Column, Index
+from sqlmodel import Field
+
+from mesh.database import Json
+from route_manager.tables import (
+    RouteTable,
+    json_column,
+    key_column,
+    string_column,
+    text_column,
+    time_column,
+)
+
+
+class ProviderRow(RouteTable, table=True):
+    """One provider; deleted ones stay."""
+
+    __tablename__ = "provider"
+    __table_args__ = (Index(None, "tm_create", "id"),)
+
+    id: UUID = key_column()
+    type: str = string_column(16)
+    hostname: str = string_column(255)
+    tech_prefix: str = string_column(64)
+    tech_postfix: str = string_column(255)
+    tech_headers: dict[str, str] = json_column()
+    name: str = string_column(255)
+    detail: str = text_column()
+    metadata_: dict[str, str] = Field(sa_column=Column("metadata", Json(), nullable=False))
+    codecs: str = string_column(255)
+    sip_username: str = string_column(128)
+    sip_password: str = string_column(128)
+    health_status: str = string_column(16)
+    health_checked_at: datetime | None = time_column()
+    tm_create: datetime = time_column(nullable=False)
+    tm_update: datetime | None = time_column()
+    tm_delete: datetime | None = time_column()

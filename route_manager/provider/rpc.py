@@ -1,0 +1,68 @@
+"""ProviderService over gRPC: convert, call, convert."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from grpc.aio import ServicerContext
+from typing_extensions import override
+from voipbin.route.v1 import provider_service_pb2 as pb
+from voipbin.route.v1.provider_service_pb2_grpc import ProviderServiceServicer
+
+from mesh.pagination import PageRequest
+from route_manager.provider import convert
+from route_manager.provider.service import ProviderService
+
+Context = ServicerContext[Any, Any]
+
+
+class ProviderRpc(ProviderServiceServicer):
+    """Serves `voipbin.route.v1.ProviderService`."""
+
+    def __init__(self, providers: ProviderService) -> None:
+        self._providers = providers
+
+    @override
+    async def ProviderCreate(
+        self, request: pb.ProviderCreateRequest, context: Context
+    ) -> pb.ProviderCreateResponse:
+        provider = await self._providers.create(convert.settings_of(request))
+        return pb.ProviderCreateResponse(provider=convert.provider_to_proto(provider))
+
+    @override
+    async def ProviderGet(
+        self, request: pb.ProviderGetRequest, context: Context
+    ) -> pb.ProviderGetResponse:
+        provider = await self._providers.get(UUID(request.id))
+        return pb.ProviderGetResponse(provider=convert.provider_to_proto(provider))
+
+    @override
+    async def ProviderList(
+        self, request: pb.ProviderListRequest, context: Context
+    ) -> pb.ProviderListResponse:
+        wanted = PageRequest.parse(request.page_size, request.page_token)
+        providers, token = await self._providers.page(wanted)
+        shown = [convert.provider_to_proto(provider) for provider in providers]
+        return pb.ProviderListResponse(result=shown, next_page_token=token)
+
+    @override
+    async def ProviderUpdate(
+        self, request: pb.ProviderUpdateRequest, context: Context
+    ) -> pb.ProviderUpdateResponse:
+        provider = await self._providers.update(UUID(request.id), convert.changes_of(request))
+        return pb.ProviderUpdateResponse(provider=convert.provider_to_proto(provider))
+
+    @override
+    async def ProviderDelete(
+        self, request: pb.ProviderDeleteRequest, context: Context
+    ) -> pb.ProviderDeleteResponse:
+        provider = await self._providers.delete(UUID(request.id))
+        return pb.ProviderDeleteResponse(provider=convert.provider_to_proto(provider))
+
+    @override
+    async def ProviderDialConfigGet(
+        self, request: pb.ProviderDialConfigGetRequest, context: Context
+    ) -> pb.ProviderDialConfigGetResponse:
+        provider = await self._providers.dial_config(UUID(request.id))
+        return pb.ProviderDialConfigGetResponse(provider=convert.dial_config_to_proto(provider))

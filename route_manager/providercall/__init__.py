@@ -1,0 +1,1 @@
+"""Provider calls: real calls forced through one provider, recorded before they are placed."""

@@ -1,0 +1,112 @@
+"""Provider calls between the contract and the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from voipbin.call.v1 import address_pb2
+from voipbin.route.v1 import provider_call_pb2 as pb
+from voipbin.route.v1.provider_call_service_pb2 import ProviderCallCreateRequest
+
+from route_manager.convert import optional_uuid, timestamp, uuid_text
+from route_manager.providercall.domain import (
+    Order,
+    Outcome,
+    ProviderCall,
+    Snapshot,
+    Status,
+    Wish,
+)
+
+_STATUS_OUT: Final[Mapping[Status, pb.ProviderCallStatus.ValueType]] = {
+    Status.PENDING: pb.PROVIDER_CALL_STATUS_PENDING,
+    Status.COMPLETED: pb.PROVIDER_CALL_STATUS_COMPLETED,
+    Status.REFUSED: pb.PROVIDER_CALL_STATUS_REFUSED,
+    Status.FAILED: pb.PROVIDER_CALL_STATUS_FAILED,
+}
+
+
+def wish_of(request: ProviderCallCreateRequest) -> Wish:
+    """Read what is asked for, and by whom."""
+    flow_id = optional_uuid(request.flow_id)
+    order = Order(
+        provider_id=UUID(request.provider_id),
+        flow_id=flow_id,
+        has_inline_actions=flow_id is None and len(request.actions) > 0,
+        destination_count=len(request.destinations),
+        content=_canonical(request),
+    )
+    return Wish(
+        order=order,
+        customer_id=UUID(request.customer_id),
+        agent_id=UUID(request.agent_id),
+        idempotency_key=request.idempotency_key or None,
+    )
+
+
+def request_of(order: Order) -> ProviderCallCreateRequest:
+    """Return the request as it was given, without who asked and without its key."""
+    return ProviderCallCreateRequest.FromString(order.content)
+
+
+def provider_call_to_proto(record: ProviderCall) -> pb.ProviderCall:
+    """Show a record."""
+    wish, request = record.wish, request_of(record.wish.order)
+    ended = record.verdict if record.status is not Status.PENDING else None
+    placed = record.placed
+    return pb.ProviderCall(
+        id=str(record.id),
+        customer_id=str(wish.customer_id),
+        provider_id=str(wish.order.provider_id),
+        flow_id=uuid_text(record.flow_id),
+        source=request.source if request.HasField("source") else None,
+        destinations=request.destinations,
+        anonymous=request.anonymous,
+        call_ids=[] if placed is None else [str(call_id) for call_id in record.call_ids],
+        groupcall_ids=[] if placed is None else [str(one) for one in placed.groupcall_ids],
+        tm_create=timestamp(record.tm_create),
+        tm_update=timestamp(record.tm_update),
+        tm_delete=timestamp(record.tm_delete),
+        agent_id=str(wish.agent_id),
+        status=_STATUS_OUT[record.status],
+        error_reason="" if ended is None else ended.reason,
+        error_message="" if ended is None else ended.message,
+        actions=request.actions if wish.order.has_inline_actions else [],
+        outcomes=[] if placed is None else [_outcome(one) for one in placed.outcomes],
+        provider_snapshot=None if record.snapshot is None else _snapshot(record.snapshot),
+    )
+
+
+def _canonical(request: ProviderCallCreateRequest) -> bytes:
+    """Serialize what the client said: the same words always make the same octets."""
+    said = ProviderCallCreateRequest()
+    said.CopyFrom(request)
+    for field in ("customer_id", "agent_id", "idempotency_key"):
+        said.ClearField(field)
+    if said.anonymous == address_pb2.ANONYMOUS_UNSPECIFIED:
+        said.anonymous = address_pb2.ANONYMOUS_AUTO
+    said.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+    return said.SerializeToString(deterministic=True)
+
+
+def _outcome(outcome: Outcome) -> pb.ProviderCallOutcome:
+    return pb.ProviderCallOutcome(
+        call_id=str(outcome.call_id),
+        admitted=outcome.admitted,
+        reason=outcome.reason,
+        message=outcome.message,
+    )
+
+
+def _snapshot(snapshot: Snapshot) -> pb.ProviderSnapshot:
+    return pb.ProviderSnapshot(
+        hostname=snapshot.hostname,
+        tech_prefix=snapshot.tech_prefix,
+        tech_postfix=snapshot.tech_postfix,
+        tech_headers=snapshot.tech_headers,
+        codecs=snapshot.codecs,
+        name=snapshot.name,
+        sip_username=snapshot.sip_username,
+    )

@@ -1,0 +1,227 @@
+"""The record of a provider call, and what its end may be. Pure: no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from grpc import StatusCode
+
+from mesh.errors import FieldViolation, MeshError
+from route_manager.errors import ToldAgain
+from route_manager.provider.domain import Provider
+
+FLOW_NAME: Final = "tmp"
+"""The name of a flow that was made of inline actions (contract section 3.9)."""
+
+
+class Status(StrEnum):
+    """Whether a provider call's calls were created."""
+
+    PENDING = "pending"
+    """Being created, or not known yet."""
+    COMPLETED = "completed"
+    """At least one was created."""
+    REFUSED = "refused"
+    """No destination was admitted; nothing was dialled."""
+    FAILED = "failed"
+    """They could not be created; nothing was dialled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for. Only what this service decides by is spelled out."""
+
+    provider_id: UUID
+    flow_id: UUID | None
+    """The flow that was named."""
+    has_inline_actions: bool
+    """Whether a temporary flow is to be made; never when a flow was named."""
+    destination_count: int
+    content: bytes
+    """The request as given, serialized in one canonical way: addresses and actions travel
+    through this service unread, so nothing of them can be lost or changed."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Return the SHA-256 that tells this request from another with the same key."""
+        return hashlib.sha256(self.content).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An order and who places it."""
+
+    order: Order
+    customer_id: UUID
+    agent_id: UUID
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A provider's configuration at one moment, without its password."""
+
+    hostname: str
+    tech_prefix: str
+    tech_postfix: str
+    tech_headers: Mapping[str, str]
+    codecs: str
+    name: str
+    sip_username: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one destination."""
+
+    call_id: UUID
+    admitted: bool
+    reason: str
+    """A stable reason; empty when admitted."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The calls exist."""
+
+    outcomes: tuple[Outcome, ...]
+    """One per destination, in order."""
+    groupcall_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The calls do not exist and never will, and why."""
+
+    status: Status
+    code: StatusCode
+    reason: str
+    message: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    violations: tuple[FieldViolation, ...] = ()
+
+    def error(self, provider_call_id: UUID) -> ToldAgain:
+        """Return the error that tells this verdict, naming its record."""
+        facts = {**self.facts, "provider_call_id": str(provider_call_id)}
+        return ToldAgain(self.code, self.reason, self.message, facts, self.violations)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """The record: what was asked, by whom, and everything that will exist because of it.
+
+    The ids of the flow, of the creation and of the calls are minted before any of them exists,
+    so that every step can be repeated without doing anything twice.
+    """
+
+    id: UUID
+    wish: Wish
+    creation_id: UUID
+    call_ids: tuple[UUID, ...]
+    """One per destination, in order."""
+    temporary_flow_id: UUID | None
+    """The flow made of the inline actions, if any."""
+    dial_not_after: datetime
+    """After this moment nothing may be dialled."""
+    traceparent: str
+    request_id: str
+    tm_create: datetime
+    snapshot: Snapshot | None = None
+    """The provider as it was when the record was written; every stored record has it."""
+    status: Status = Status.PENDING
+    verdict: Verdict | None = None
+    """Why it fails. Set while still pending: decided, and what was made is being undone."""
+    placed: Placed | None = None
+    tm_update: datetime | None = None
+    tm_delete: datetime | None = None
+
+    @property
+    def flow_id(self) -> UUID | None:
+        """Return the flow the calls run; a temporary one that was undone is none."""
+        undone = self.status in (Status.REFUSED, Status.FAILED)
+        return self.wish.order.flow_id or (None if undone else self.temporary_flow_id)
+
+
+def snapshot_of(provider: Provider) -> Snapshot:
+    """Return the provider's configuration, without its password."""
+    settings = provider.settings
+    return Snapshot(
+        hostname=settings.hostname,
+        tech_prefix=settings.tech_prefix,
+        tech_postfix=settings.tech_postfix,
+        tech_headers=settings.tech_headers,
+        codecs=settings.codecs,
+        name=settings.name,
+        sip_username=settings.sip_username,
+    )
+
+
+# Codes with which a rule refuses a destination, or what all destinations have in common.
+_REFUSALS: Final = frozenset(
+    {
+        StatusCode.FAILED_PRECONDITION,
+        StatusCode.INVALID_ARGUMENT,
+        StatusCode.NOT_FOUND,
+        StatusCode.PERMISSION_DENIED,
+        StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
+# Reasons that use those codes but come from the machinery: the request itself broke no rule.
+_MACHINERY: Final = frozenset(
+    {
+        "CALLS_VOIDED",
+        "CREATION_ID_REUSED",
+        "DIAL_WINDOW_PASSED",
+        "METADATA_KEY_NOT_ALLOWED",
+        "METADATA_KEY_UNKNOWN",
+        "METADATA_TYPE_INVALID",
+        "REQUEST_INVALID",
+        "SERVICE_OVERLOADED",
+    }
+)
+
+
+def verdict_of(error: MeshError) -> Verdict:
+    """Return what a definite failure of a step makes of the record.
+
+    Its code, reason, message and facts are kept, except those of our own defects, of which the
+    reader learns nothing.
+    """
+    code = error.to_status().code
+    if code is StatusCode.INTERNAL:
+        return Verdict(Status.FAILED, code, "INTERNAL", "internal error")
+    is_rule = code in _REFUSALS and error.reason not in _MACHINERY
+    return Verdict(
+        status=Status.REFUSED if is_rule else Status.FAILED,
+        code=code,
+        reason=error.reason,
+        message=storable(error.message),
+        # The request's own id is not the next reader's.
+        facts={k: storable(v) for k, v in error.metadata.items() if k != "request_id"},
+        violations=tuple(
+            FieldViolation(storable(v.field), storable(v.description)) for v in error.violations
+        ),
+    )
+
+
+def window_passed(dial_not_after: datetime) -> Verdict:
+    """Return the verdict when it became too late to dial before the calls were created."""
+    return Verdict(
+        status=Status.FAILED,
+        code=StatusCode.FAILED_PRECONDITION,
+        reason="DIAL_WINDOW_PASSED",
+        message="The calls could not be created in time; nothing was dialled.",
+        facts={"dial_not_after": dial_not_after.isoformat()},
+    )
+
+
+def storable(text: str) -> str:
+    """Return the text without U+0000, which PostgreSQL does not store."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

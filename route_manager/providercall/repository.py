@@ -1,0 +1,113 @@
+"""All SQL about provider calls. Functions take the transaction they run in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from mesh.database import Transaction
+from mesh.pagination import PageRequest, page
+from route_manager.providercall.domain import Placed, ProviderCall, Status, Verdict
+from route_manager.providercall.models import ProviderCallRow
+from route_manager.providercall.stored import (
+    placed_to_plain,
+    record_of,
+    values_of,
+    verdict_to_plain,
+)
+from route_manager.tables import insert_if_absent, table_of
+
+TABLE: Final = table_of(ProviderCallRow)
+
+_COLUMNS: Final = TABLE.c
+
+
+async def insert_record(tx: Transaction, record: ProviderCall) -> bool:
+    """Store a new record; False when its customer's idempotency key is taken."""
+    unique = ("customer_id", "idempotency_key")
+    return await tx.one_or_none(insert_if_absent(TABLE, values_of(record), unique)) is not None
+
+
+async def record_by_id(tx: Transaction, record_id: UUID) -> ProviderCall | None:
+    """Return the record, a deleted one, too, or None."""
+    row = await tx.one_or_none(select(TABLE).where(_COLUMNS.id == record_id))
+    return None if row is None else record_of(row)
+
+
+async def record_by_key(tx: Transaction, customer_id: UUID, key: str) -> ProviderCall | None:
+    """Return the record that the customer's idempotency key stands for, or None."""
+    row = await tx.one_or_none(
+        select(TABLE).where(_COLUMNS.customer_id == customer_id, _COLUMNS.idempotency_key == key)
+    )
+    return None if row is None else record_of(row)
+
+
+async def record_page(
+    tx: Transaction, request: PageRequest, provider_id: UUID | None
+) -> tuple[Sequence[ProviderCall], str]:
+    """Return one page of records that are not deleted, newest first, and the next token."""
+    statement = select(TABLE).where(_COLUMNS.tm_delete.is_(None))
+    if provider_id is not None:
+        statement = statement.where(_COLUMNS.provider_id == provider_id)
+    rows, token = request.split(await tx.all(page(statement, TABLE, request)))
+    return [record_of(row) for row in rows], token
+
+
+async def pending_ids(tx: Transaction, after: UUID | None, limit: int) -> Sequence[UUID]:
+    """Return ids of pending records beyond `after`, in the order of the ids."""
+    statement = select(_COLUMNS.id).where(_COLUMNS.status == Status.PENDING.value)
+    if after is not None:
+        statement = statement.where(_COLUMNS.id > after)
+    rows = await tx.all(statement.order_by(_COLUMNS.id).limit(limit))
+    return [row["id"] for row in rows]
+
+
+async def decide(tx: Transaction, record_id: UUID, verdict: Verdict) -> None:
+    """Keep why the record will end, before anything is undone for it."""
+    await tx.run(
+        update(TABLE)
+        .where(_pending(record_id), _COLUMNS.verdict.is_(None))
+        .values(verdict=verdict_to_plain(verdict))
+    )
+
+
+async def complete(
+    tx: Transaction, record_id: UUID, placed: Placed, now: datetime
+) -> ProviderCall | None:
+    """End a pending record: its calls exist. Return it, or None when it had ended already."""
+    return await _end(
+        tx, record_id, {"status": Status.COMPLETED.value, "placed": placed_to_plain(placed)}, now
+    )
+
+
+async def fail(
+    tx: Transaction, record_id: UUID, verdict: Verdict, now: datetime
+) -> ProviderCall | None:
+    """End a pending record: nothing was dialled. Return it, or None when it had ended already."""
+    values = {"status": verdict.status.value, "verdict": verdict_to_plain(verdict)}
+    return await _end(tx, record_id, values, now)
+
+
+async def delete_record(tx: Transaction, record_id: UUID, now: datetime) -> None:
+    """Mark the record deleted, unless it is already: the first deletion's time stays."""
+    await tx.run(
+        update(TABLE)
+        .where(_COLUMNS.id == record_id, _COLUMNS.tm_delete.is_(None))
+        .values(tm_update=now, tm_delete=now)
+    )
+
+
+async def _end(
+    tx: Transaction, record_id: UUID, values: dict[str, Any], now: datetime
+) -> ProviderCall | None:
+    statement = update(TABLE).where(_pending(record_id)).values(tm_update=now, **values)
+    row = await tx.one_or_none(statement.returning(*_COLUMNS))
+    return None if row is None else record_of(row)
+
+
+def _pending(record_id: UUID) -> Any:
+    return (_COLUMNS.id == record_id) & (_COLUMNS.status == Status.PENDING.value)

@@ -1,0 +1,136 @@
+"""Provider calls between the domain and the columns of their table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from grpc import StatusCode
+from sqlalchemy import RowMapping
+
+from mesh.errors import FieldViolation
+from route_manager.providercall.domain import (
+    Order,
+    Outcome,
+    Placed,
+    ProviderCall,
+    Snapshot,
+    Status,
+    Verdict,
+    Wish,
+    storable,
+)
+
+Plain = dict[str, Any]
+"""A JSON object."""
+
+
+def values_of(record: ProviderCall) -> Mapping[str, Any]:
+    """Return the columns of a new record; raises ValueError for one without a snapshot."""
+    if record.snapshot is None:
+        raise ValueError("a record is stored with its provider's snapshot")
+    wish, order = record.wish, record.wish.order
+    return {
+        "id": record.id,
+        "customer_id": wish.customer_id,
+        "agent_id": wish.agent_id,
+        "provider_id": order.provider_id,
+        "named_flow_id": order.flow_id,
+        "temporary_flow_id": record.temporary_flow_id,
+        "content": order.content,
+        "fingerprint": order.fingerprint,
+        "idempotency_key": wish.idempotency_key,
+        "creation_id": record.creation_id,
+        "call_ids": [str(call_id) for call_id in record.call_ids],
+        "dial_not_after": record.dial_not_after,
+        "traceparent": record.traceparent,
+        "request_id": record.request_id,
+        "snapshot": {**asdict(record.snapshot), "tech_headers": dict(record.snapshot.tech_headers)},
+        "status": record.status.value,
+        "verdict": None,
+        "placed": None,
+        "tm_create": record.tm_create,
+        "tm_update": record.tm_update,
+        "tm_delete": record.tm_delete,
+    }
+
+
+def record_of(row: RowMapping) -> ProviderCall:
+    """Return the record that a row holds."""
+    return ProviderCall(
+        id=row["id"],
+        wish=_wish(row),
+        creation_id=row["creation_id"],
+        call_ids=tuple(UUID(text) for text in row["call_ids"]),
+        temporary_flow_id=row["temporary_flow_id"],
+        dial_not_after=row["dial_not_after"],
+        traceparent=row["traceparent"],
+        request_id=row["request_id"],
+        tm_create=row["tm_create"],
+        snapshot=Snapshot(**row["snapshot"]),
+        status=Status(row["status"]),
+        verdict=None if row["verdict"] is None else _verdict(row["verdict"]),
+        placed=None if row["placed"] is None else _placed(row["placed"]),
+        tm_update=row["tm_update"],
+        tm_delete=row["tm_delete"],
+    )
+
+
+def _wish(row: RowMapping) -> Wish:
+    order = Order(
+        provider_id=row["provider_id"],
+        flow_id=row["named_flow_id"],
+        has_inline_actions=row["temporary_flow_id"] is not None,
+        destination_count=len(row["call_ids"]),
+        content=row["content"],
+    )
+    return Wish(order, row["customer_id"], row["agent_id"], row["idempotency_key"])
+
+
+def verdict_to_plain(verdict: Verdict) -> Plain:
+    """Return a verdict as JSON."""
+    return {
+        "status": verdict.status.value,
+        "code": verdict.code.name,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "facts": dict(verdict.facts),
+        "violations": [asdict(violation) for violation in verdict.violations],
+    }
+
+
+def _verdict(plain: Plain) -> Verdict:
+    return Verdict(
+        status=Status(plain["status"]),
+        code=StatusCode[plain["code"]],
+        reason=plain["reason"],
+        message=plain["message"],
+        facts=plain["facts"],
+        violations=tuple(FieldViolation(**violation) for violation in plain["violations"]),
+    )
+
+
+def placed_to_plain(placed: Placed) -> Plain:
+    """Return what was placed as JSON."""
+    return {
+        "groupcall_ids": [str(groupcall_id) for groupcall_id in placed.groupcall_ids],
+        "outcomes": [
+            {
+                "call_id": str(outcome.call_id),
+                "admitted": outcome.admitted,
+                "reason": outcome.reason,
+                "message": storable(outcome.message),
+            }
+            for outcome in placed.outcomes
+        ],
+    }
+
+
+def _placed(plain: Plain) -> Placed:
+    outcomes = tuple(
+        Outcome(UUID(one["call_id"]), one["admitted"], one["reason"], one["message"])
+        for one in plain["outcomes"]
+    )
+    return Placed(outcomes, tuple(UUID(text) for text in plain["groupcall_ids"]))
