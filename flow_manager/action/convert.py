@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -33,8 +32,8 @@ def stated_actions(messages: Iterable[action_pb2.Action]) -> tuple[StatedAction,
     )
 
 
-def action_to_proto(action: Action, tm_execute: datetime | None = None) -> action_pb2.Action:
-    """Write an action, with the time it was handed out if it was."""
+def action_to_proto(action: Action) -> action_pb2.Action:
+    """Write an action of a flow; when it ran, only a running flow can say."""
     message = action_pb2.Action(
         id=str(action.id),
         next_id="" if action.next_id is None else str(action.next_id),
@@ -43,8 +42,6 @@ def action_to_proto(action: Action, tm_execute: datetime | None = None) -> actio
     # Present even without options: REST shows an empty object, never null.
     message.option.SetInParent()
     message.option.update(dict(action.option))
-    if tm_execute is not None:
-        message.tm_execute.FromDatetime(tm_execute)
     return message
 
 

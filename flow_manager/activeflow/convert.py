@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from voipbin.flow.v1 import action_pb2
 from voipbin.flow.v1 import activeflow_service_pb2 as pb
 
 from flow_manager.action.convert import action_to_proto, optional_id
@@ -46,7 +47,7 @@ def answer(activeflow: Activeflow) -> pb.ActiveflowNextResponse:
 
 def activeflow_to_proto(activeflow: Activeflow) -> pb.Activeflow:
     """Write a running flow."""
-    executed = [action_to_proto(step.action, step.tm_execute) for step in activeflow.steps]
+    executed = _executed(activeflow)
     message = pb.Activeflow(
         id=str(activeflow.id),
         customer_id=str(activeflow.customer_id),
@@ -61,3 +62,15 @@ def activeflow_to_proto(activeflow: Activeflow) -> pb.Activeflow:
     if activeflow.tm_update is not None:
         message.tm_update.FromDatetime(activeflow.tm_update)
     return message
+
+
+def _executed(activeflow: Activeflow) -> list[action_pb2.Action]:
+    # There may be a thousand steps of a few actions: each action is written once, then copied.
+    written = {action.id: action_to_proto(action) for action in activeflow.actions}
+    executed: list[action_pb2.Action] = []
+    for step in activeflow.steps:
+        message = action_pb2.Action()
+        message.CopyFrom(written[step.action.id])
+        message.tm_execute.FromDatetime(step.tm_execute)
+        executed.append(message)
+    return executed

@@ -31,13 +31,10 @@ log = structlog.get_logger()
 class FlowService:
     """Creates, reads, lists, changes and deletes flows."""
 
-    def __init__(
-        self, database: Database, types: ActionTypes, clock: Clock, *, flows_max: int = FLOWS_MAX
-    ) -> None:
+    def __init__(self, database: Database, types: ActionTypes, clock: Clock) -> None:
         self._database = database
         self._types = types
         self._clock = clock
-        self._flows_max = flows_max
 
     async def create(self, caller: Caller, draft: FlowDraft) -> Flow:
         """Create a flow, or return the one that the same request created before.
@@ -55,12 +52,9 @@ class FlowService:
                 if stored is None or not is_repeat(stored, draft):
                     raise FlowIdReused(flow.id)
                 return stored
-            counted = flow.is_temporary or await repository.reserve_place(
-                tx, flow.customer_id, self._flows_max
-            )
-            if not counted:
-                raise FlowsTooMany(self._flows_max)
-            return flow
+            if flow.is_temporary or await repository.reserve_place(tx, flow.customer_id, FLOWS_MAX):
+                return flow
+            raise FlowsTooMany(FLOWS_MAX)
 
         created = await self._database.transact(work, name="flow_create")
         log.info("flow created", flow_id=str(created.id), temporary=created.is_temporary)
