@@ -1,0 +1,74 @@
+"""Every environment variable of call_manager (`VBMESH_<FIELD>`)."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from mesh.settings import MeshSettings, SettingsMistake, check_address
+
+
+class CallSettings(MeshSettings):
+    """What call_manager can be told."""
+
+    route_manager_address: str = Field(
+        description="route_manager's gRPC address: `host:port`, or any gRPC target (`dns:///…`)."
+    )
+    flow_manager_address: str = Field(
+        description="flow_manager's gRPC address: `host:port`, or any gRPC target (`dns:///…`)."
+    )
+    sip_listen: str = Field(
+        default="127.0.0.1:5060",
+        description="The `host:port` (UDP) that SIP is sent from and answered at. Keep it over"
+        " restarts: what a dead process left on the wire is ended from the same address.",
+    )
+    sip_advertised: str | None = Field(
+        default=None,
+        description="The `host:port` carriers reach us at, where it differs from the one we"
+        " listen on (NAT).",
+    )
+    sip_user_agent: str = Field(
+        default="voipbin-mesh",
+        pattern=r"^[!-~][ -~]{0,63}$",
+        description="The User-Agent header; 1 to 64 printable ASCII characters.",
+    )
+    rtp_port_first: int = Field(
+        default=20_000, ge=1024, le=65_534, description="The lowest UDP port used for RTP."
+    )
+    rtp_port_last: int = Field(
+        default=21_999, ge=1025, le=65_535, description="The highest UDP port used for RTP."
+    )
+    legs_max: int = Field(
+        default=500, ge=1, le=10_000, description="The most legs on the wire at once."
+    )
+    ring_timeout_s: float = Field(
+        default=60.0,
+        gt=0.0,
+        le=180.0,
+        description="Seconds a call may go unanswered before it is cancelled.",
+    )
+    call_duration_max_s: float = Field(
+        default=3600.0,
+        gt=0.0,
+        le=14_400.0,
+        description="Seconds a call may last before it is ended.",
+    )
+    live_calls_grace_s: float = Field(
+        default=10.0,
+        ge=0.0,
+        le=300.0,
+        description="Seconds that live calls get to end on the wire when the node stops.",
+    )
+
+    @field_validator("sip_listen", "sip_advertised")
+    @classmethod
+    def _check_sip_address(cls, value: str | None) -> str | None:
+        return value if value is None else check_address(value)
+
+    @model_validator(mode="after")
+    def _check_rtp_ports(self) -> Self:
+        # A leg takes an even port and leaves the odd one above it for RTCP (RFC 3550 section 11).
+        if self.rtp_port_last - self.rtp_port_first < 2:
+            raise SettingsMistake("VBMESH_RTP_PORT_LAST must be above VBMESH_RTP_PORT_FIRST by 2")
+        return self

@@ -1,0 +1,207 @@
+"""What reaches the wire of a carrier's configuration (CONTRACT.md section 3.7)."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from call_manager.call.dialing import DialConfig, Undialable, dial_target, escape_user, split_host
+from call_manager.call.domain import (
+    Address,
+    AddressType,
+    Anonymous,
+    Call,
+    CallStatus,
+    DialState,
+)
+from call_manager.channel import DialTarget
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+PLAIN = DialConfig(provider_id=uuid4(), hostname="sip.carrier.example")
+
+
+def tel(number: str, name: str = "") -> Address:
+    return Address(AddressType.TEL, number, target_name=name)
+
+
+CALL = Call(
+    id=uuid4(),
+    creation_id=uuid4(),
+    position=0,
+    customer_id=uuid4(),
+    flow_id=None,
+    activeflow_id=None,
+    source=tel("+15550100001", "Test desk"),
+    destination=tel("+15550100002"),
+    anonymous=Anonymous.AUTO,
+    metadata={},
+    status=CallStatus.DIALING,
+    dialroutes=(),
+    dial_not_after=NOW,
+    dial_state=DialState.CLAIMED,
+    tm_create=NOW,
+)
+
+
+def dialled(call: Call = CALL, **config: object) -> DialTarget:
+    return dial_target(call, replace(PLAIN, **config))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("config", "uri"),
+    [
+        ({}, "sip:+15550100002@sip.carrier.example"),
+        ({"hostname": "sip.carrier.example:5080"}, "sip:+15550100002@sip.carrier.example:5080"),
+        ({"hostname": "[2001:db8::1]:5080"}, "sip:+15550100002@[2001:db8::1]:5080"),
+        ({"tech_prefix": "9977#"}, "sip:9977#+15550100002@sip.carrier.example"),
+        ({"tech_prefix": "9*", "tech_postfix": "#1"}, "sip:9*+15550100002#1@sip.carrier.example"),
+        ({"tech_postfix": "@provider.com"}, "sip:+15550100002@provider.com"),
+        ({"tech_postfix": "00@provider.com:5070"}, "sip:+1555010000200@provider.com:5070"),
+        ({"tech_prefix": "a b"}, "sip:a%20b+15550100002@sip.carrier.example"),
+        ({"tech_prefix": "%23"}, "sip:%23+15550100002@sip.carrier.example"),
+        ({"tech_prefix": "%zz"}, "sip:%25zz+15550100002@sip.carrier.example"),
+        ({"tech_prefix": "x@evil.example"}, "sip:x%40evil.example+15550100002@sip.carrier.example"),
+    ],
+)
+def test_a_number_is_wrapped_in_prefix_and_postfix(config: dict[str, object], uri: str) -> None:
+    assert dialled(**config).request_uri == uri
+
+
+@pytest.mark.parametrize("postfix", ["", "@provider.com", "1@provider.com"])
+def test_the_invite_goes_to_the_hostname_whatever_the_uri_says(postfix: str) -> None:
+    target = dialled(hostname="sip.carrier.example:5080", tech_postfix=postfix)
+    assert (target.host, target.port) == ("sip.carrier.example", 5080)
+
+
+def test_without_a_port_the_channel_chooses() -> None:
+    assert dialled().port is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sip.example", ("sip.example", None)),
+        ("192.0.2.1:5061", ("192.0.2.1", 5061)),
+        ("[2001:db8::1]", ("2001:db8::1", None)),
+        ("[2001:db8::1]:6000", ("2001:db8::1", 6000)),
+    ],
+)
+def test_a_hostname_is_split_from_its_port(text: str, expected: tuple[str, int | None]) -> None:
+    assert split_host(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a b", "host;lr", "host:0", "host:65536", "host:", "a@b", "h\r\nVia: x", "2001:db8::1"],
+)
+def test_a_hostname_that_is_none_is_not_dialled(text: str) -> None:
+    with pytest.raises(Undialable):
+        dialled(hostname=text)
+
+
+def test_a_domain_in_the_postfix_that_is_none_is_not_dialled() -> None:
+    with pytest.raises(Undialable):
+        dialled(tech_postfix="@provider.com;transport=tcp")
+
+
+@pytest.mark.parametrize("target", ["bob@office.example:5070", "sip:bob@office.example:5070"])
+def test_a_sip_destination_is_its_own_uri_at_the_carriers_host(target: str) -> None:
+    call = replace(CALL, destination=Address(AddressType.SIP, target))
+    got = dialled(
+        call,
+        tech_prefix="99",
+        tech_postfix="@provider.com",
+        codecs=("G722",),
+        tech_headers=(("X-Account", "42"),),
+        username="u",
+        password="p",
+    )
+    assert got.request_uri == "sip:bob@office.example:5070"
+    assert got.host == "sip.carrier.example"
+    assert got.codecs == ()
+    assert got.headers == (("X-Account", "42"),)
+    assert got.credentials is not None
+
+
+def test_a_number_gets_the_carriers_codecs_in_order() -> None:
+    assert dialled(codecs=("G729", "PCMU")).codecs == ("G729", "PCMU")
+
+
+@pytest.mark.parametrize(
+    ("source", "uri"),
+    [
+        (tel("+15550100001"), "sip:+15550100001@{local}"),
+        (tel("+1 (555) 010-0001"), "sip:+15550100001@{local}"),
+        (Address(AddressType.SIP, "alice@office.example"), "sip:alice@office.example"),
+        (Address(AddressType.EXTENSION, "10 1"), "sip:10%201@{local}"),
+    ],
+)
+def test_a_shown_caller_is_in_from(source: Address, uri: str) -> None:
+    assert dialled(replace(CALL, source=source)).from_uri == uri
+
+
+def test_the_display_name_is_the_sources() -> None:
+    assert dialled().from_display == "Test desk"
+
+
+@pytest.mark.parametrize("anonymous", [Anonymous.NO, Anonymous.AUTO])
+def test_a_shown_caller_is_not_asserted(anonymous: Anonymous) -> None:
+    assert dialled(replace(CALL, anonymous=anonymous)).headers == ()
+
+
+def test_a_hidden_caller_is_asserted_to_the_carrier_alone() -> None:
+    hidden = replace(CALL, anonymous=Anonymous.YES, source=tel("+1 555 0100001", "Test desk"))
+    got = dialled(hidden, tech_headers=(("X-CustomerID", "a"), ("x-lower", "b")))
+    assert got.from_uri == "sip:anonymous@anonymous.invalid"
+    assert got.from_display == "Anonymous"
+    assert got.headers == (
+        ("X-CustomerID", "a"),
+        ("x-lower", "b"),
+        ("P-Asserted-Identity", "<tel:+15550100001>"),
+        ("Privacy", "id"),
+    )
+
+
+def test_without_a_user_name_there_are_no_credentials() -> None:
+    assert dialled(password="p").credentials is None
+
+
+def test_the_snapshot_of_an_attempt_has_everything_but_the_password() -> None:
+    config = replace(
+        PLAIN,
+        tech_prefix="9",
+        tech_headers=(("X-A", "1"),),
+        codecs=("PCMU",),
+        username="user",
+        password="s3cret",
+    )
+    assert config.snapshot() == {
+        "hostname": "sip.carrier.example",
+        "tech_prefix": "9",
+        "tech_postfix": "",
+        "tech_headers": [["X-A", "1"]],
+        "codecs": ["PCMU"],
+        "username": "user",
+    }
+    assert "s3cret" not in repr(config)
+
+
+@given(st.text(max_size=64))
+def test_no_text_breaks_out_of_the_user_part(text: str) -> None:
+    escaped = escape_user(text)
+    assert escaped.isascii()
+    assert escaped.isprintable()
+    assert not set(escaped) & set('@<>" :[]\\^`{|}')
+
+
+@given(prefix=st.text(max_size=20), postfix=st.text(max_size=20))
+def test_no_configuration_makes_a_second_at_sign(prefix: str, postfix: str) -> None:
+    try:
+        uri = dialled(tech_prefix=prefix, tech_postfix=postfix).request_uri
+    except Undialable:
+        return
+    assert uri.count("@") == 1
+    assert not set(uri) & set("\r\n <>")

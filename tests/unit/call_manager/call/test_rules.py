@@ -1,0 +1,229 @@
+"""Which destinations may be dialled, rule by rule and in order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from call_manager.call import rules
+from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
+from call_manager.call.rules import Asked, Draft, e164
+from call_manager.errors import Refusal
+
+CUSTOMER = uuid4()
+ROUTE = Dialroute(uuid4(), uuid4())
+SOURCE = Address(AddressType.TEL, "+15550100001", target_name="Desk")
+
+
+@dataclass
+class Carriers:
+    """Carriers of the numbers a test names; every number's when it names none."""
+
+    served: Mapping[str, tuple[Dialroute, ...]] | None = None
+    questions: list[Sequence[object]] = field(default_factory=list)
+
+    async def forced(
+        self, customer_id: UUID, provider_ids: Sequence[UUID]
+    ) -> tuple[Dialroute, ...]:
+        self.questions.append(tuple(provider_ids))
+        return tuple(Dialroute(provider_id, provider_id) for provider_id in provider_ids)
+
+    async def of_numbers(
+        self, customer_id: UUID, numbers: Sequence[str]
+    ) -> Mapping[str, tuple[Dialroute, ...]]:
+        self.questions.append(tuple(numbers))
+        return self.served if self.served is not None else dict.fromkeys(numbers, (ROUTE,))
+
+
+@dataclass
+class Owned:
+    """The numbers of a customer."""
+
+    numbers: tuple[str, ...] = ()
+    default_number: str | None = None
+
+    async def owned(self, customer_id: UUID, number: str) -> bool:
+        return customer_id == CUSTOMER and number in self.numbers
+
+    async def default(self, customer_id: UUID) -> str | None:
+        return self.default_number
+
+
+def tel(number: str) -> Address:
+    return Address(AddressType.TEL, number)
+
+
+def sip(target: str) -> Address:
+    return Address(AddressType.SIP, target)
+
+
+async def judge(
+    *destinations: Address,
+    source: Address | None = SOURCE,
+    carriers: Carriers | None = None,
+    numbers: Owned | None = None,
+    anonymous: Anonymous = Anonymous.AUTO,
+    forced: tuple[UUID, ...] = (),
+    skip: bool = False,
+) -> tuple[tuple[Draft, ...], Refusal | None]:
+    drafts = [Draft(index, uuid4(), one, source) for index, one in enumerate(destinations)]
+    return await rules.apply(
+        rules.rules(carriers or Carriers(), numbers or Owned((SOURCE.target,))),
+        Asked(CUSTOMER, anonymous, forced, skip),
+        drafts,
+    )
+
+
+def reasons(drafts: Sequence[Draft]) -> list[str]:
+    return [draft.refusal.reason if draft.refusal else "" for draft in drafts]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("+15550100002", "+15550100002"),
+        ("+1 (555) 010-0002", "+15550100002"),
+        ("+44 20 7946 0018", "+442079460018"),
+        ("+821012345678", "+821012345678"),
+        ("+155501", None),
+        ("+999123456789", None),
+        ("5550100002", None),
+        ("", None),
+        ("+", None),
+        ("+1555010000200000", None),
+        ("bob", None),
+    ],
+)
+def test_a_number_is_possible_or_it_is_none(text: str, number: str | None) -> None:
+    assert e164(text) == number
+
+
+@given(st.text(max_size=60) | st.from_regex(r"\+[0-9;=.a-z ]{1,30}", fullmatch=True))
+def test_nothing_of_the_input_is_passed_on_but_digits(text: str) -> None:
+    number = e164(text)
+    assert number is None or (number[0] == "+" and number[1:].isascii() and number[1:].isdigit())
+
+
+@pytest.mark.parametrize("kind", set(AddressType) - {AddressType.TEL, AddressType.SIP})
+async def test_no_other_type_is_served(kind: AddressType) -> None:
+    _, first = await judge(Address(kind, "+15550100002"))
+    assert first is not None
+    assert (first.reason, first.metadata) == (
+        "DESTINATION_TYPE_UNSUPPORTED",
+        {"index": "0", "type": kind.value},
+    )
+
+
+@pytest.mark.parametrize(
+    "target", ["bob", "@host", "bob@", "bob@host:0", "bob@host:70000", "bob@ho st"]
+)
+async def test_a_sip_address_that_is_none_is_refused(target: str) -> None:
+    drafts, _ = await judge(sip(target), forced=(uuid4(),))
+    assert reasons(drafts) == ["DESTINATION_INVALID"]
+
+
+async def test_the_number_goes_on_in_its_one_form() -> None:
+    drafts, first = await judge(tel("+1 555 010-0002"))
+    assert first is None
+    assert drafts[0].destination.target == "+15550100002"
+
+
+async def test_each_different_number_is_asked_for_once() -> None:
+    carriers = Carriers()
+    await judge(tel("+15550100002"), tel("+1 5550100002"), tel("+15550100003"), carriers=carriers)
+    assert carriers.questions == [("+15550100002", "+15550100003")]
+
+
+async def test_forced_carriers_are_asked_for_once_and_taken_in_order() -> None:
+    carriers, forced = Carriers(), (uuid4(), uuid4())
+    drafts, first = await judge(
+        tel("+15550100002"), sip("bob@office.example"), carriers=carriers, forced=forced
+    )
+    assert first is None
+    assert carriers.questions == [forced]
+    for draft in drafts:
+        assert tuple(route.provider_id for route in draft.dialroutes) == forced
+
+
+async def test_a_sip_address_that_is_not_forced_has_no_carrier() -> None:
+    drafts, _ = await judge(sip("bob@office.example"))
+    assert reasons(drafts) == ["NO_DIALROUTE"]
+
+
+async def test_a_number_without_a_route_has_no_carrier() -> None:
+    carriers = Carriers(served={"+15550100002": (ROUTE,)})
+    drafts, first = await judge(tel("+15550100002"), tel("+442079460018"), carriers=carriers)
+    assert reasons(drafts) == ["", "NO_DIALROUTE"]
+    assert first is drafts[1].refusal
+
+
+async def test_nothing_is_asked_of_route_manager_when_nothing_is_left() -> None:
+    carriers = Carriers()
+    await judge(tel("+1"), Address(AddressType.AGENT, "x"), carriers=carriers)
+    assert carriers.questions == []
+
+
+async def test_the_first_rule_that_refuses_gives_the_error_whatever_the_order() -> None:
+    drafts, first = await judge(tel("+1"), Address(AddressType.AGENT, "x"))
+    assert reasons(drafts) == ["DESTINATION_INVALID", "DESTINATION_TYPE_UNSUPPORTED"]
+    assert first is drafts[1].refusal
+
+
+async def test_an_owned_source_is_shown_as_given() -> None:
+    given_source = Address(AddressType.TEL, "+1 (555) 010-0001", target_name="Desk")
+    drafts, _ = await judge(tel("+15550100002"), source=given_source)
+    assert drafts[0].source == given_source
+
+
+async def test_an_unchecked_source_is_shown_as_given() -> None:
+    stranger = Address(AddressType.TEL, "+15550199999", target_name="Anyone")
+    drafts, _ = await judge(tel("+15550100002"), source=stranger, skip=True, numbers=Owned())
+    assert drafts[0].source == stranger
+
+
+@pytest.mark.parametrize("source", [None, tel("+15550199999"), sip("a@b.example"), tel("x")])
+async def test_without_an_owned_source_the_default_number_is_shown(source: Address | None) -> None:
+    numbers = Owned(default_number="+15550100009")
+    drafts, _ = await judge(tel("+15550100002"), source=source, numbers=numbers)
+    assert drafts[0].source == Address(AddressType.TEL, "+15550100009", target_name="+15550100009")
+
+
+async def test_an_unchecked_source_that_is_missing_is_the_default_number() -> None:
+    numbers = Owned(default_number="+15550100009")
+    drafts, _ = await judge(tel("+15550100002"), source=None, skip=True, numbers=numbers)
+    assert drafts[0].source is not None
+    assert drafts[0].source.target == "+15550100009"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"), [(None, "SOURCE_REQUIRED"), (tel("+15550199999"), "SOURCE_NOT_OWNED")]
+)
+async def test_without_a_default_number_it_is_refused(source: Address | None, reason: str) -> None:
+    drafts, _ = await judge(tel("+15550100002"), source=source, numbers=Owned())
+    assert reasons(drafts) == [reason]
+
+
+async def test_a_sip_address_may_be_called_from_any_source() -> None:
+    stranger = sip("alice@elsewhere.example")
+    drafts, first = await judge(
+        sip("bob@office.example"), source=stranger, forced=(uuid4(),), numbers=Owned()
+    )
+    assert first is None
+    assert drafts[0].source == stranger
+
+
+@pytest.mark.parametrize("target", ["15550100001", "alice@office.example", "+1555x"])
+async def test_a_hidden_caller_needs_a_number_that_starts_with_plus(target: str) -> None:
+    source = Address(AddressType.TEL, target)
+    drafts, _ = await judge(tel("+15550100002"), source=source, skip=True, anonymous=Anonymous.YES)
+    assert reasons(drafts) == ["ANONYMOUS_SOURCE_INVALID"]
+
+
+@pytest.mark.parametrize("anonymous", [Anonymous.NO, Anonymous.AUTO])
+async def test_a_shown_caller_needs_none(anonymous: Anonymous) -> None:
+    source = Address(AddressType.TEL, "15550100001")
+    _, first = await judge(tel("+15550100002"), source=source, skip=True, anonymous=anonymous)
+    assert first is None
