@@ -1,0 +1,1 @@
+"""What the mesh costs: ratios and limits measured in one run, never a timed test."""

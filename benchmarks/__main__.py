@@ -1,0 +1,38 @@
+"""`python -m benchmarks`: prints what the mesh costs, all from one run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import tempfile
+from pathlib import Path
+
+from benchmarks import provider_calls, shim
+from benchmarks.subject import subject
+
+CLIENTS = (1, 16)
+
+
+async def run(seconds: float) -> None:
+    """Measure everything; load generators share the machine with what they load."""
+    print(f"{platform.python_version()}, {platform.machine()}; load and mesh on the same cores\n")
+    with tempfile.TemporaryDirectory() as folder:
+        async with subject(Path(folder)) as measured:
+            for clients in CLIENTS:
+                await shim.measure(measured, clients, seconds / 2)
+                print()
+            for clients in CLIENTS:
+                await provider_calls.measure(measured, clients, seconds)
+                print()
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8.0, help="per load (default 8)")
+    asyncio.run(run(parser.parse_args().seconds))
+
+
+if __name__ == "__main__":
+    main()
