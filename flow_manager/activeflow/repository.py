@@ -31,7 +31,7 @@ async def get(tx: Transaction, activeflow_id: UUID) -> Activeflow | None:
     actions = actions_from_json(row["actions"])
     by_id = {action.id: action for action in actions}
     steps = await tx.all(
-        select(_STEPS)
+        select(_STEPS.c.action_id, _STEPS.c.tm_execute)
         .where(_STEPS.c.activeflow_id == activeflow_id)
         .order_by(_STEPS.c.number)
         .limit(STEPS_MAX)

@@ -16,13 +16,13 @@ CHANGEABLE: Final = frozenset({"name", "detail", "actions"})
 
 
 def draft(request: flow_service_pb2.FlowCreateRequest) -> FlowDraft:
-    """Read what a creation asks for."""
+    """Read what a creation asks for; raises InvalidArgument when a text cannot be stored."""
     return FlowDraft(
         customer_id=UUID(request.customer_id),
         id=optional_id(request.id),
         owner_id=optional_id(request.owner_id),
-        name=request.name,
-        detail=request.detail,
+        name=_text("name", request.name),
+        detail=_text("detail", request.detail),
         actions=stated_actions(request.actions),
     )
 
@@ -36,8 +36,8 @@ def change(request: flow_service_pb2.FlowUpdateRequest) -> FlowChange:
             field="update_mask",
         )
     return FlowChange(
-        name=request.name if "name" in named else None,
-        detail=request.detail if "detail" in named else None,
+        name=_text("name", request.name) if "name" in named else None,
+        detail=_text("detail", request.detail) if "detail" in named else None,
         actions=stated_actions(request.actions) if "actions" in named else None,
     )
 
@@ -67,3 +67,10 @@ def page_to_proto(page: FlowPage) -> flow_service_pb2.FlowListResponse:
         result=[flow_to_proto(flow) for flow in page.flows],
         next_page_token=page.next_page_token,
     )
+
+
+def _text(field: str, value: str) -> str:
+    # PostgreSQL keeps no NUL in a text, and no reader misses it.
+    if "\0" in value:
+        raise InvalidArgument(f"The {field} has a NUL character.", field=field)
+    return value

@@ -57,7 +57,8 @@ class FlowService:
             raise FlowsTooMany(FLOWS_MAX)
 
         created = await self._database.transact(work, name="flow_create")
-        log.info("flow created", flow_id=str(created.id), temporary=created.is_temporary)
+        event = "flow created" if created is flow else "flow was created before"
+        log.info(event, flow_id=str(created.id), temporary=created.is_temporary)
         return created
 
     async def get(self, caller: Caller, flow_id: UUID) -> Flow:

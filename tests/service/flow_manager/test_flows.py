@@ -128,6 +128,20 @@ async def test_more_than_a_hundred_actions_break_the_contract(house: House) -> N
     assert refusal(caught) == (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
 
 
+@pytest.mark.parametrize("field", ["name", "detail"])
+async def test_a_text_that_not_every_database_can_store_is_refused(
+    house: House, field: str
+) -> None:
+    someone = an_identity()
+    flow = await house.create(someone)
+    text = {field: "a\0b"}
+    for attempt in (house.create(someone, **text), house.update(someone, flow.id, field, **text)):
+        with pytest.raises(RemoteError) as caught:
+            await attempt
+        assert refusal(caught) == (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+        assert caught.value.violations[0].field == field
+
+
 async def test_an_update_changes_what_the_mask_names_and_keeps_the_rest(house: House) -> None:
     someone = an_identity()
     flow = await house.create(someone, an_action("beep"), name="Before", detail="Kept")
