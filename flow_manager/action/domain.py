@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 from uuid import UUID
 
 from flow_manager.action.option import Option, OptionMistake, OptionValue
@@ -13,9 +12,6 @@ from flow_manager.errors import (
     InvalidActionTarget,
     InvalidActionType,
 )
-
-ACTIONS_MAX: Final = 100
-"""The most actions of a flow; the contract's own rule refuses more before they get here."""
 
 
 @dataclass(frozen=True, slots=True)
