@@ -1,0 +1,174 @@
+"""The dialer: claims committed calls and gives each a session."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+from voipbin.flow.v1.activeflow_service_pb2_grpc import ActiveflowServiceStub
+from voipbin.route.v1.provider_service_pb2_grpc import ProviderServiceStub
+
+from call_manager.call.domain import Call
+from call_manager.channel import Channel
+from call_manager.dialer import repository
+from call_manager.dialer.activeflows import Activeflows
+from call_manager.dialer.equipment import DialerSettings, Equipment, untraced
+from call_manager.dialer.providers import Providers
+from call_manager.dialer.recovery import Recovery
+from call_manager.dialer.session import Session
+from call_manager.dialer.traces import TraceWriter
+from mesh.clock import Clock
+from mesh.database import Database, Transaction
+
+POLL_S: Final = 1.0
+"""How long a call whose wake was lost waits at most."""
+
+CLAIM_MAX: Final = 50
+"""The most calls of one claim."""
+
+_STOP_FLOWS_S: Final = 2.0
+_STOP_CHANNEL_S: Final = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Whom the dialer asks: how to reach a carrier, and what an answered call does next."""
+
+    providers: ProviderServiceStub
+    activeflows: ActiveflowServiceStub
+
+
+class Dialer:
+    """Dials what is committed; fulfils the call service's `DialQueue` and `LiveCalls`.
+
+    It owns the channel: `start` starts it and ends what a dead process left, `stop` hangs every
+    live call up and stops it. Start it after the database, stop it before.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        channel: Channel,
+        peers: Peers,
+        *,
+        clock: Clock,
+        settings: DialerSettings,
+    ) -> None:
+        self._equipment = Equipment(
+            database=database,
+            channel=channel,
+            providers=Providers(peers.providers, clock),
+            activeflows=Activeflows(peers.activeflows, clock, patience_s=settings.flow_patience_s),
+            traces=TraceWriter(database),
+            clock=clock,
+            settings=settings,
+        )
+        self._sessions: dict[UUID, tuple[Session, asyncio.Task[None]]] = {}
+        self._woken = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    @property
+    def live_calls(self) -> int:
+        """How many calls have a session."""
+        return len(self._sessions)
+
+    async def start(self) -> None:
+        """Start the channel, the recovery and the claims; OSError when an address is taken."""
+        await self._equipment.channel.start()
+        recovery = Recovery(self._equipment)
+        with untraced():
+            await self._equipment.traces.start()
+            self._loops = [
+                asyncio.create_task(recovery.run(), name="dialer.recovery"),
+                asyncio.create_task(self._run(), name="dialer.claims"),
+            ]
+
+    async def stop(self) -> None:
+        """Claim nothing more, hang live calls up, and wait until their rows are final.
+
+        What does not end within `stop_grace_s` is left to the recovery of the next start.
+        """
+        await _cancel(self._loops)
+        sessions = list(self._sessions.values())
+        ends = (session.shut_down() for session, _ in sessions)
+        for failure in await asyncio.gather(*ends, return_exceptions=True):
+            if failure is not None:
+                log.error("a call's end was not kept", exc_info=failure)
+        tasks = [task for _, task in sessions]
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._equipment.settings.stop_grace_s)
+        await self._equipment.channel.stop(grace_s=_STOP_CHANNEL_S)
+        await _cancel(tasks)
+        await self._equipment.activeflows.drain(_STOP_FLOWS_S)
+        await self._equipment.traces.stop()
+
+    def wake(self) -> None:
+        """Look for queued calls now; a wake that is lost costs `POLL_S`."""
+        self._woken.set()
+
+    def hangup(self, call_id: UUID) -> None:
+        """End a call whose row says already that it is ending; unknown ones are not live here."""
+        found = self._sessions.get(call_id)
+        if found is not None:
+            found[0].hangup()
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            try:
+                full = await self._claim()
+            except Exception:
+                # The database may be away; calls that wait have a time to be dialled by.
+                log.exception("no calls could be claimed")
+                full = False
+            if not full:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _claim(self) -> bool:
+        """Claim what there is room for, and what has waited too long; True when more may be there.
+
+        A call that waited until its time was over needs no room: its session only ends it.
+        """
+        settings, now = self._equipment.settings, self._equipment.clock.now()
+        most = min(CLAIM_MAX, settings.legs_max - len(self._sessions))
+
+        async def work(tx: Transaction) -> tuple[Call, ...]:
+            if most > 0:
+                return await repository.claim(tx, settings.owner, most)
+            return await repository.claim_expired(tx, settings.owner, CLAIM_MAX, now)
+
+        claimed = await self._equipment.database.transact(work, name="calls_claim")
+        for call in claimed:
+            self._begin(call)
+        return len(claimed) == (most if most > 0 else CLAIM_MAX)
+
+    def _begin(self, call: Call) -> None:
+        session = Session(call, self._equipment)
+        task = asyncio.create_task(session.run(), name=f"dialer.call.{call.id}")
+        self._sessions[call.id] = (session, task)
+        task.add_done_callback(lambda ended: self._ended(call.id, ended))
+
+    def _ended(self, call_id: UUID, task: asyncio.Task[None]) -> None:
+        del self._sessions[call_id]
+        # There is room again for a call that waits.
+        self.wake()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a session failed", call_id=str(call_id), exc_info=task.exception())
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,112 @@
+"""A call's journal over the database: what the channel must not lose, before the wire has it."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+import structlog
+from typing_extensions import override
+
+from call_manager.channel import (
+    AttemptOutcome,
+    CallJournal,
+    DialogRecord,
+    InviteRecord,
+    WireMessage,
+)
+from call_manager.dialer import repository
+from call_manager.dialer.equipment import Equipment
+from call_manager.dialer.repository import Dial
+from call_manager.dialer.spans import AttemptSpans
+from mesh.database import Transaction
+
+NOT_DIALLED: Final = "The call was ending, or its time to dial was over; no INVITE was sent."
+"""What a refused INVITE says of itself."""
+
+log = structlog.get_logger()
+
+
+class InviteRefused(Exception):
+    """The INVITE must not leave: the call is ending, or it is too late to dial it."""
+
+
+class StoredJournal(CallJournal):
+    """The journal of a call that is only ended: it stores what happens and allows no INVITE."""
+
+    def __init__(self, call_id: UUID, equipment: Equipment) -> None:
+        self._call_id = call_id
+        self._equipment = equipment
+
+    @override
+    async def invite_planned(self, record: InviteRecord) -> None:
+        """Refuse: whoever this journal is given to may only end what there is."""
+        raise InviteRefused(NOT_DIALLED)
+
+    @override
+    async def dialog_confirmed(self, record: DialogRecord) -> None:
+        """Store the dialog that a 2xx made."""
+
+        async def work(tx: Transaction) -> None:
+            await repository.confirm_dialog(tx, record)
+
+        await self._equipment.database.transact(work, name="attempt_confirm")
+
+    @override
+    async def attempt_updated(self, outcome: AttemptOutcome) -> None:
+        """Store an attempt's times and final answer."""
+
+        async def work(tx: Transaction) -> None:
+            await repository.update_attempt(tx, outcome)
+
+        await self._equipment.database.transact(work, name="attempt_update")
+
+    @override
+    def message(self, message: WireMessage) -> None:
+        """Take one datagram; the trace writer stores it within 50 ms."""
+        self._equipment.traces.put(self._call_id, message)
+
+
+class SessionJournal(StoredJournal):
+    """The journal of a call that is being dialled."""
+
+    def __init__(self, call_id: UUID, equipment: Equipment, dial: Dial) -> None:
+        super().__init__(call_id, equipment)
+        self._dial = dial
+        self._spans = AttemptSpans(call_id, dial.provider_id)
+        self._open = True
+        self.refused = False
+        """Whether an INVITE was refused: the call was ending, or it was too late."""
+
+    def close(self) -> None:
+        """Allow no further INVITE: the call is ending."""
+        self._open = False
+
+    def end_spans(self) -> None:
+        """Close the spans of attempts that never got an answer."""
+        self._spans.end()
+
+    @override
+    async def invite_planned(self, record: InviteRecord) -> None:
+        """Store the attempt; raises InviteRefused when the call may not be dialled any more."""
+        now = self._equipment.clock.now()
+
+        async def work(tx: Transaction) -> None:
+            if not await repository.plan_invite(tx, record, self._dial, now):
+                raise InviteRefused(NOT_DIALLED)
+
+        try:
+            if not self._open:
+                raise InviteRefused(NOT_DIALLED)
+            await self._equipment.database.transact(work, name="attempt_plan")
+        except InviteRefused:
+            self.refused = True
+            raise
+        log.info("invite leaves", attempt_id=str(record.attempt_id), to=record.remote_address)
+        self._spans.begin(record)
+
+    @override
+    async def attempt_updated(self, outcome: AttemptOutcome) -> None:
+        """Store an attempt's times and final answer."""
+        self._spans.update(outcome)
+        await super().attempt_updated(outcome)

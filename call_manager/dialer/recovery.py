@@ -1,0 +1,121 @@
+"""Ends the calls that a dead process left behind: CANCEL or BYE, never an INVITE."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from call_manager.call import repository as calls
+from call_manager.call.domain import Attempt, Call
+from call_manager.channel import StoredAttempt
+from call_manager.dialer import endings, repository
+from call_manager.dialer.equipment import Equipment
+from call_manager.dialer.journal import StoredJournal
+from call_manager.dialer.session import LEG_END_S_MAX
+from mesh import telemetry
+from mesh.database import Transaction
+from mesh.errors import MeshError
+
+AT_ONCE_MAX: Final = 100
+"""The most calls that are recovered at once."""
+
+BATCH_MAX: Final = 500
+"""The most calls taken over in one transaction."""
+
+_DELAY_S: Final = 1.0
+
+log = structlog.get_logger()
+
+
+class Recovery:
+    """Takes over and ends what was claimed before this process began."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._equipment = equipment
+        self._turns = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def run(self) -> None:
+        """Recover every left call; what the database refuses is tried again."""
+        while True:
+            try:
+                left = await self._take_over()
+            except Exception:
+                log.exception("recovery waits for the database")
+                await self._equipment.clock.sleep(_DELAY_S)
+                continue
+            if not left:
+                return
+            log.info("calls of a dead process are ended", calls=len(left))
+            # Each has a task of its own: its log lines and its trace are the call's.
+            await asyncio.gather(*(asyncio.create_task(self._recover(call)) for call in left))
+
+    async def _take_over(self) -> tuple[Call, ...]:
+        owner = self._equipment.settings.owner
+
+        async def work(tx: Transaction) -> tuple[Call, ...]:
+            return await repository.take_over(tx, owner, BATCH_MAX)
+
+        return await self._equipment.database.transact(work, name="calls_take_over")
+
+    async def _recover(self, call: Call) -> None:
+        with (
+            telemetry.remote_parent(call.traceparent),
+            telemetry.log_bindings(call_id=str(call.id)),
+            telemetry.span("call recovery", attributes={"call.id": str(call.id)}),
+        ):
+            async with self._turns:
+                while not await self._tried(call):
+                    await self._equipment.clock.sleep(_DELAY_S)
+
+    async def _tried(self, call: Call) -> bool:
+        try:
+            await self._end(call)
+        except MeshError as error:
+            log.warning("a call's recovery waits for the database", error=error.message)
+            return False
+        except Exception:
+            # The next start tries again; the other calls must not wait for this one.
+            log.exception("a call was not recovered")
+        return True
+
+    async def _end(self, call: Call) -> None:
+        live = await self._live(call)
+        if live:
+            await self._clear(call, live)
+        attempts = await self._attempts(call)
+
+        async def work(tx: Transaction) -> None:
+            # A hangup may have been asked for while the wire was cleared.
+            now = await calls.call(tx, call.id) or call
+            end = endings.recovered(now, live, attempts, self._equipment.clock.now())
+            await calls.finish(tx, call.id, end)
+
+        await self._equipment.traces.flush()
+        await self._equipment.database.transact(work, name="call_recover")
+        log.info("a call of a dead process is over", attempts=len(attempts), live=len(live))
+        if attempts and call.flow_id is not None and call.activeflow_id is not None:
+            self._equipment.activeflows.stop(call.activeflow_id)
+
+    async def _clear(self, call: Call, live: Sequence[StoredAttempt]) -> None:
+        journal = StoredJournal(call.id, self._equipment)
+        try:
+            async with asyncio.timeout(LEG_END_S_MAX):
+                await self._equipment.channel.clear(live, journal)
+        except Exception:
+            # Whatever went wrong on the wire, the call is over here.
+            log.exception("what a dead process left was not cleared")
+
+    async def _live(self, call: Call) -> tuple[StoredAttempt, ...]:
+        async def work(tx: Transaction) -> tuple[StoredAttempt, ...]:
+            return await repository.live_attempts(tx, call.id)
+
+        return await self._equipment.database.read(work, name="attempts_live")
+
+    async def _attempts(self, call: Call) -> tuple[Attempt, ...]:
+        async def work(tx: Transaction) -> tuple[Attempt, ...]:
+            return await calls.attempts_of(tx, call.id)
+
+        return await self._equipment.database.read(work, name="attempts_of")

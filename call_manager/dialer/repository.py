@@ -1,0 +1,242 @@
+"""All SQL of the dialer: claiming calls, keeping attempts and their messages.
+
+A call's status changes in `call.repository`; here its row is only claimed or looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, insert, or_, select, true, update
+
+from call_manager.call import repository as calls
+from call_manager.call.domain import Call, CallStatus, DialState
+from call_manager.call.models import SipMessageRow
+from call_manager.channel import (
+    AttemptOutcome,
+    AttemptState,
+    DialogRecord,
+    InviteRecord,
+    StoredAttempt,
+    WireMessage,
+)
+from mesh.database import Transaction
+
+MESSAGES: Final = SipMessageRow.__table__  # type: ignore[attr-defined]
+
+METHOD_CHARACTERS_MAX: Final = 64
+"""What the table holds of a message's method."""
+
+_LIVE: Final = (AttemptState.INVITING, AttemptState.CANCELLING, AttemptState.CONFIRMED)
+_DIALLABLE: Final = (CallStatus.DIALING, CallStatus.RINGING)
+
+
+async def claim(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
+    """Take up to `most` queued calls, oldest first; no other instance gets the same ones."""
+    return await _claim(tx, owner, most, true())
+
+
+async def claim_expired(tx: Transaction, owner: str, most: int, now: datetime) -> tuple[Call, ...]:
+    """Take up to `most` queued calls whose time to be dialled is over."""
+    return await _claim(tx, owner, most, calls.CALLS.c.dial_not_after < now)
+
+
+async def _claim(
+    tx: Transaction, owner: str, most: int, which: ColumnElement[bool]
+) -> tuple[Call, ...]:
+    queued = (
+        select(calls.CALLS.c.id)
+        .where(calls.CALLS.c.dial_state == DialState.QUEUED, which)
+        .order_by(calls.CALLS.c.tm_create, calls.CALLS.c.id)
+        .limit(most)
+        # Replicas pass by what another one is claiming; SQLite has one writer and no such clause.
+        .with_for_update(skip_locked=True)
+    )
+    statement = update(calls.CALLS).where(
+        calls.CALLS.c.id.in_(queued), calls.CALLS.c.dial_state == DialState.QUEUED
+    )
+    return await _claimed(tx, statement.values(dial_state=DialState.CLAIMED.value, owner=owner))
+
+
+async def take_over(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
+    """Take up to `most` calls that an instance before this one had claimed and did not end."""
+    foreign = or_(calls.CALLS.c.owner.is_(None), calls.CALLS.c.owner != owner)
+    left = (
+        select(calls.CALLS.c.id)
+        .where(calls.CALLS.c.dial_state == DialState.CLAIMED, foreign)
+        .order_by(calls.CALLS.c.tm_create, calls.CALLS.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    statement = update(calls.CALLS).where(calls.CALLS.c.id.in_(left), foreign)
+    return await _claimed(tx, statement.values(owner=owner))
+
+
+async def _claimed(tx: Transaction, statement: Any) -> tuple[Call, ...]:
+    found = [calls.call_of(row) for row in await tx.all(statement.returning(*calls.CALLS.c))]
+    # RETURNING keeps no order.
+    return tuple(sorted(found, key=lambda call: (call.tm_create, call.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Whose INVITE it is: the instance, the carrier, and what the INVITE was made of."""
+
+    owner: str
+    provider_id: UUID
+    snapshot: Mapping[str, Any]
+
+
+async def plan_invite(tx: Transaction, record: InviteRecord, dial: Dial, now: datetime) -> bool:
+    """Store an INVITE that is about to leave; False when the call may not be dialled any more.
+
+    The condition on the call's row and the attempt's row are one transaction: a hangup that was
+    committed before it is seen, and one that comes after finds an attempt to cancel.
+    """
+    table = calls.CALLS
+    diallable = update(table).where(
+        table.c.id == record.call_id,
+        table.c.dial_state == DialState.CLAIMED,
+        table.c.owner == dial.owner,
+        table.c.status.in_([status.value for status in _DIALLABLE]),
+    )
+    if record.sequence == 1:
+        # Only the first INVITE rings anybody anew; the one after a 401 continues it.
+        diallable = diallable.where(table.c.dial_not_after > now)
+    if not await tx.run(diallable.values(provider_id=dial.provider_id, tm_update=now)):
+        return False
+    await tx.run(insert(calls.ATTEMPTS).values(_attempt_values(record, dial)))
+    return True
+
+
+def _attempt_values(record: InviteRecord, dial: Dial) -> dict[str, Any]:
+    return {
+        "id": record.attempt_id,
+        "call_id": record.call_id,
+        "sequence": record.sequence,
+        "provider_id": dial.provider_id,
+        "state": AttemptState.INVITING.value,
+        "dial_config": dict(dial.snapshot),
+        "sip_call_id": record.sip_call_id,
+        "branch": record.branch,
+        "from_tag": record.from_tag,
+        "cseq": record.cseq,
+        "local_address": record.local_address,
+        "remote_address": record.remote_address,
+        "request_uri": record.request_uri,
+        "from_header": record.from_header,
+        "to_header": record.to_header,
+        "codec": "",
+        "sip_reason": "",
+        "tm_invite": record.started_at,
+    }
+
+
+async def confirm_dialog(tx: Transaction, record: DialogRecord) -> None:
+    """Store what ACK and BYE need; an attempt that has ended stays ended."""
+    table = calls.ATTEMPTS
+    statement = update(table).where(
+        table.c.id == record.attempt_id, table.c.state != AttemptState.ENDED
+    )
+    await tx.run(
+        statement.values(
+            state=AttemptState.CONFIRMED.value,
+            dialog_to_header=record.to_header,
+            remote_target=record.remote_target,
+            route_set=list(record.route_set),
+            local_cseq=record.local_cseq,
+            codec=record.codec,
+        )
+    )
+
+
+async def update_attempt(tx: Transaction, outcome: AttemptOutcome) -> None:
+    """Keep what is known of an attempt by now; what is None in `outcome` stays as it was."""
+    known: dict[str, Any] = {
+        "sip_code": outcome.code,
+        "sip_reason": outcome.reason_phrase or None,
+        "tm_trying": outcome.trying_at,
+        "tm_ringing": outcome.ringing_at,
+        "tm_answered": outcome.answered_at,
+        "tm_end": outcome.ended_at,
+        "state": AttemptState.ENDED.value if outcome.ended_at is not None else None,
+    }
+    values = {name: value for name, value in known.items() if value is not None}
+    if values:
+        table = calls.ATTEMPTS
+        await tx.run(update(table).where(table.c.id == outcome.attempt_id).values(values))
+
+
+async def live_attempts(tx: Transaction, call_id: UUID) -> tuple[StoredAttempt, ...]:
+    """Return the attempts of a call that may still be something at the carrier's."""
+    table = calls.ATTEMPTS
+    statement = select(table).where(
+        table.c.call_id == call_id, table.c.state.in_([state.value for state in _LIVE])
+    )
+    ordered = statement.order_by(table.c.sequence).limit(calls.ATTEMPTS_MAX)
+    return tuple(_stored(row) for row in await tx.all(ordered))
+
+
+def _stored(row: RowMapping) -> StoredAttempt:
+    invite = InviteRecord(
+        attempt_id=row["id"],
+        call_id=row["call_id"],
+        sequence=row["sequence"],
+        sip_call_id=row["sip_call_id"],
+        branch=row["branch"],
+        from_tag=row["from_tag"],
+        cseq=row["cseq"],
+        local_address=row["local_address"],
+        remote_address=row["remote_address"],
+        request_uri=row["request_uri"],
+        from_header=row["from_header"],
+        to_header=row["to_header"],
+        started_at=row["tm_invite"],
+    )
+    return StoredAttempt(invite, _dialog(row), AttemptState(row["state"]))
+
+
+def _dialog(row: RowMapping) -> DialogRecord | None:
+    if row["dialog_to_header"] is None:
+        return None
+    return DialogRecord(
+        attempt_id=row["id"],
+        to_header=row["dialog_to_header"],
+        remote_target=row["remote_target"],
+        route_set=tuple(row["route_set"]),
+        local_cseq=row["local_cseq"],
+        codec=row["codec"],
+    )
+
+
+async def keep_action(
+    tx: Transaction, call_id: UUID, action: Mapping[str, Any], now: datetime
+) -> None:
+    """Store the action an answered call is at; a call that is ending keeps none."""
+    table = calls.CALLS
+    statement = update(table).where(table.c.id == call_id, table.c.status == CallStatus.PROGRESSING)
+    await tx.run(statement.values(current_action=dict(action), tm_update=now))
+
+
+async def insert_messages(tx: Transaction, messages: Sequence[tuple[UUID, WireMessage]]) -> None:
+    """Store datagrams in the order given; the table numbers them."""
+    rows = [_message_values(call_id, message) for call_id, message in messages]
+    if rows:
+        await tx.run(insert(MESSAGES), rows)
+
+
+def _message_values(call_id: UUID, message: WireMessage) -> dict[str, Any]:
+    return {
+        "call_id": call_id,
+        "at": message.at,
+        "sent": message.sent,
+        # PostgreSQL has no NUL in text, and what a peer calls its method is the peer's choice.
+        "method": message.method.replace("\0", "")[:METHOD_CHARACTERS_MAX],
+        "local_address": message.local_address,
+        "remote_address": message.remote_address,
+        "raw": message.raw,
+    }

@@ -1,0 +1,274 @@
+"""One call, from its claim to its end: dial, follow the leg, run the flow, end exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from call_manager.call import repository as calls
+from call_manager.call.dialing import DialConfig, Undialable, dial_target
+from call_manager.call.domain import Call, CallStatus
+from call_manager.call.hangup import Cause
+from call_manager.call.repository import Finish
+from call_manager.channel import Answered, Ended, EndedBy, Leg, Progress
+from call_manager.dialer import endings
+from call_manager.dialer.equipment import Equipment
+from call_manager.dialer.flow_runner import Ending, FlowRunner
+from call_manager.dialer.journal import NOT_DIALLED, SessionJournal
+from call_manager.dialer.providers import ConfigUnavailable
+from call_manager.dialer.repository import Dial
+from mesh import ambient, telemetry
+from mesh.database import Transaction
+from mesh.errors import MeshError
+
+LEG_END_S_MAX: Final = 100.0
+"""How long a leg may take to end once it is told to. A CANCEL may first wait for a provisional
+answer, then for the final one, and a late 2xx for its BYE: three times 64*T1 (RFC 3261 17.1)."""
+
+_FINISH_DELAY_S: Final = 0.2
+_FINISH_DELAY_S_MAX: Final = 5.0
+
+log = structlog.get_logger()
+
+
+class Session:
+    """A claimed call at work; `run` is its task."""
+
+    def __init__(self, call: Call, equipment: Equipment) -> None:
+        self._call = call
+        self._equipment = equipment
+        self._wish = asyncio.Event()
+        self._leg: Leg | None = None
+        self._journal: SessionJournal | None = None
+        self._ending = endings.Own()
+        self._backstop: asyncio.Timeout | None = None
+        self._context: contextvars.Context | None = None
+        self._timer: asyncio.Task[None] | None = None
+        self._flow: asyncio.Task[None] | None = None
+        self._flow_ran = False
+
+    def hangup(self) -> None:
+        """End the call; that it is ending is committed already. Harmless when asked again."""
+        self._wish.set()
+        if self._leg is not None and self._context is not None:
+            # The asker's deadline and trace are not the call's.
+            self._context.run(self._end_leg)
+
+    async def shut_down(self) -> None:
+        """Commit that the call is ending because the service stops, and end it."""
+        now = self._equipment.clock.now()
+
+        async def work(tx: Transaction) -> None:
+            await calls.request_hangup(tx, self._call.id, Cause.NORMAL, now)
+
+        self._ending.detail = self._ending.detail or endings.STOPPED
+        try:
+            await self._equipment.database.transact(work, name="call_shut_down")
+        finally:
+            self.hangup()
+
+    async def run(self) -> None:
+        """Carry the call to its end. Only a cancellation leaves it to the next start's recovery."""
+        if self._call.request_id:
+            ambient.set_request_id(self._call.request_id)
+        with (
+            telemetry.remote_parent(self._call.traceparent),
+            telemetry.log_bindings(call_id=str(self._call.id)),
+            telemetry.span("call session", attributes={"call.id": str(self._call.id)}),
+        ):
+            self._context = contextvars.copy_context()
+            try:
+                end = await self._safely()
+            finally:
+                await self._put_down()
+            await self._finish(end)
+            if self._flow_ran and self._call.activeflow_id is not None:
+                self._equipment.activeflows.stop(self._call.activeflow_id)
+
+    async def _safely(self) -> Finish:
+        try:
+            return await self._live()
+        except Exception:
+            log.exception("the call could not be carried on")
+            if self._leg is not None:
+                await self._drain(self._leg)
+            return endings.broken(self._now())
+
+    async def _live(self) -> Finish:
+        if self._now() > self._call.dial_not_after:
+            return endings.not_dialled(self._now())
+        try:
+            config = await self._config()
+            if config is None:
+                return endings.unplaced(self._now(), endings.ENDED_FIRST)
+            target = dial_target(self._call, config)
+        except (ConfigUnavailable, Undialable) as error:
+            return endings.unplaced(self._now(), str(error))
+        self._journal = SessionJournal(
+            self._call.id,
+            self._equipment,
+            Dial(self._equipment.settings.owner, config.provider_id, config.snapshot()),
+        )
+        self._leg = self._equipment.channel.dial(target, self._journal)
+        self._arm(self._equipment.settings.ring_timeout_s, Cause.DIAL_TIMER)
+        ended = await self._follow(self._leg)
+        if self._journal.refused and not self._ending.detail:
+            self._ending.detail = NOT_DIALLED
+        return endings.of_leg(ended, self._ending)
+
+    async def _config(self) -> DialConfig | None:
+        """Return how to dial the carrier; None when the call is to end before that is known."""
+        if not self._call.dialroutes:
+            raise ConfigUnavailable("No carrier was chosen for the call.")
+        provider_id = self._call.dialroutes[0].provider_id
+        asked = asyncio.create_task(
+            self._equipment.providers.dial_config(provider_id, self._call.dial_not_after)
+        )
+        wished = asyncio.create_task(self._wish.wait())
+        try:
+            await asyncio.wait({asked, wished}, return_when=asyncio.FIRST_COMPLETED)
+            return None if self._wish.is_set() else asked.result()
+        finally:
+            await _cancel(asked, wished)
+
+    async def _follow(self, leg: Leg) -> Ended:
+        """Consume the leg's events until its end, at most `LEG_END_S_MAX` after a hangup."""
+        try:
+            async with asyncio.timeout(None) as self._backstop:
+                while True:
+                    match await leg.next_event():
+                        case Ended() as ended:
+                            return ended
+                        case Progress() as progress:
+                            await self._progress(progress)
+                        case Answered() as answered:
+                            await self._answered(answered, leg)
+        except TimeoutError:
+            log.warning("the leg did not end", waited_s=LEG_END_S_MAX)
+            return Ended(self._now(), EndedBy.ERROR, None, "", endings.LEG_LOST)
+        finally:
+            self._backstop = None
+
+    async def _progress(self, progress: Progress) -> None:
+        log.info("the carrier progresses", sip_code=progress.code)
+        if 180 <= progress.code < 190:
+            await self._advance(CallStatus.RINGING, progress.at, tm_ringing=progress.at)
+
+    async def _answered(self, answered: Answered, leg: Leg) -> None:
+        log.info("the call is answered", codec=answered.codec)
+        at = answered.at
+        ours = self._ending.cause is not None
+        if ours or not await self._advance(CallStatus.PROGRESSING, at, tm_progressing=at):
+            # It was to end before the answer came.
+            self._end_leg()
+            return
+        self._arm(self._equipment.settings.longest_call_s, Cause.DURATION_LIMIT)
+        self._flow = asyncio.create_task(self._run_flow(leg))
+
+    async def _run_flow(self, leg: Leg) -> None:
+        ending = Ending()
+        try:
+            if self._call.flow_id is not None:
+                self._flow_ran = True
+                ending = await FlowRunner(self._call, leg.media, self._equipment).run()
+        except Exception:
+            log.exception("the flow broke")
+            ending = Ending(detail=endings.FLOW_BROKEN)
+        await self._terminate(ending)
+
+    async def _terminate(self, ending: Ending) -> None:
+        try:
+            ours = await self._advance(
+                CallStatus.TERMINATING,
+                self._now(),
+                hangup_cause=int(ending.cause),
+                hangup_requested_at=self._now(),
+            )
+            if ours:
+                self._ending = endings.Own(ending.cause, ending.reason, ending.detail)
+        except (MeshError, SQLAlchemyError):
+            log.exception("a flow's end was not kept")
+        finally:
+            self._end_leg()
+
+    async def _advance(self, to: CallStatus, at: datetime, **changes: Any) -> bool:
+        async def work(tx: Transaction) -> bool:
+            return await calls.advance(tx, self._call.id, to, at, **changes) is not None
+
+        return await self._equipment.database.transact(work, name=f"call_{to.value}")
+
+    def _arm(self, seconds: float, cause: Cause) -> None:
+        """Let the call end with `cause` after `seconds`, instead of what was armed before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.create_task(self._expire(seconds, cause))
+
+    async def _expire(self, seconds: float, cause: Cause) -> None:
+        await self._equipment.clock.sleep(seconds)
+        log.info("the call's own timer ran out", cause=cause.name, after_s=seconds)
+        # What ended the call first stays its reason.
+        if self._ending.cause is None:
+            self._ending.cause = cause
+        self._end_leg()
+
+    def _end_leg(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+        if self._leg is not None:
+            self._leg.hangup()
+        if self._backstop is not None and self._backstop.when() is None:
+            self._backstop.reschedule(asyncio.get_running_loop().time() + LEG_END_S_MAX)
+
+    async def _drain(self, leg: Leg) -> None:
+        """Hang the leg up and wait for its end, whatever it says meanwhile."""
+        self._end_leg()
+        try:
+            async with asyncio.timeout(LEG_END_S_MAX):
+                while not isinstance(await leg.next_event(), Ended):
+                    pass
+        except TimeoutError:
+            log.warning("the leg did not end", waited_s=LEG_END_S_MAX)
+        except Exception:
+            log.exception("the leg broke")
+
+    async def _put_down(self) -> None:
+        await _cancel(self._timer, self._flow)
+        if self._journal is not None:
+            self._journal.end_spans()
+
+    async def _finish(self, end: Finish) -> None:
+        """End the call's row, once its trace is stored. Asked again until the database has it."""
+        await self._equipment.traces.flush()
+        ended = await self._kept(end)
+        if ended is not None:
+            log.info("the call is over", by=ended.hangup_by, reason=ended.hangup_reason,
+                     sip_code=ended.sip_code, detail=ended.hangup_detail)  # fmt: skip
+
+    async def _kept(self, end: Finish) -> Call | None:
+        async def work(tx: Transaction) -> Call | None:
+            return await calls.finish(tx, self._call.id, end)
+
+        delay_s = _FINISH_DELAY_S
+        while True:
+            try:
+                return await self._equipment.database.transact(work, name="call_finish")
+            except (MeshError, SQLAlchemyError) as error:
+                log.warning("a call's end waits for the database", error=str(error))
+            await self._equipment.clock.sleep(delay_s)
+            delay_s = min(delay_s * 2, _FINISH_DELAY_S_MAX)
+
+    def _now(self) -> datetime:
+        return self._equipment.clock.now()
+
+
+async def _cancel(*tasks: asyncio.Task[Any] | None) -> None:
+    """Cancel tasks and wait for their ends; one that failed has told so itself."""
+    running = [task for task in tasks if task is not None]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
