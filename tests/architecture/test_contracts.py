@@ -7,14 +7,15 @@ from collections import Counter
 import pytest
 from voipbin.mesh.v1 import options_pb2
 
+from api_gateway.cli.data_dir import SUPERVISOR
 from scripts.contracts import Rpc, route_table, rpcs
 from scripts.routes import GOLDEN
 from tests.architecture.code import ROOT, SERVICES
 
 RPCS = list(rpcs())
 by_name = pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.name)
-# Who may be named as a caller: a service of ours.
-PEERS = SERVICES.keys()
+# Who may be named as a caller: a service of ours, or what starts them.
+PEERS = {*SERVICES, SUPERVISOR}
 
 
 def test_every_service_has_rpcs() -> None:
