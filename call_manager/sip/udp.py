@@ -21,6 +21,7 @@ from call_manager.sip.effects import Address
 from mesh.clock import Clock
 
 _DATAGRAM_MAX: Final = 65_535
+_RECEIVE_BUFFER: Final = 1 << 20  # A second of a busy carrier's answers while the loop is late.
 _READS_MAX: Final = 64  # Per wake-up, so that a flood leaves the loop to others.
 _IP_RECVERR: Final = 11
 _IPV6_RECVERR: Final = 25
@@ -45,6 +46,7 @@ class UdpSocket:
         self._clock = clock
         self._handlers = handlers
         self._socket: socket.socket | None = None
+        self._errors_seen = False
 
     def bind(self, address: Address) -> Address:
         """Bind and start reading; returns the bound address. Raises `OSError`."""
@@ -52,6 +54,7 @@ class UdpSocket:
         sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             if sys.platform == "linux":
                 ipv6 = family == socket.AF_INET6
                 level = socket.IPPROTO_IPV6 if ipv6 else socket.IPPROTO_IP
@@ -89,15 +92,14 @@ class UdpSocket:
         sock = self._socket
         if sock is None:
             return
-        if self._read_errors(sock) or not self._read_datagrams(sock):
+        self._read_errors(sock)
+        heard = self._read_datagrams(sock)
+        if self._socket is sock and (self._errors_seen or not heard):
             # libuv stops watching a socket once it reported an error; watching anew is harmless.
+            self._errors_seen = False
             loop = asyncio.get_running_loop()
-            if self._socket is not None:
-                loop.remove_reader(sock.fileno())
-                loop.add_reader(sock.fileno(), self._on_readable)
-        else:
-            return
-        self._read_datagrams(sock)
+            loop.remove_reader(sock.fileno())
+            loop.add_reader(sock.fileno(), self._on_readable)
 
     def _read_datagrams(self, sock: socket.socket) -> bool:
         """Read what is there; returns whether anything was."""
@@ -115,19 +117,17 @@ class UdpSocket:
                 break
         return heard
 
-    def _read_errors(self, sock: socket.socket) -> bool:
-        """Empty the error queue; returns whether it held anything."""
+    def _read_errors(self, sock: socket.socket) -> None:
+        """Empty the error queue."""
         if sys.platform != "linux":
-            return False
-        heard = False
+            return
         for _ in range(_READS_MAX):
             try:
                 raw, control, _flags, _to = sock.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
             except OSError:
-                break
-            heard = True
+                return
+            self._errors_seen = True
             number = next(
                 (int.from_bytes(data[:_ERRNO_BYTES], sys.byteorder) for _, _, data in control), 0
             )
             self._handlers.undelivered(raw, os.strerror(number))
-        return heard

@@ -1,0 +1,231 @@
+"""The SIP channel: one UDP socket, many legs, told apart by their Call-ID."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine, Sequence
+from datetime import datetime
+from typing import Final
+
+from call_manager.channel import (
+    AttemptOutcome,
+    AttemptState,
+    CallJournal,
+    DialTarget,
+    StoredAttempt,
+)
+from call_manager.media.g711 import table
+from call_manager.media.ports import RtpPorts
+from call_manager.media.ticker import Ticker
+from call_manager.sip.core import Core
+from call_manager.sip.effects import Address, Begin, HangUp, read_address, write_address
+from call_manager.sip.exchange import answer_address
+from call_manager.sip.inviting import LegSpec
+from call_manager.sip.leg import Shared, SipLeg, Studio
+from call_manager.sip.message import MalformedMessageError, Response, encode, parse
+from call_manager.sip.recovery import RecoveryCore, StrayCore
+from call_manager.sip.requests import Identity
+from call_manager.sip.resolve import Lookup, Resolver, look_up
+from call_manager.sip.runner import Hooks, Runner, Wire
+from call_manager.sip.sdp import DEFAULT_CODECS
+from call_manager.sip.settings import SipSettings
+from call_manager.sip.strangers import ForgottenJournal, Strangers, answers_our_invite
+from call_manager.sip.timing import Timing
+from call_manager.sip.trace import branch_of, call_id_of
+from call_manager.sip.udp import Handlers, UdpSocket
+from mesh.clock import Clock, SystemClock
+
+STRAYS_MAX: Final = 64  # Answers to forgotten calls being ended at once.
+LINGER_FACTOR: Final = 8  # Ended legs remembered for late messages, per leg that may live.
+
+log = logging.getLogger(__name__)
+
+
+class SipChannel:
+    """Places legs over UDP and ends those a dead process left (`call_manager.channel.Channel`).
+
+    One per process. Legs are demultiplexed by Call-ID, which is 128 random bits of ours.
+    """
+
+    def __init__(
+        self, settings: SipSettings, *, clock: Clock | None = None, lookup: Lookup = look_up
+    ) -> None:
+        listen = read_address(settings.listen)
+        self._settings = settings
+        self._timing = Timing(settings.t1_s)
+        self._clock = clock or SystemClock()
+        self._socket = UdpSocket(self._clock, Handlers(self._on_datagram, self._on_undelivered))
+        self._resolver = Resolver(
+            ipv6=":" in listen[0], allow_private=settings.allow_private, lookup=lookup
+        )
+        self._ports = RtpPorts(settings.rtp_host, *settings.rtp_ports)
+        self._ticker = Ticker()
+        self._shared: Shared | None = None
+        self._identity = Identity("", settings.user_agent)
+        self._runners: dict[str, Runner] = {}
+        self._live: set[str] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._strays: set[str] = set()
+        self._strangers = Strangers()
+
+    @property
+    def address(self) -> str:
+        """The advertised `host:port`; known once the channel was started."""
+        return self._identity.address
+
+    @property
+    def live_legs(self) -> int:
+        """Legs whose end was not told yet."""
+        return len(self._live)
+
+    async def start(self) -> None:
+        """Bind the socket; raises `OSError` when the address is taken."""
+        bound = self._socket.bind(read_address(self._settings.listen))
+        advertised = self._settings.advertise(bound)
+        self._identity = Identity(write_address(advertised), self._settings.user_agent)
+        for codec in DEFAULT_CODECS:
+            table(codec)  # Half a tenth of a second, better spent now than in the first call.
+        wire = Wire(self._socket, self._resolver, self._clock, write_address(bound))
+        studio = Studio(self._ports, self._ticker, advertised[0])
+        self._shared = Shared(wire, studio, self._timing)
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Hang every live leg up, wait up to `grace_s` for their ends, close the socket."""
+        self._shared = None
+        ending = [self._runners[call_id] for call_id in self._live]
+        for runner in ending:
+            runner.post(HangUp())
+        try:
+            async with asyncio.timeout(grace_s):
+                await asyncio.gather(*(runner.ended.wait() for runner in ending))
+        except TimeoutError:
+            log.warning("legs were left behind at the end of the grace: %d", len(self._live))
+        await asyncio.sleep(0)  # A task cancelled before its first step would tell no end.
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._socket.close()
+
+    def dial(self, target: DialTarget, journal: CallJournal) -> SipLeg:
+        """Place a leg. Returns at once; whatever goes wrong is an `Ended` event.
+
+        Raises `RuntimeError` on a channel that was not started, or was stopped.
+        """
+        if self._shared is None:
+            raise RuntimeError("The channel is not started.")
+        call_id = f"{secrets.token_hex(16)}@{read_address(self.address)[0]}"
+        spec = LegSpec(
+            target.call_id, call_id, secrets.token_hex(8), target.credentials, self._identity
+        )
+        leg = SipLeg(spec, journal, self._shared, lambda: self._live.discard(call_id))
+        if len(self._live) >= self._settings.legs_max:
+            leg.refuse(f"There are {self._settings.legs_max} calls already.")
+            return leg
+        self._live.add(call_id)
+        self._follow(call_id, leg.runner, leg.run(target))
+        return leg
+
+    async def clear(self, attempts: Sequence[StoredAttempt], journal: CallJournal) -> None:
+        """End what a dead process left: CANCEL (ACK and BYE a late 2xx) or BYE, never INVITE.
+
+        Of several attempts of one leg only the last can be alive: each earlier one had its
+        final answer before the next was planned. Returns when every end is known, or its
+        timers ran out: at most 128*T1, 64 s by default.
+        """
+        if self._shared is None:
+            raise RuntimeError("The channel is not started.")
+        last: dict[str, StoredAttempt] = {}
+        for attempt in sorted(attempts, key=lambda stored: stored.invite.sequence):
+            before = last.get(attempt.invite.sip_call_id)
+            if before is not None and before.state is not AttemptState.ENDED:
+                await self._close_stored(before, journal)
+            last[attempt.invite.sip_call_id] = attempt
+        ending = []
+        for call_id, attempt in last.items():
+            if attempt.state is AttemptState.ENDED or call_id in self._runners:
+                continue
+            try:
+                core = RecoveryCore(attempt, self._timing, self._identity)
+            except ValueError:
+                log.exception("a stored attempt cannot be read; it is given up")
+                await self._close_stored(attempt, journal)
+                continue
+            ending.append(self._begin(call_id, core, journal, self._shared.wire))
+        await asyncio.gather(*(runner.ended.wait() for runner in ending))
+
+    async def _close_stored(self, stored: StoredAttempt, journal: CallJournal) -> None:
+        now = self._clock.now()
+        outcome = AttemptOutcome(stored.invite.attempt_id, None, "", None, None, None, now)
+        await journal.attempt_updated(outcome)
+
+    def _begin(self, call_id: str, core: Core, journal: CallJournal, wire: Wire) -> Runner:
+        """Run a core that places nothing."""
+        runner = Runner(core, journal, wire, Hooks(ended=lambda: self._live.discard(call_id)))
+        self._live.add(call_id)
+        runner.post(Begin())
+        self._follow(call_id, runner, runner.run())
+        return runner
+
+    def _follow(self, call_id: str, runner: Runner, running: Coroutine[None, None, None]) -> None:
+        """Run a leg's task, reachable by its Call-ID until it is done."""
+
+        async def follow() -> None:
+            try:
+                await running
+            except Exception:
+                log.exception("a leg failed")
+
+        def forget(_: asyncio.Task[None]) -> None:
+            running.close()  # A task cancelled before its first step never started it.
+            for known in (self._live, self._strays):
+                known.discard(call_id)
+            self._runners.pop(call_id, None)
+            self._tasks.pop(call_id, None)
+
+        self._forget_oldest()
+        self._runners[call_id] = runner
+        task = self._tasks[call_id] = asyncio.create_task(follow())
+        task.add_done_callback(forget)
+
+    def _forget_oldest(self) -> None:
+        """Ended legs linger for late messages; there is a limit to that."""
+        if len(self._runners) >= self._settings.legs_max * LINGER_FACTOR:
+            oldest = next((c for c, runner in self._runners.items() if runner.ended.is_set()), "")
+            if oldest in self._tasks:
+                self._tasks[oldest].cancel()
+
+    def _on_datagram(self, raw: bytes, source: Address, at: datetime) -> None:
+        runner = self._runners.get(call_id_of(raw))
+        if runner is not None:
+            runner.receive(raw, source, at)
+            return
+        try:
+            message = parse(raw)
+            if isinstance(message, Response):
+                self._end_stray(message, source)
+            elif (response := self._strangers.answer(message)) is not None:
+                self._socket.send(encode(response), answer_address(message, source))
+        except MalformedMessageError as error:
+            log.debug("a datagram is no SIP message: %s", error)
+        except OSError as error:
+            log.warning("a stranger's request could not be answered: %s", error)
+
+    def _on_undelivered(self, raw: bytes, why: str) -> None:
+        runner = self._runners.get(call_id_of(raw))
+        if runner is not None:
+            runner.undelivered(branch_of(raw), f"The carrier cannot be reached: {why}.")
+
+    def _end_stray(self, response: Response, source: Address) -> None:
+        """ACK and BYE a 2xx to an INVITE of ours that no leg remembers."""
+        if self._shared is None or not answers_our_invite(response, self.address):
+            return
+        if len(self._strays) >= STRAYS_MAX:
+            log.warning("too many answers to forgotten calls; one was ignored")
+            return
+        log.warning("an answer to a forgotten call is being ended: %s", response.call_id)
+        core = StrayCore(response, source, self._timing, self._identity)
+        self._strays.add(response.call_id)
+        self._begin(response.call_id, core, ForgottenJournal(), self._shared.wire)

@@ -1,0 +1,75 @@
+"""Messages of no leg: requests from strangers, and answers to calls long forgotten."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+
+from call_manager.channel import AttemptOutcome, DialogRecord, InviteRecord, WireMessage
+from call_manager.sip.dialog import BRANCH_PREFIX
+from call_manager.sip.effects import write_address
+from call_manager.sip.message import SIP_PORT, Request, Response
+from call_manager.sip.requests import ALLOW, METHODS, answer
+
+log = logging.getLogger(__name__)
+
+_ALLOW_OUTSIDE = ", ".join(sorted(METHODS - {"INVITE", "UPDATE", "INFO"}))
+
+
+class Strangers:
+    """Answers requests outside every dialog, without remembering them (RFC 3261 8.2.7)."""
+
+    def __init__(self) -> None:
+        self._tag_key = secrets.token_bytes(16)
+
+    def answer(self, request: Request) -> Response | None:
+        """Return 200 to OPTIONS, 481 to what claims a dialog, 405 to the rest, None to ACK.
+
+        No calls are taken, so an INVITE is a 405 too. A retransmission gets the same To tag.
+        """
+        if request.method == "ACK":
+            return None
+        if request.to_tag or request.method in {"BYE", "CANCEL"}:
+            code, allow = 481, ALLOW
+        elif request.method == "OPTIONS":
+            code, allow = 200, ALLOW
+        else:
+            code, allow = 405, _ALLOW_OUTSIDE
+        text = f"{request.via.branch} {request.call_id}".encode("utf-8", "surrogateescape")
+        tag = hashlib.blake2b(text, key=self._tag_key, digest_size=8).hexdigest()
+        return answer(request, code, to_tag=tag, extra=(("Allow", allow),))
+
+
+def answers_our_invite(response: Response, our_address: str) -> bool:
+    """Tell whether a response is a 2xx to an INVITE that this address sent.
+
+    The one Via must be ours, branch and all; anything else is none of our business.
+    """
+    via = response.via
+    return (
+        response.cseq.method == "INVITE"
+        and 200 <= response.code < 300
+        and len(response.values("Via")) == 1
+        and via.branch.startswith(BRANCH_PREFIX)
+        and write_address((via.host, via.port or SIP_PORT)) == our_address
+    )
+
+
+class ForgottenJournal:
+    """For calls whose attempt nobody knows: their messages are logged, not stored."""
+
+    async def invite_planned(self, record: InviteRecord) -> None:
+        """Refuse: nothing is ever placed for a forgotten call. Raises `RuntimeError`."""
+        raise RuntimeError(f"An INVITE was planned for the forgotten call {record.sip_call_id}.")
+
+    async def dialog_confirmed(self, record: DialogRecord) -> None:
+        """Nothing is known that this dialog could be kept with."""
+
+    async def attempt_updated(self, outcome: AttemptOutcome) -> None:
+        """Nothing is known that this outcome could be kept with."""
+
+    def message(self, message: WireMessage) -> None:
+        """Log which message went which way."""
+        direction = "to" if message.sent else "from"
+        log.info("forgotten call: %s %s %s", message.method, direction, message.remote_address)
