@@ -6,6 +6,8 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from call_manager.dialer.equipment import DialerSettings
+from call_manager.sip.settings import SipSettings
 from mesh.settings import MeshSettings, SettingsMistake, check_address
 
 
@@ -20,8 +22,8 @@ class CallSettings(MeshSettings):
     )
     sip_listen: str = Field(
         default="127.0.0.1:5060",
-        description="The `host:port` (UDP) that SIP is sent from and answered at. Keep it over"
-        " restarts: what a dead process left on the wire is ended from the same address.",
+        description="The `host:port` (UDP, an IP address) that SIP is sent from and answered at."
+        " Keep it over restarts: what a dead process left on the wire is ended from there.",
     )
     sip_advertised: str | None = Field(
         default=None,
@@ -33,11 +35,15 @@ class CallSettings(MeshSettings):
         pattern=r"^[!-~][ -~]{0,63}$",
         description="The User-Agent header; 1 to 64 printable ASCII characters.",
     )
+    rtp_listen: str | None = Field(
+        default=None,
+        description="The IP address RTP is received at; the host of the SIP address when not set.",
+    )
     rtp_port_first: int = Field(
         default=20_000, ge=1024, le=65_534, description="The lowest UDP port used for RTP."
     )
     rtp_port_last: int = Field(
-        default=21_999, ge=1025, le=65_535, description="The highest UDP port used for RTP."
+        default=29_998, ge=1025, le=65_535, description="The highest UDP port used for RTP."
     )
     legs_max: int = Field(
         default=500, ge=1, le=10_000, description="The most legs on the wire at once."
@@ -55,10 +61,11 @@ class CallSettings(MeshSettings):
         description="Seconds a call may last before it is ended.",
     )
     live_calls_grace_s: float = Field(
-        default=10.0,
+        default=40.0,
         ge=0.0,
         le=300.0,
-        description="Seconds that live calls get to end on the wire when the node stops.",
+        description="Seconds that live calls get to end on the wire when the node stops; a BYE"
+        " that nobody answers takes 32.",
     )
 
     @field_validator("sip_listen", "sip_advertised")
@@ -67,8 +74,31 @@ class CallSettings(MeshSettings):
         return value if value is None else check_address(value)
 
     @model_validator(mode="after")
-    def _check_rtp_ports(self) -> Self:
+    def _check_sip(self) -> Self:
         # A leg takes an even port and leaves the odd one above it for RTCP (RFC 3550 section 11).
         if self.rtp_port_last - self.rtp_port_first < 2:
             raise SettingsMistake("VBMESH_RTP_PORT_LAST must be above VBMESH_RTP_PORT_FIRST by 2")
+        self.sip()
         return self
+
+    def sip(self) -> SipSettings:
+        """Return the channel's settings; raises ValueError for what cannot work."""
+        return SipSettings(
+            listen=self.sip_listen,
+            advertised=self.sip_advertised,
+            rtp_listen=self.rtp_listen,
+            rtp_ports=(self.rtp_port_first, self.rtp_port_last),
+            # A carrier on loopback or in a private network is a test's, or an attack's.
+            allow_private=self.lab,
+            user_agent=self.sip_user_agent,
+            legs_max=self.legs_max,
+        )
+
+    def dialer(self) -> DialerSettings:
+        """Return the dialer's settings."""
+        return DialerSettings(
+            legs_max=self.legs_max,
+            ring_timeout_s=self.ring_timeout_s,
+            longest_call_s=self.call_duration_max_s,
+            stop_grace_s=self.live_calls_grace_s,
+        )

@@ -1,0 +1,69 @@
+"""The only file that constructs things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from voipbin.call.v1 import call_service_pb2, call_service_pb2_grpc
+from voipbin.flow.v1 import activeflow_service_pb2
+from voipbin.flow.v1.activeflow_service_pb2_grpc import ActiveflowServiceStub
+from voipbin.route.v1 import provider_service_pb2, route_service_pb2
+from voipbin.route.v1.provider_service_pb2_grpc import ProviderServiceStub
+from voipbin.route.v1.route_service_pb2_grpc import RouteServiceStub
+
+from call_manager.call.routes import RemoteRoutes
+from call_manager.call.rpc import CallRpc
+from call_manager.call.service import CallService
+from call_manager.dialer import Dialer, Peers
+from call_manager.settings import CallSettings
+from call_manager.sip.channel import SipChannel
+from mesh.clients import channel
+from mesh.clock import SystemClock
+from mesh.database import Database
+from mesh.node import Node
+
+NAME: Final = "call_manager"
+"""The service's name: its peer name, and its database's."""
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+"""The folder of the schema's revisions."""
+
+
+def build(settings: CallSettings) -> Node:
+    """Construct the service."""
+    clock, token = SystemClock(), settings.peer_token()
+    database = Database(settings.database_url_for(NAME), migrations=MIGRATIONS)
+    route_manager = channel(
+        settings.route_manager_address,
+        route_service_pb2.DESCRIPTOR,
+        provider_service_pb2.DESCRIPTOR,
+        token=token,
+    )
+    flow_manager = channel(
+        settings.flow_manager_address, activeflow_service_pb2.DESCRIPTOR, token=token
+    )
+    sip = SipChannel(settings.sip(), clock=clock)
+    dialer = Dialer(
+        database,
+        sip,
+        Peers(ProviderServiceStub(route_manager), ActiveflowServiceStub(flow_manager)),
+        clock=clock,
+        settings=settings.dialer(),
+    )
+    routes = RemoteRoutes(RouteServiceStub(route_manager))
+    calls = CallService(database, routes, clock, queue=dialer, live=dialer)
+    return Node(
+        settings,
+        name=NAME,
+        servicers=[
+            (
+                call_service_pb2_grpc.add_CallServiceServicer_to_server,
+                CallRpc(calls),
+                call_service_pb2.DESCRIPTOR,
+            ),
+        ],
+        # The dialer starts the SIP channel itself, and must find both peers and the database.
+        owns=[database, route_manager, flow_manager, dialer],
+        extra=lambda: {"sip": sip.address},
+    )
