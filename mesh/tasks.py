@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 import structlog
 
+from mesh import ambient
 from mesh.errors import ServiceOverloaded
 
 T = TypeVar("T")
@@ -33,12 +35,16 @@ class TaskOwner:
     def spawn(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Start a task of the owner's; wait for it with `asyncio.shield`, or not at all.
 
+        The task keeps the caller's identity, trace and request id, but not the deadline: it may
+        outlive the request, and limits itself (`mesh.ambient.budget`).
         Raises ServiceOverloaded when the owner holds as many as it may.
         """
         if len(self._tasks) >= self._tasks_max:
             work.close()
             raise ServiceOverloaded("The service has as much work as it can take.")
-        task = asyncio.create_task(work, name=f"{self._name}.{name}")
+        context = contextvars.copy_context()
+        context.run(ambient.set_deadline, None)
+        task = asyncio.create_task(work, name=f"{self._name}.{name}", context=context)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from mesh import ambient
 from mesh.database.transaction import Outcome, Statement, Transaction, drive
 from mesh.errors import ServiceOverloaded, ServiceUnavailable
 from mesh.migrations import migrate
@@ -133,8 +134,9 @@ class Database:
         return await asyncio.shield(task)
 
     async def _run(self, side: _Side, work: Work[T], name: str, kind: str) -> T:
-        attributes = {"db.system.name": self._system, "db.operation.name": kind}
-        with spans.span(f"{kind} {name}", spans.CLIENT, attributes):
+        summary = f"{kind} {name}"
+        attributes = {"db.system.name": self._system, "db.query.summary": summary}
+        with spans.span(summary, spans.CLIENT, attributes):
             async with side.turn():
                 for attempt in range(1, ATTEMPTS_MAX + 1):
                     try:
@@ -164,7 +166,7 @@ class _Side:
             raise ServiceOverloaded("Too many requests wait for the database.", retry_after_s=1.0)
         self._waiting += 1
         try:
-            async with asyncio.timeout(WAIT_S_MAX):
+            async with asyncio.timeout(_wait_s()):
                 await self._turns.acquire()
         except TimeoutError:
             raise ServiceOverloaded(
@@ -176,6 +178,12 @@ class _Side:
             yield
         finally:
             self._turns.release()
+
+
+def _wait_s() -> float:
+    # After its deadline nobody waits for the answer, so what has not begun need not begin.
+    left = ambient.remaining_s()
+    return WAIT_S_MAX if left is None else max(0.0, min(WAIT_S_MAX, left))
 
 
 async def _once(engine: AsyncEngine, work: Work[T]) -> T:

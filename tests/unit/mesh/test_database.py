@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
+from mesh import ambient
 from mesh.database import Database, Transaction, TransactionDead
 from mesh.errors import ServiceOverloaded, ServiceUnavailable
 from tests.support.notes import NOTES, a_note
@@ -296,6 +297,15 @@ async def test_who_waits_too_long_for_a_turn_is_refused(
         with pytest.raises(ServiceOverloaded):
             await add(database, a_note("one"))
         assert time.monotonic() - start < 2
+
+
+async def test_who_has_no_time_left_does_not_wait_for_a_turn(database: Database) -> None:
+    async with every_writer_busy(database):
+        start = time.monotonic()
+        with ambient.budget(0.1), pytest.raises(ServiceOverloaded):
+            await add(database, a_note("one"))
+        assert time.monotonic() - start < 2
+    assert await count(database) == 0
 
 
 async def test_the_queue_for_the_writer_is_bounded(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,21 @@ async def test_a_request_without_a_deadline_gets_the_longest_one(tmp_path: Path)
 async def test_a_stream_is_read_to_its_end(bench: Bench) -> None:
     texts = [answer.text async for answer in bench.stub().Count(EchoRequest(text="n"))]
     assert texts == ["n0", "n1", "n2"]
+
+
+async def test_a_reader_that_stops_early_ends_the_stream_on_both_sides(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with aclosing(bench.stub().Count(EchoRequest(text="endless"))) as answers:
+        async for answer in answers:
+            assert answer.text == "endless0"
+            break
+    for _ in range(100):
+        if bench.echo.streams_ended:
+            break
+        await asyncio.sleep(0.02)
+    assert bench.echo.streams_ended == 1
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_stream_that_fails_tells_why(bench: Bench) -> None:

@@ -120,6 +120,19 @@ async def test_a_waiter_that_goes_away_does_not_end_an_owned_task() -> None:
     assert done.is_set()
 
 
+async def test_an_owned_task_outlives_the_deadline_and_keeps_the_request_id() -> None:
+    owner = TaskOwner("notes")
+
+    async def work() -> tuple[float | None, str | None]:
+        return ambient.remaining_s(), ambient.request_id()
+
+    ambient.set_request_id("req_owned")
+    with ambient.budget(0.5):
+        seen = await owner.spawn(work(), name="work")
+        assert ambient.remaining_s() is not None
+    assert seen == (None, "req_owned")
+
+
 async def test_an_owner_ends_what_still_runs_when_it_stops() -> None:
     owner = TaskOwner("notes")
     task = owner.spawn(asyncio.sleep(60), name="long")
