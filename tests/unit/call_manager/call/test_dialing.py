@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -46,8 +47,8 @@ CALL = Call(
 )
 
 
-def dialled(call: Call = CALL, **config: object) -> DialTarget:
-    return dial_target(call, replace(PLAIN, **config))  # type: ignore[arg-type]
+def dialled(call: Call = CALL, **config: Any) -> DialTarget:
+    return dial_target(call, replace(PLAIN, **config))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def dialled(call: Call = CALL, **config: object) -> DialTarget:
         ({"tech_prefix": "x@evil.example"}, "sip:x%40evil.example+15550100002@sip.carrier.example"),
     ],
 )
-def test_a_number_is_wrapped_in_prefix_and_postfix(config: dict[str, object], uri: str) -> None:
+def test_a_number_is_wrapped_in_prefix_and_postfix(config: dict[str, Any], uri: str) -> None:
     assert dialled(**config).request_uri == uri
 
 

@@ -1,0 +1,307 @@
+"""call_manager's calls behind a real server and database, with a route_manager that a test tells.
+
+The dialer is left out: what it is handed is recorded, and rows are moved by hand, so that each
+state of a call can be looked at. With the dialer: `test_calls_bootstrap.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import insert, select, update
+from typing_extensions import override
+from voipbin.call.v1 import address_pb2, call_pb2, call_service_pb2, call_service_pb2_grpc
+from voipbin.mesh.v1.identity_pb2 import Identity
+from voipbin.route.v1 import (
+    provider_pb2,
+    provider_service_pb2,
+    provider_service_pb2_grpc,
+    route_pb2,
+    route_service_pb2,
+    route_service_pb2_grpc,
+)
+
+from call_manager.bootstrap import MIGRATIONS
+from call_manager.call import repository
+from call_manager.call.routes import RemoteRoutes
+from call_manager.call.rpc import CallRpc
+from call_manager.call.service import CallService
+from call_manager.number.models import NumberRow
+from call_manager.outbound_config.models import OutboundConfigRow
+from mesh.clients import MeshChannel
+from mesh.clock import SystemClock, new_id
+from mesh.database import Database, Transaction
+from mesh.errors import MeshError
+from mesh.identity import acting_as
+from mesh.metadata import plain_to_value
+from mesh.node import Node
+from mesh.remote import RemoteError
+from mesh.settings import MeshSettings
+from tests.support.node import Credentials, running
+
+NUMBER = "+15550100002"
+OWN_NUMBER = "+15550100001"
+
+
+class ProviderNotFound(MeshError):
+    code, reason = grpc.StatusCode.NOT_FOUND, "PROVIDER_NOT_FOUND"
+
+
+class RouteManager(route_service_pb2_grpc.RouteServiceServicer):
+    """Serves every number through one carrier, unless a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.carrier = str(new_id())
+        self.unserved: set[str] = set()
+        self.unknown: set[str] = set()
+        self.failure: MeshError | None = None
+        self.questions: list[route_service_pb2.DialrouteListRequest] = []
+
+    @override
+    async def DialrouteList(
+        self, request: route_service_pb2.DialrouteListRequest, context: Any
+    ) -> route_service_pb2.DialrouteListResponse:
+        self.questions.append(request)
+        if self.failure is not None:
+            raise self.failure
+        if self.unknown & set(request.provider_ids):
+            raise ProviderNotFound("No such provider.", provider_id=request.provider_ids[0])
+        providers: Sequence[str] = request.provider_ids
+        if not providers:
+            providers = [] if request.destination in self.unserved else [self.carrier]
+        routes = [route_pb2.Dialroute(id=one, provider_id=one) for one in providers]
+        return route_service_pb2.DialrouteListResponse(result=routes)
+
+
+class Providers(provider_service_pb2_grpc.ProviderServiceServicer):
+    """One carrier for every id, at an address a test chooses."""
+
+    def __init__(self, hostname: str) -> None:
+        self.hostname = hostname
+
+    @override
+    async def ProviderDialConfigGet(
+        self, request: provider_service_pb2.ProviderDialConfigGetRequest, context: Any
+    ) -> provider_service_pb2.ProviderDialConfigGetResponse:
+        provider = provider_pb2.Provider(id=request.id, hostname=self.hostname)
+        return provider_service_pb2.ProviderDialConfigGetResponse(provider=provider)
+
+
+@dataclass
+class Dialled:
+    """What the call service tells the dialer."""
+
+    wakes: int = 0
+    hangups: list[UUID] = field(default_factory=list)
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+    def hangup(self, call_id: UUID) -> None:
+        self.hangups.append(call_id)
+
+
+class World:
+    """One call_manager, its neighbour, and whoever asks it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.credentials = Credentials(folder)
+        self.routes = RouteManager()  # type: ignore[abstract]  # Nobody asks the rest.
+        self.dialled = Dialled()
+        self.database = Database(
+            f"sqlite+aiosqlite:///{folder / 'calls.db'}", migrations=MIGRATIONS
+        )
+        self.customer = str(new_id())
+        self._address = ""
+        self._channels: dict[str, MeshChannel] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[World]:
+        async with running(neighbour(self.credentials, self.routes)) as route_manager:
+            asking = self.credentials.channel(
+                route_manager.address, "call_manager", route_service_pb2.DESCRIPTOR, budget_s=1.0
+            )
+            routes = RemoteRoutes(route_service_pb2_grpc.RouteServiceStub(asking))
+            calls = CallService(
+                self.database, routes, SystemClock(), queue=self.dialled, live=self.dialled
+            )
+            node = Node(
+                MeshSettings(**self.credentials.settings("call_manager")),
+                name="call_manager",
+                servicers=[
+                    (
+                        call_service_pb2_grpc.add_CallServiceServicer_to_server,
+                        CallRpc(calls),
+                        call_service_pb2.DESCRIPTOR,
+                    )
+                ],
+                owns=[self.database, asking],
+            )
+            async with running(node):
+                self._address = node.address
+                try:
+                    yield self
+                finally:
+                    for channel in self._channels.values():
+                        await channel.close()
+
+    def calls(self, peer: str = "route_manager") -> call_service_pb2_grpc.CallServiceStub:
+        if peer not in self._channels:
+            self._channels[peer] = self.credentials.channel(
+                self._address, peer, call_service_pb2.DESCRIPTOR
+            )
+        return call_service_pb2_grpc.CallServiceStub(self._channels[peer])
+
+    def request(self, *targets: str, **fields: Any) -> call_service_pb2.CallsCreateRequest:
+        """Return a creation as route_manager's provider calls ask for it."""
+        destinations = [tel(target) for target in targets or (NUMBER,)]
+        values: dict[str, Any] = {
+            "id": str(new_id()),
+            "customer_id": self.customer,
+            "destinations": destinations,
+            "source": tel(OWN_NUMBER),
+            "metadata": raw(skip_source_validation=True),
+            "dial_not_after": in_seconds(60),
+        } | fields
+        values.setdefault("call_ids", [str(new_id()) for _ in values["destinations"]])
+        return call_service_pb2.CallsCreateRequest(**values)
+
+    async def create(self, *targets: str, **fields: Any) -> call_service_pb2.CallsCreateResponse:
+        return await self.calls().CallsCreate(self.request(*targets, **fields))
+
+    async def one_call(self, *, flow_id: str = "") -> call_pb2.Call:
+        return (await self.create(flow_id=flow_id)).calls[0]
+
+    async def get(self, call_id: str, identity: Identity | None = None) -> call_pb2.Call:
+        request = call_service_pb2.CallGetRequest(id=call_id)
+        if identity is None:
+            return (await self.calls("lab").CallGet(request)).call
+        with acting_as(identity):
+            return (await self.calls("api_gateway").CallGet(request)).call
+
+    async def hangup(self, call_id: str) -> call_pb2.Call:
+        request = call_service_pb2.CallHangupRequest(id=call_id)
+        return (await self.calls("lab").CallHangup(request)).call
+
+    async def delete(self, call_id: str) -> call_pb2.Call:
+        request = call_service_pb2.CallDeleteRequest(id=call_id)
+        return (await self.calls("lab").CallDelete(request)).call
+
+    async def void(self, creation_id: str) -> call_service_pb2.CallsVoidResponse:
+        return await self.calls().CallsVoid(call_service_pb2.CallsVoidRequest(id=creation_id))
+
+    async def row(self, call_id: str) -> Mapping[str, Any]:
+        """Read a call's row as the dialer sees it."""
+
+        async def work(tx: Transaction) -> Mapping[str, Any]:
+            table = repository.CALLS
+            return dict(await tx.one(select(table).where(table.c.id == UUID(call_id))))
+
+        return await self.database.read(work, name="test_row")
+
+    async def move(self, call_id: str, **columns: Any) -> None:
+        """Set columns of a call's row, as the dialer would in the course of the call."""
+
+        async def work(tx: Transaction) -> None:
+            table = repository.CALLS
+            await tx.run(update(table).where(table.c.id == UUID(call_id)).values(**columns))
+
+        await self.database.transact(work, name="test_move")
+
+    async def counts(self) -> tuple[int, int]:
+        """Return how many creations (tombstones included) and calls are stored."""
+
+        async def work(tx: Transaction) -> tuple[int, int]:
+            creations = await tx.all(select(repository.CREATIONS.c.id))
+            calls = await tx.all(select(repository.CALLS.c.id))
+            return len(creations), len(calls)
+
+        return await self.database.read(work, name="test_counts")
+
+    async def own(self, number: str, *, default: bool = False, **columns: Any) -> None:
+        """Give the customer a number, and make it the default source when asked."""
+        number_id = new_id()
+        row = {
+            "id": number_id,
+            "customer_id": UUID(self.customer),
+            "number": number,
+            "type": "normal",
+            "status": "active",
+            "tm_create": datetime.now(UTC),
+        } | columns
+        config = {
+            "id": new_id(),
+            "customer_id": UUID(self.customer),
+            "default_outgoing_source_number_id": number_id,
+            "tm_create": datetime.now(UTC),
+        }
+
+        async def work(tx: Transaction) -> None:
+            await tx.run(insert(NumberRow).values(row))
+            if default:
+                await tx.run(insert(OutboundConfigRow).values(config))
+
+        await self.database.transact(work, name="test_own")
+
+
+def neighbour(
+    credentials: Credentials, routes: RouteManager, providers: Providers | None = None
+) -> Node:
+    """Return a route_manager that serves what a test says."""
+    return Node(
+        MeshSettings(**credentials.settings("route_manager")),
+        name="route_manager",
+        servicers=[
+            (
+                route_service_pb2_grpc.add_RouteServiceServicer_to_server,
+                routes,
+                route_service_pb2.DESCRIPTOR,
+            ),
+            (
+                provider_service_pb2_grpc.add_ProviderServiceServicer_to_server,
+                providers or Providers("127.0.0.1:9"),  # type: ignore[abstract]
+                provider_service_pb2.DESCRIPTOR,
+            ),
+        ],
+    )
+
+
+def tel(target: str, **fields: Any) -> address_pb2.Address:
+    return address_pb2.Address(type=address_pb2.ADDRESS_TYPE_TEL, target=target, **fields)
+
+
+def sip(target: str) -> address_pb2.Address:
+    return address_pb2.Address(type=address_pb2.ADDRESS_TYPE_SIP, target=target)
+
+
+def raw(**values: Any) -> dict[str, Any]:
+    return {name: plain_to_value(value) for name, value in values.items()}
+
+
+def in_seconds(seconds: float) -> Timestamp:
+    made = Timestamp()
+    made.FromDatetime(datetime.now(UTC) + timedelta(seconds=seconds))
+    return made
+
+
+async def refusal(asking: Any) -> RemoteError:
+    """Await an RPC that must be refused and return the refusal."""
+    with pytest.raises(RemoteError) as caught:
+        await asking
+    return caught.value
+
+
+def facts(error: RemoteError) -> tuple[str, str, dict[str, str]]:
+    """Return code, reason and metadata of a refusal, without the request's own id."""
+    metadata = {key: value for key, value in error.metadata.items() if key != "request_id"}
+    return error.code.name, error.reason, metadata
