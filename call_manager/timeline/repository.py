@@ -1,0 +1,45 @@
+"""All SQL over the messages of calls; every function takes the transaction it runs in."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+
+from call_manager.call.models import CallRow, SipMessageRow
+from call_manager.timeline.domain import StoredMessage
+from mesh.database import Transaction
+
+_CALLS: Final = CallRow.__table__  # type: ignore[attr-defined]
+_MESSAGES: Final = SipMessageRow.__table__  # type: ignore[attr-defined]
+
+
+async def customer_of(tx: Transaction, call_id: UUID) -> UUID | None:
+    """Return whose call it is, deleted or not; None when there is none."""
+    row = await tx.one_or_none(select(_CALLS.c.customer_id).where(_CALLS.c.id == call_id))
+    return row["customer_id"] if row is not None else None
+
+
+async def messages(
+    tx: Transaction, call_id: UUID, after: int, most: int
+) -> tuple[StoredMessage, ...]:
+    """Return up to `most` messages of a call that follow number `after`, oldest first."""
+    statement = (
+        select(_MESSAGES)
+        .where(_MESSAGES.c.call_id == call_id, _MESSAGES.c.seq > after)
+        .order_by(_MESSAGES.c.seq)
+        .limit(most)
+    )
+    return tuple(
+        StoredMessage(
+            seq=row["seq"],
+            at=row["at"],
+            sent=row["sent"],
+            method=row["method"],
+            local_address=row["local_address"],
+            remote_address=row["remote_address"],
+            raw=row["raw"],
+        )
+        for row in await tx.all(statement)
+    )
