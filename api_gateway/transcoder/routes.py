@@ -46,14 +46,14 @@ def bindings(rpc: MethodDescriptor) -> Iterator[Binding]:
     rule = contract.http_rule(rpc)
     if rule is None:
         return
-    yield _binding(rpc, rule, rule)
+    yield _binding(rpc, rule)
     for additional in rule.additional_bindings:
         if additional.additional_bindings:
             raise ContractError(f"{rpc.full_name}: an additional binding has bindings of its own")
-        yield _binding(rpc, additional, rule)
+        yield _binding(rpc, additional)
 
 
-def _binding(rpc: MethodDescriptor, rule: http_pb2.HttpRule, main: http_pb2.HttpRule) -> Binding:
+def _binding(rpc: MethodDescriptor, rule: http_pb2.HttpRule) -> Binding:
     kind = rule.WhichOneof("pattern")
     if kind not in _METHODS:
         raise ContractError(f"{rpc.full_name}: an http rule of the kind {kind} is not served")
@@ -63,7 +63,7 @@ def _binding(rpc: MethodDescriptor, rule: http_pb2.HttpRule, main: http_pb2.Http
         method=kind.upper(),
         template=template.parse(path),
         body=rule.body,
-        response_body=rule.response_body or main.response_body,
+        response_body=rule.response_body,
     )
 
 
@@ -127,21 +127,25 @@ class RouteTable(Generic[T]):
         Raises RouteNotFound when nothing is served at the path, and MethodNotAllowed (with the
         methods that are, in `allow`) when something is, but not for the method.
         """
-        allowed: set[str] = set()
         for methods, raw in self._candidates(raw_path):
             found = methods.get(method)
             if found is not None:
                 path, route = found
                 return Match(route, path, path.bind(raw))
-            allowed.update(methods)
-        if not allowed:
-            raise RouteNotFound("Nothing is served at this path.", path=shortened(raw_path))
-        allow = ", ".join(sorted(allowed))
+        allow = self.allow(raw_path)
         raise MethodNotAllowed(f"This path is served for {allow} only.", allow=allow)
 
-    def methods(self, raw_path: str) -> set[str]:
-        """Return the methods served at a path; none when nothing is served there."""
-        return {name for methods, _ in self._candidates(raw_path) for name in methods}
+    def allow(self, raw_path: str) -> str:
+        """Return the methods served at a path, as an Allow header lists them.
+
+        Raises RouteNotFound when nothing is served there.
+        """
+        allowed = {name for methods, _ in self._candidates(raw_path) for name in methods}
+        if not allowed:
+            raise RouteNotFound("Nothing is served at this path.", path=shortened(raw_path))
+        if "GET" in allowed:
+            allowed.add("HEAD")
+        return ", ".join(sorted(allowed | {"OPTIONS"}))
 
     def _candidates(
         self, raw_path: str
