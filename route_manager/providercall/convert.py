@@ -87,7 +87,7 @@ def _canonical(request: ProviderCallCreateRequest) -> bytes:
         said.ClearField(field)
     if said.anonymous == address_pb2.ANONYMOUS_UNSPECIFIED:
         said.anonymous = address_pb2.ANONYMOUS_AUTO
-    said.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+    said.DiscardUnknownFields()
     return said.SerializeToString(deterministic=True)
 
 

@@ -57,11 +57,18 @@ async def record_page(
     return [record_of(row) for row in rows], token
 
 
-async def pending_ids(tx: Transaction, after: UUID | None, limit: int) -> Sequence[UUID]:
-    """Return ids of pending records beyond `after`, in the order of the ids."""
+async def pending_ids(
+    tx: Transaction, after: UUID | None, overdue_before: datetime | None, limit: int
+) -> Sequence[UUID]:
+    """Return ids of pending records beyond `after`, in the order of the ids.
+
+    With `overdue_before` only of those that may not be dialled since then.
+    """
     statement = select(_COLUMNS.id).where(_COLUMNS.status == Status.PENDING.value)
     if after is not None:
         statement = statement.where(_COLUMNS.id > after)
+    if overdue_before is not None:
+        statement = statement.where(_COLUMNS.dial_not_after < overdue_before)
     rows = await tx.all(statement.order_by(_COLUMNS.id).limit(limit))
     return [row["id"] for row in rows]
 

@@ -1,0 +1,102 @@
+"""The only file that constructs things."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from voipbin.call.v1 import call_service_pb2
+from voipbin.flow.v1 import flow_service_pb2
+from voipbin.route.v1 import (
+    provider_call_service_pb2,
+    provider_call_service_pb2_grpc,
+    provider_service_pb2,
+    provider_service_pb2_grpc,
+    route_service_pb2,
+    route_service_pb2_grpc,
+)
+
+from mesh.clients import MeshChannel, channel
+from mesh.clock import Clock, SystemClock
+from mesh.database import Database
+from mesh.node import Node, Servicer
+from route_manager.provider.rpc import ProviderRpc
+from route_manager.provider.service import ProviderService
+from route_manager.providercall.admission import Admission
+from route_manager.providercall.peers import CallPeer, FlowPeer
+from route_manager.providercall.rpc import ProviderCallRpc
+from route_manager.providercall.saga import SagaParts
+from route_manager.providercall.sagas import ProviderCallSagas
+from route_manager.providercall.service import ProviderCallParts, ProviderCallService
+from route_manager.route.rpc import RouteRpc
+from route_manager.route.service import RouteService
+from route_manager.settings import RouteSettings
+
+NAME: Final = "route_manager"
+"""The service's name: its peer name, and its database's."""
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+"""The folder of the schema's revisions."""
+
+
+def build(settings: RouteSettings) -> Node:
+    """Construct the service."""
+    clock = SystemClock()
+    database = Database(settings.database_url_for(NAME), migrations=MIGRATIONS)
+    flow_channel, call_channel = _channels(settings)
+    flows = FlowPeer(flow_channel)
+    sagas = ProviderCallSagas(
+        SagaParts(database, flows, CallPeer(call_channel), clock),
+        taken_up_max=settings.providercalls_taken_up_max,
+        grace_s=settings.drain_grace_s,
+    )
+    provider_calls = ProviderCallService(
+        ProviderCallParts(
+            database, flows, sagas, Admission(settings.providercalls_max, sagas.__len__), clock
+        ),
+        dial_window=timedelta(seconds=settings.dial_window_s),
+    )
+    return Node(
+        settings,
+        name=NAME,
+        servicers=_servicers(settings, database, clock, provider_calls),
+        # The sagas start last and stop first: they need all the others.
+        owns=[database, flow_channel, call_channel, sagas],
+    )
+
+
+def _channels(settings: RouteSettings) -> tuple[MeshChannel, MeshChannel]:
+    token, budget_s = settings.peer_token(), settings.peer_budget_s
+    flows = channel(
+        settings.flow_manager_address, flow_service_pb2.DESCRIPTOR, token=token, budget_s=budget_s
+    )
+    calls = channel(
+        settings.call_manager_address, call_service_pb2.DESCRIPTOR, token=token, budget_s=budget_s
+    )
+    return flows, calls
+
+
+def _servicers(
+    settings: RouteSettings,
+    database: Database,
+    clock: Clock,
+    provider_calls: ProviderCallService,
+) -> list[Servicer]:
+    return [
+        (
+            provider_service_pb2_grpc.add_ProviderServiceServicer_to_server,
+            ProviderRpc(ProviderService(database, clock, lab=settings.lab)),
+            provider_service_pb2.DESCRIPTOR,
+        ),
+        (
+            route_service_pb2_grpc.add_RouteServiceServicer_to_server,
+            RouteRpc(RouteService(database, clock)),
+            route_service_pb2.DESCRIPTOR,
+        ),
+        (
+            provider_call_service_pb2_grpc.add_ProviderCallServiceServicer_to_server,
+            ProviderCallRpc(provider_calls),
+            provider_call_service_pb2.DESCRIPTOR,
+        ),
+    ]

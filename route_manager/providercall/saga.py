@@ -1,0 +1,198 @@
+"""The steps of one provider call, from its record to its end, and their undoing.
+
+    record written -> FlowCreate -> CallsCreate -> completed
+                          |             |
+                          +-- failed ---+--> verdict kept -> FlowDelete -> refused or failed
+                          +-- unknown --+--> asked again; once it is too late to dial: CallsVoid
+
+A step that failed is undone. A step whose end is unknown is no failure: it may have happened.
+It is asked again under the same ids, or its ids are voided, and only then comes the undoing.
+Everything here can be broken off at any await and taken up again from the record.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import structlog
+
+from mesh.clock import Clock
+from mesh.database import Database, Transaction, Work
+from mesh.errors import MeshError, ServiceOverloaded, ServiceUnavailable
+from mesh.remote import RemoteError
+from mesh.telemetry import span
+from route_manager.providercall import repository
+from route_manager.providercall.domain import (
+    Placed,
+    ProviderCall,
+    Verdict,
+    verdict_of,
+    window_passed,
+)
+from route_manager.providercall.peers import CallPeer, FlowPeer
+
+T = TypeVar("T")
+
+PAUSE_FIRST_S: Final = 0.1
+PAUSE_MAX_S: Final = 2.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SagaParts:
+    """What every saga works with."""
+
+    database: Database
+    flows: FlowPeer
+    calls: CallPeer
+    clock: Clock
+
+
+class WindowPassed(Exception):
+    """It is too late to dial, and the step's end is not known."""
+
+
+class ProviderCallSaga:
+    """Brings one pending record to its end.
+
+    `taken_up` says that another process began: what it asked last may still be happening.
+    """
+
+    def __init__(self, parts: SagaParts, record: ProviderCall, *, taken_up: bool) -> None:
+        self._parts = parts
+        self._record = record
+        self._open_end = taken_up
+
+    async def run(self) -> ProviderCall:
+        """Return the record at its end. Cancelled, it leaves the record pending."""
+        end = self._record.verdict or await self._place()
+        if isinstance(end, Placed):
+            return await self._complete(end)
+        flow_id = self._record.temporary_flow_id
+        if flow_id is not None:
+            # Kept first: whoever takes this up must not place calls whose flow is going.
+            await self._decide(end)
+            await self._insist("flow_delete", lambda: self._parts.flows.delete_flow(flow_id))
+        return await self._fail(end)
+
+    async def _place(self) -> Placed | Verdict:
+        try:
+            if self._record.temporary_flow_id is not None:
+                await self._ask("flow_create", lambda: self._parts.flows.create_flow(self._record))
+            return await self._ask(
+                "calls_create", lambda: self._parts.calls.create_calls(self._record)
+            )
+        except WindowPassed:
+            return await self._void(window_passed(self._record.dial_not_after))
+        except RemoteError as error:
+            verdict = verdict_of(error)
+            # One asking was refused; an earlier one may be under way and succeed yet.
+            return await self._void(verdict) if self._open_end else verdict
+
+    async def _ask(self, step: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until the end is known.
+
+        Raises RemoteError when the step failed, and WindowPassed when it is too late to dial.
+        """
+        for pause_s in pauses():
+            if self._parts.clock.now() >= self._record.dial_not_after:
+                break
+            try:
+                with span(f"providercall {step}"):
+                    return await ask()
+            except RemoteError as error:
+                if not error.unknown_end:
+                    raise
+                self._open_end = True
+                self._log_again(step, error)
+            await self._parts.clock.sleep(pause_s)
+        raise WindowPassed
+
+    async def _void(self, verdict: Verdict) -> Placed | Verdict:
+        """Make sure that no call exists nor ever will, or find out that they do."""
+        placed = await self._insist(
+            "calls_void", lambda: self._parts.calls.void_calls(self._record)
+        )
+        return verdict if placed is None else placed
+
+    async def _insist(self, step: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until it is done, however long it takes: nothing else can be done instead."""
+        for pause_s in pauses():
+            try:
+                with span(f"providercall {step}"):
+                    return await ask()
+            except RemoteError as error:
+                self._log_again(step, error)
+            await self._parts.clock.sleep(pause_s)
+        raise AssertionError("unreachable: the pauses never end")
+
+    async def _complete(self, placed: Placed) -> ProviderCall:
+        async def work(tx: Transaction) -> ProviderCall | None:
+            now = self._parts.clock.now()
+            return await repository.complete(tx, self._record.id, placed, now)
+
+        return await self._ended(work)
+
+    async def _decide(self, verdict: Verdict) -> None:
+        async def work(tx: Transaction) -> None:
+            await repository.decide(tx, self._record.id, verdict)
+
+        await self._stored(work, "providercall_decide")
+
+    async def _fail(self, verdict: Verdict) -> ProviderCall:
+        async def work(tx: Transaction) -> ProviderCall | None:
+            return await repository.fail(tx, self._record.id, verdict, self._parts.clock.now())
+
+        return await self._ended(work)
+
+    async def _ended(self, work: Work[ProviderCall | None]) -> ProviderCall:
+        async def end(tx: Transaction) -> ProviderCall:
+            # Nothing to end: this very saga ended it, in a process that did not see its COMMIT.
+            record = await work(tx) or await repository.record_by_id(tx, self._record.id)
+            if record is None:
+                raise LookupError(f"the record {self._record.id} is gone")
+            return record
+
+        record = await self._stored(end, "providercall_end")
+        log.info(
+            "provider call ended",
+            provider_call_id=str(record.id),
+            status=record.status.value,
+            reason="" if record.verdict is None else record.verdict.reason,
+            creation_id=str(record.creation_id),
+        )
+        return record
+
+    async def _stored(self, work: Work[T], name: str) -> T:
+        """Store what happened, as often as it takes: it cannot be made not to have happened."""
+        for pause_s in pauses():
+            try:
+                return await self._parts.database.transact(work, name=name)
+            except (ServiceOverloaded, ServiceUnavailable) as error:
+                self._log_again(name, error)
+            await self._parts.clock.sleep(pause_s)
+        raise AssertionError("unreachable: the pauses never end")
+
+    def _log_again(self, step: str, error: MeshError) -> None:
+        log.warning(
+            "provider call step is asked again",
+            provider_call_id=str(self._record.id),
+            step=step,
+            code=error.code.name,
+            reason=error.reason,
+        )
+
+
+def pauses() -> Iterator[float]:
+    """Yield pauses in seconds without end: 0.1 doubling to 2, each shortened by up to half.
+
+    The jitter keeps sagas that met one outage from asking in step ever after.
+    """
+    pause_s = PAUSE_FIRST_S
+    while True:
+        yield pause_s * random.uniform(0.5, 1.0)  # noqa: S311  (it spreads load, hides nothing)
+        pause_s = min(2 * pause_s, PAUSE_MAX_S)
