@@ -17,6 +17,7 @@ from typing import Final
 import uvloop
 
 from call_manager.channel import Credentials
+from call_manager.media.tones import FREQUENCY_MAX_HZ, FREQUENCY_MIN_HZ
 from call_manager.simulator.audio import AudioSettings
 from call_manager.simulator.endpoint import Simulator, SimulatorSettings, written
 from mesh import parent
@@ -47,9 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--username", default="carrier", help="accepted by numbers that ask who is calling")
     add("--password", default="secret", help="accepted with it; also VBMESH_SIMULATOR_PASSWORD")
     add("--rtp-ports", type=_port_range, default="24000-31998", help="first-last")
-    add("--tone-hz", type=float, help="play this tone to answered calls instead of silence")
+    add("--tone-hz", type=_frequency, help="play this tone to answered calls instead of silence")
     add("--no-media", action="store_true", help="send no audio and count none")
-    add("--calls-max", type=int, default=2000, help="calls at once; more get 503")
+    add("--calls-max", type=_count, default=2000, help="calls at once; more get 503")
     add("--quiet", action="store_true", help="write only the totals at the end")
     return parser
 
@@ -68,6 +69,22 @@ def _port_range(text: str) -> tuple[int, int]:
     if not (dash and first.isdigit() and last.isdigit() and 1 <= int(first) < int(last) < 65_536):
         raise argparse.ArgumentTypeError(f"{text} is not a range of ports, first-last")
     return int(first), int(last)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 999999")
+    return int(text)
+
+
+def _frequency(text: str) -> float:
+    try:
+        hertz = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is not a frequency") from error
+    if not FREQUENCY_MIN_HZ <= hertz <= FREQUENCY_MAX_HZ:
+        raise argparse.ArgumentTypeError("a telephone carries 20 to 3400 Hz")
+    return hertz
 
 
 def _settings(arguments: argparse.Namespace) -> SimulatorSettings:

@@ -86,7 +86,7 @@ class SimulatedCall:
         elif request.method == "CANCEL":
             self._on_cancel(request, source)
         elif self._session is not None and self._session.dialog.owns(request):
-            self._say(request.method.lower())
+            self._say("re-invite" if request.method == "INVITE" else request.method.lower())
             self._session.on_request(request, source)
         elif request.method != "INVITE" or request.to_tag:
             self._exchange.answer(request, respond(request, 481), source)

@@ -1,0 +1,120 @@
+"""The simulator as a process: how it says that it is ready, and how it ends."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.code import ROOT
+from tests.service.simulator.conftest import Caller, Dialled
+
+DEADLINE_S = 15.0
+
+
+class Process:
+    """`python -m call_manager.simulator` and what it writes."""
+
+    def __init__(self, child: asyncio.subprocess.Process, ready_file: Path) -> None:
+        self.child = child
+        self._ready_file = ready_file
+
+    async def carrier(self) -> tuple[str, int]:
+        """Return where it listens, once it does."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not self._ready_file.exists():
+                assert self.child.returncode is None, "it ended"
+                await asyncio.sleep(0.02)
+        host, _, port = json.loads(self._ready_file.read_text())["sip"].rpartition(":")
+        return host, int(port)
+
+    async def ended(self) -> list[dict[str, object]]:
+        """Return its events once it has ended with status 0."""
+        async with asyncio.timeout(DEADLINE_S):
+            out, err = await self.child.communicate()
+        assert (self.child.returncode, err) == (0, b"")
+        return [json.loads(line) for line in out.splitlines()]
+
+
+async def start(ready_file: Path, *options: str, fd: int | None = None) -> Process:
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
+    if fd is not None:
+        environment["VBMESH_PARENT_FD"] = str(fd)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "call_manager.simulator", "--ready-file", str(ready_file), *options,
+        cwd=ready_file.parent, env=environment, pass_fds=() if fd is None else (fd,),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    return Process(child, ready_file)
+
+
+@pytest.fixture
+async def process(tmp_path: Path) -> AsyncIterator[Process]:
+    running = await start(tmp_path / "ready.json", "--listen", "127.0.0.1:0")
+    yield running
+    if running.child.returncode is None:
+        running.child.kill()
+        await running.child.wait()
+
+
+async def test_sigterm_hangs_live_calls_up_and_ends_with_status_0(
+    process: Process, caller: Caller
+) -> None:
+    call = Dialled(caller, await process.carrier(), "+12025550110")
+    call.invite()
+    call.ack(await caller.hear_statuses(100, 200))
+    # The ACK may still be on its way; whoever is not acknowledged must not send BYE.
+    await asyncio.sleep(0.1)
+    process.child.send_signal(signal.SIGTERM)
+    bye = await caller.hear()
+    assert bye.first_line.startswith("BYE ")
+    call.accept_bye(bye)
+    events = await process.ended()
+    assert [event["event"] for event in events] == [
+        "listening", "invite", "answered", "acknowledged", "hangs up", "over", "stopped",
+    ]  # fmt: skip
+    assert events[-1]["answered"] == 1
+
+
+async def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    process = await start(tmp_path / "ready.json", "--listen", "127.0.0.1:0", fd=read_end)
+    os.close(read_end)
+    await process.carrier()
+    os.close(write_end)  # As the kernel does when a parent dies.
+    await process.ended()
+
+
+async def test_a_taken_address_is_named(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        process = await start(tmp_path / "ready.json", "--listen", address)
+        async with asyncio.timeout(DEADLINE_S):
+            _, err = await process.child.communicate()
+    assert process.child.returncode == 3
+    assert address in err.decode()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--listen", "carrier.example:5060"),
+        ("--listen", "127.0.0.1"),
+        ("--rtp-ports", "9-1"),
+        ("--rtp-ports", "5-5"),
+        ("--calls-max", "0"),
+        ("--tone-hz", "5"),
+    ],
+)
+async def test_a_wrong_option_is_refused_at_once(tmp_path: Path, options: tuple[str, str]) -> None:
+    process = await start(tmp_path / "ready.json", *options)
+    async with asyncio.timeout(DEADLINE_S):
+        _, err = await process.child.communicate()
+    assert process.child.returncode == 2
+    assert options[0] in err.decode()
