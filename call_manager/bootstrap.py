@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from voipbin.call.v1 import call_service_pb2, call_service_pb2_grpc
+from voipbin.call.v1 import (
+    call_service_pb2,
+    call_service_pb2_grpc,
+    timeline_service_pb2,
+    timeline_service_pb2_grpc,
+)
 from voipbin.flow.v1 import activeflow_service_pb2
 from voipbin.flow.v1.activeflow_service_pb2_grpc import ActiveflowServiceStub
 from voipbin.route.v1 import provider_service_pb2, route_service_pb2
@@ -18,6 +23,8 @@ from call_manager.call.service import CallService
 from call_manager.dialer import Dialer, Peers
 from call_manager.settings import CallSettings
 from call_manager.sip.channel import SipChannel
+from call_manager.timeline.rpc import TimelineRpc
+from call_manager.timeline.service import TimelineService
 from mesh.clients import channel
 from mesh.clock import SystemClock
 from mesh.database import Database
@@ -61,6 +68,11 @@ def build(settings: CallSettings) -> Node:
                 call_service_pb2_grpc.add_CallServiceServicer_to_server,
                 CallRpc(calls),
                 call_service_pb2.DESCRIPTOR,
+            ),
+            (
+                timeline_service_pb2_grpc.add_TimelineServiceServicer_to_server,
+                TimelineRpc(TimelineService(database)),
+                timeline_service_pb2.DESCRIPTOR,
             ),
         ],
         # The dialer starts the SIP channel itself, and must find both peers and the database.
