@@ -28,8 +28,8 @@ from api_gateway.cli.data_dir import (
     free_address,
     write_private,
 )
-from api_gateway.cli.supervisor import Program, ServiceMisconfigured, Supervisor
-from mesh import clients
+from api_gateway.cli.supervisor import END_GRACE_S, Program, ServiceMisconfigured, Supervisor
+from mesh import clients, parent
 from mesh.identity import LAB_PEER
 from mesh.telemetry.logs import configure_logs
 
@@ -119,6 +119,8 @@ async def run(plan: Plan) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
+    # Whoever started us with a pipe (the demo does) ends us with itself, however it ends.
+    parent.watch(lambda: loop.call_soon_threadsafe(ending.set), END_GRACE_S)
     plan.data.hold()
     try:
         plan.data.mint_credentials(lab=plan.lab)
