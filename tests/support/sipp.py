@@ -42,7 +42,7 @@ class TracedMessage:
     def lines(self, name: str) -> list[str]:
         """The header lines of that exact name, case included, without the name."""
         prefix = f"{name}:"
-        found = [line for line in self.text.splitlines() if line.startswith(prefix)]
+        found = [line for line in self.text.split("\n") if line.startswith(prefix)]
         return [line.removeprefix(prefix).strip() for line in found]
 
     def header(self, name: str) -> str:
@@ -77,6 +77,7 @@ class Sipp:
         self._keys = keys
         self._directory = Path()
         self._process: asyncio.subprocess.Process | None = None
+        self._kept: list[TracedMessage] | None = None
 
     @property
     def address(self) -> str:
@@ -115,6 +116,7 @@ class Sipp:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+        self._kept = self.messages()
         shutil.rmtree(self._directory)
 
     async def exit_status(self, *, within_s: float = 40.0) -> int:
@@ -125,14 +127,23 @@ class Sipp:
             return await self._process.wait()
 
     def messages(self) -> list[TracedMessage]:
-        """Every message so far, in order; each retransmission is one."""
+        """Every message so far, in order; each retransmission is one. Kept after the block."""
+        if self._kept is not None:
+            return self._kept
         path = self._directory / "messages"
-        text = path.read_bytes().decode("latin-1") if path.exists() else ""
+        raw = path.read_bytes() if path.exists() else b""
+        text = raw.decode("latin-1").replace("\r\n", "\n")
         return [TracedMessage(m["way"] == "sent", m["text"]) for m in _ENTRY.finditer(text)]
 
     def received(self, label: str) -> list[TracedMessage]:
         """The messages of one method or code that reached sipp."""
         return [m for m in self.messages() if not m.sent and m.label == label]
+
+    async def until_received(self, label: str, *, times: int, within_s: float = 10.0) -> None:
+        """Wait until so many messages of one method or code reached sipp."""
+        async with asyncio.timeout(within_s):
+            while len(self.received(label)) < times:  # noqa: ASYNC110 - it is another process
+                await asyncio.sleep(0.05)
 
     def errors(self) -> str:
         """What sipp complained of."""
