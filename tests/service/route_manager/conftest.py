@@ -63,6 +63,7 @@ class Neighbour:
         self.asked: list[tuple[str, Any]] = []
         self.peers: list[Any] = []
         self.scripts: dict[str, list[Script]] = {}
+        self._news = asyncio.Condition()
 
     def then(self, rpc: str, *scripts: Script) -> None:
         """Answer the next askings of an RPC so; afterwards as ever."""
@@ -74,9 +75,16 @@ class Neighbour:
     def requests(self, rpc: str) -> list[Any]:
         return [request for name, request in self.asked if name == rpc]
 
+    async def until_asked(self, rpc: str, times: int = 1) -> None:
+        """Wait until an RPC has been asked so often."""
+        async with asyncio.timeout(10), self._news:
+            await self._news.wait_for(lambda: self.names().count(rpc) >= times)
+
     async def answer(self, rpc: str, request: Any, context: Any, usual: Script) -> Any:
         self.asked.append((rpc, request))
         self.peers.append(dict(context.invocation_metadata()))
+        async with self._news:
+            self._news.notify_all()
         waiting = self.scripts.get(rpc)
         script = waiting.pop(0) if waiting else usual
         try:
@@ -122,12 +130,12 @@ class Flows(Neighbour, flow_service_pb2_grpc.FlowServiceServicer):
         return flow_service_pb2.FlowCreateResponse(flow=flow)
 
     async def FlowDelete(self, request: Any, context: Any) -> Any:  # noqa: N802
-        async def usual(_: Any) -> Any:
-            if request.id not in self.flows:
-                raise Refusal(grpc.StatusCode.NOT_FOUND, "FLOW_NOT_FOUND", flow_id=request.id)
-            return flow_service_pb2.FlowDeleteResponse(flow=self.flows.pop(request.id))
+        return await self.answer("FlowDelete", request, context, self.delete)
 
-        return await self.answer("FlowDelete", request, context, usual)
+    async def delete(self, request: Any) -> Any:
+        if request.id not in self.flows:
+            raise Refusal(grpc.StatusCode.NOT_FOUND, "FLOW_NOT_FOUND", flow_id=request.id)
+        return flow_service_pb2.FlowDeleteResponse(flow=self.flows.pop(request.id))
 
     async def FlowList(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
@@ -205,6 +213,21 @@ def done_but_lost(script: Script) -> Script:
     return lose
 
 
+def done_but_silent(script: Script) -> Script:
+    """Do it, and never answer."""
+
+    async def hang(request: Any) -> Any:
+        await script(request)
+        await asyncio.Event().wait()
+
+    return hang
+
+
+async def silent(_: Any) -> Any:
+    """Do nothing, and never answer."""
+    await asyncio.Event().wait()
+
+
 def after(event: asyncio.Event, script: Script) -> Script:
     """Wait for the test, then do it."""
 
@@ -245,14 +268,15 @@ class House:
 
     @asynccontextmanager
     async def running(self, node: Node) -> AsyncIterator[Node]:
-        async with running(node):
-            self._address = node.address
-            try:
+        # Channels last: whoever still waits is to hear what the ending service says.
+        try:
+            async with running(node):
+                self._address = node.address
                 yield node
-            finally:
-                for channel in self._channels.values():
-                    await channel.close()
-                self._channels.clear()
+        finally:
+            for channel in self._channels.values():
+                await channel.close()
+            self._channels.clear()
 
     def channel(self, peer: str) -> MeshChannel:
         if peer not in self._channels:

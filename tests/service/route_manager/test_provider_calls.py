@@ -7,10 +7,12 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from voipbin.call.v1 import address_pb2
 from voipbin.flow.v1 import action_pb2, flow_pb2
+from voipbin.flow.v1.flow_service_pb2 import ActionsValidateResponse
 from voipbin.mesh.v1 import options_pb2
 from voipbin.route.v1.provider_call_pb2 import (
     PROVIDER_CALL_STATUS_COMPLETED,
@@ -21,7 +23,7 @@ from voipbin.route.v1.provider_call_service_pb2 import (
     ProviderCallGetRequest,
     ProviderCallListRequest,
 )
-from voipbin.route.v1.provider_service_pb2 import ProviderDeleteRequest
+from voipbin.route.v1.provider_service_pb2 import ProviderDeleteRequest, ProviderUpdateRequest
 
 from mesh.clock import new_id
 from mesh.identity import IDENTITY_HEADER
@@ -146,18 +148,12 @@ async def test_a_provider_deleted_while_the_actions_are_checked_leaves_no_record
 
     async def delete_it(_: Any) -> Any:
         await served.providers().ProviderDelete(ProviderDeleteRequest(id=provider))
-        return flow_pb2_validated()
+        return ActionsValidateResponse()
 
     served.flows.then("ActionsValidate", delete_it)
     error = await refusal(served.place(provider, actions=[ANSWER]))
     assert error.reason == "PROVIDER_NOT_FOUND"
     assert await served.records() == []
-
-
-def flow_pb2_validated() -> Any:
-    from voipbin.flow.v1.flow_service_pb2 import ActionsValidateResponse  # noqa: PLC0415
-
-    return ActionsValidateResponse()
 
 
 @pytest.mark.parametrize(
@@ -198,9 +194,6 @@ async def test_the_calls_are_asked_for_as_the_service_itself_and_in_the_requests
 
 
 async def test_the_snapshot_stays_when_the_provider_changes(served: House) -> None:
-    from google.protobuf.field_mask_pb2 import FieldMask  # noqa: PLC0415
-    from voipbin.route.v1.provider_service_pb2 import ProviderUpdateRequest  # noqa: PLC0415
-
     provider = await served.a_provider(hostname="127.0.0.1:5070")
     record = await served.place(provider.id)
     request = ProviderUpdateRequest(
@@ -251,9 +244,7 @@ async def test_the_record_is_there_before_anything_is_asked_for_it(served: House
     gate = asyncio.Event()
     served.flows.then("FlowCreate", after(gate, served.flows.create))
     placing = asyncio.create_task(served.place(provider.id, actions=[ANSWER]))
-    async with asyncio.timeout(5):
-        while not served.flows.requests("FlowCreate"):
-            await asyncio.sleep(0.01)
+    await served.flows.until_asked("FlowCreate")
     (record,) = await served.records()
     assert record.status == PROVIDER_CALL_STATUS_PENDING
     assert not record.call_ids
@@ -271,9 +262,7 @@ async def test_more_provider_calls_than_the_budget_are_turned_away_and_other_rpc
         script = after(gate, house.calls.create)
         house.calls.then("CallsCreate", script, script)
         waiting = [asyncio.create_task(house.place(provider.id)) for _ in range(2)]
-        async with asyncio.timeout(5):
-            while len(house.calls.requests("CallsCreate")) < 2:
-                await asyncio.sleep(0.01)
+        await house.calls.until_asked("CallsCreate", 2)
         error = await refusal(house.place(provider.id))
         assert (error.code, error.reason) == (
             grpc.StatusCode.RESOURCE_EXHAUSTED,
