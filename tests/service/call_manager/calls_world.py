@@ -113,14 +113,12 @@ class Dialled:
 class World:
     """One call_manager, its neighbour, and whoever asks it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str) -> None:
         self.folder = folder
         self.credentials = Credentials(folder)
         self.routes = RouteManager()  # type: ignore[abstract]  # Nobody asks the rest.
         self.dialled = Dialled()
-        self.database = Database(
-            f"sqlite+aiosqlite:///{folder / 'calls.db'}", migrations=MIGRATIONS
-        )
+        self.database = Database(database_url, migrations=MIGRATIONS)
         self.customer = str(new_id())
         self._address = ""
         self._channels: dict[str, MeshChannel] = {}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -32,12 +30,6 @@ from tests.support.node import a_super_admin, an_identity
 
 # Well-formed, but no country has this code.
 IMPOSSIBLE = "+99912345678"
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with World(tmp_path).running() as running:
-        yield running
 
 
 async def test_each_destination_becomes_a_call_under_its_own_id_in_order(world: World) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +22,6 @@ from tests.service.call_manager.calls_world import World, facts, refusal
 from tests.support.node import a_super_admin, an_identity
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with World(tmp_path).running() as running:
-        yield running
 
 
 def owner_of(world: World) -> Identity:
