@@ -31,7 +31,6 @@ class Demo:
                     "demo",
                     "--data-dir",
                     self.home,
-                    *options,
                 ],
                 cwd=ROOT,
                 stdout=output,
