@@ -45,6 +45,7 @@ class HttpServer:
                 ws="none",
                 loop="none",
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 server_header=False,
                 date_header=True,

@@ -1,0 +1,103 @@
+"""The only file that constructs things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.descriptor import FileDescriptor
+from voipbin.account.v1 import auth_service_pb2, auth_service_pb2_grpc
+from voipbin.call.v1 import call_service_pb2, timeline_service_pb2
+from voipbin.flow.v1 import flow_service_pb2
+from voipbin.route.v1 import (
+    provider_call_service_pb2,
+    provider_service_pb2,
+    route_service_pb2,
+)
+
+from api_gateway.account.authenticator import AccountAuthenticator
+from api_gateway.account.rpc import AuthRpc
+from api_gateway.account.service import AccountService
+from api_gateway.ping import ping
+from api_gateway.server import HttpServer
+from api_gateway.settings import GatewaySettings
+from api_gateway.transcoder import ServedService, Transcoder, TranscoderSettings
+from mesh import contract
+from mesh.clients import MeshChannel, channel
+from mesh.clock import SystemClock
+from mesh.database import Database
+from mesh.node import Node
+
+NAME: Final = "api_gateway"
+"""The service's name: its peer name, and its database's."""
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+"""The folder of the schema's revisions."""
+
+
+def build(settings: GatewaySettings) -> Node:
+    """Construct the service."""
+    database = Database(settings.database_url_for(NAME), migrations=MIGRATIONS)
+    accounts = AccountService(database, SystemClock())
+    channels, services = _served(settings)
+    transcoder = Transcoder(
+        services,
+        AccountAuthenticator(accounts),
+        TranscoderSettings(request_deadline_s=settings.request_deadline_s),
+        extra={"/ping": ping()},
+    )
+    http = HttpServer(
+        transcoder,
+        settings.http_listen,
+        concurrency_max=settings.http_concurrency_max,
+        grace_s=settings.drain_grace_s,
+    )
+    return Node(
+        settings,
+        name=NAME,
+        servicers=[
+            (
+                auth_service_pb2_grpc.add_AuthServiceServicer_to_server,
+                AuthRpc(accounts),
+                auth_service_pb2.DESCRIPTOR,
+            )
+        ],
+        owns=[database, accounts, *channels, http],
+        extra=lambda: {"http": http.address},
+    )
+
+
+def _served(settings: GatewaySettings) -> tuple[list[MeshChannel], list[ServedService]]:
+    """Return a channel to each service, and every gRPC service that is served over it."""
+    channels: list[MeshChannel] = []
+    services: list[ServedService] = []
+    for address, files in _contracts(settings):
+        opened = channel(
+            address,
+            *files,
+            token=settings.peer_token(),
+            budget_s=settings.request_deadline_s,
+        )
+        channels.append(opened)
+        services.extend(ServedService(one, opened) for one in contract.services(*files))
+    return channels, services
+
+
+def _contracts(settings: GatewaySettings) -> list[tuple[str, list[FileDescriptor]]]:
+    return [
+        # Signing in is an RPC like any other; this one we ask ourselves.
+        (settings.grpc_listen, [auth_service_pb2.DESCRIPTOR]),
+        (
+            settings.route_manager_address,
+            [
+                provider_service_pb2.DESCRIPTOR,
+                route_service_pb2.DESCRIPTOR,
+                provider_call_service_pb2.DESCRIPTOR,
+            ],
+        ),
+        (
+            settings.call_manager_address,
+            [call_service_pb2.DESCRIPTOR, timeline_service_pb2.DESCRIPTOR],
+        ),
+        (settings.flow_manager_address, [flow_service_pb2.DESCRIPTOR]),
+    ]
