@@ -242,6 +242,22 @@ async def test_a_transaction_waits_while_another_process_writes(
     assert await count(sqlite_database) == 1
 
 
+async def test_a_writing_transaction_holds_the_writers_lock_from_its_first_read(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    other = sqlite3.connect(tmp_path / "notes.db", isolation_level=None, timeout=0)
+
+    async def work(tx: Transaction) -> None:
+        number = await tx.scalar(select(func.count()).select_from(NOTES))
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        await tx.run(insert(NOTES), a_note(f"note {number}"))
+
+    await sqlite_database.transact(work, name="check_then_act")
+    other.close()
+    assert await count(sqlite_database) == 1
+
+
 async def test_work_runs_again_when_the_database_is_busy(
     sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

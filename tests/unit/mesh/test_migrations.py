@@ -45,6 +45,18 @@ async def test_several_that_start_at_once_migrate_once(database_url: str) -> Non
         await database.stop()
 
 
+async def test_databases_of_one_process_migrate_in_turn(tmp_path: Path) -> None:
+    databases = [
+        Database(f"sqlite+aiosqlite:///{tmp_path / f'{number}.db'}", migrations=MIGRATIONS)
+        for number in range(4)
+    ]
+    await asyncio.gather(*(database.start() for database in databases))
+    for database in databases:
+        async with database.writing_connection() as connection:
+            assert await check_models(connection, NotesTable.metadata) == []
+        await database.stop()
+
+
 async def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     versions = tmp_path / "migrations" / "versions"
     versions.mkdir(parents=True)

