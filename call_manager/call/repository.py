@@ -143,23 +143,25 @@ class Finish:
 
 async def finish(tx: Transaction, call_id: UUID, end: Finish) -> Call | None:
     """End a call, exactly once; None when it has ended already or does not exist."""
-    for last in may_come_from(CallStatus.HANGUP):
-        values: dict[str, Any] = {
-            "status": CallStatus.HANGUP.value,
-            "hangup_by": (end.by or hangup.by_of(last)).value,
-            "hangup_reason": (end.reason or hangup.reason_of(last, end.cause)).value,
-            "hangup_detail": end.detail,
-            "dial_state": DialState.DONE.value,
-            "current_action": None,
-            "tm_hangup": end.at,
-            "tm_update": end.at,
-        }
-        if end.sip_code is not None:
-            values |= {"sip_code": end.sip_code, "sip_reason": end.sip_reason}
-        ended = await _changed(tx, _from(call_id, [last]).values(values))
-        if ended is not None:
-            return ended
-    return None
+    row = await tx.one_or_none(select(CALLS.c.status).where(CALLS.c.id == call_id))
+    last = CallStatus(row["status"]) if row is not None else CallStatus.HANGUP
+    if last not in may_come_from(CallStatus.HANGUP):
+        return None
+    values: dict[str, Any] = {
+        "status": CallStatus.HANGUP.value,
+        "hangup_by": (end.by or hangup.by_of(last)).value,
+        "hangup_reason": (end.reason or hangup.reason_of(last, end.cause)).value,
+        "hangup_detail": end.detail,
+        "dial_state": DialState.DONE.value,
+        "current_action": None,
+        "tm_hangup": end.at,
+        "tm_update": end.at,
+    }
+    if end.sip_code is not None:
+        values |= {"sip_code": end.sip_code, "sip_reason": end.sip_reason}
+    # The condition decides, not the reading: a status that moved on meanwhile makes the
+    # transaction run again (mesh.database keeps snapshots apart), by the right row of the table.
+    return await _changed(tx, _from(call_id, [last]).values(values))
 
 
 async def request_hangup(

@@ -1,0 +1,92 @@
+"""Between the contract and the domain."""
+
+from uuid import uuid4
+
+import pytest
+from google.protobuf.json_format import ParseDict
+from voipbin.call.v1 import address_pb2
+from voipbin.call.v1.call_service_pb2 import CallsCreateRequest
+from voipbin.flow.v1.action_pb2 import Action
+from voipbin.route.v1.provider_pb2 import Provider
+
+from call_manager.call import convert
+from call_manager.call.domain import Address, AddressType, Anonymous
+from call_manager.errors import AnonymousInvalid
+from mesh.metadata import plain_to_value
+
+
+@pytest.mark.parametrize("kind", address_pb2.AddressType.values())
+def test_every_address_survives_the_way_in_and_out_and_storage(
+    kind: address_pb2.AddressType.ValueType,
+) -> None:
+    sent = address_pb2.Address(
+        type=kind,
+        target="t",
+        target_name="Tn",
+        name="n",
+        detail="d",
+    )
+    read = convert.address(sent)
+    assert convert.address_to_proto(read) == sent
+    assert Address.of_plain(read.to_plain()) == read
+
+
+def test_the_contract_and_the_domain_know_the_same_address_types() -> None:
+    defined = address_pb2.AddressType.DESCRIPTOR.values_by_name
+    names = {name.removeprefix("ADDRESS_TYPE_") for name in defined}
+    assert names == {kind.name for kind in AddressType}
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (address_pb2.ANONYMOUS_UNSPECIFIED, Anonymous.AUTO),
+        (address_pb2.ANONYMOUS_AUTO, Anonymous.AUTO),
+        (address_pb2.ANONYMOUS_YES, Anonymous.YES),
+        (address_pb2.ANONYMOUS_NO, Anonymous.NO),
+    ],
+)
+def test_the_wish_to_hide_is_read(sent: int, read: Anonymous) -> None:
+    assert convert.anonymous(sent) is read
+
+
+def test_a_wish_to_hide_that_nobody_defined_is_refused() -> None:
+    with pytest.raises(AnonymousInvalid) as caught:
+        convert.anonymous(7)
+    assert caught.value.reason == "INVALID_ANONYMOUS_VALUE"
+
+
+def test_the_fingerprint_knows_every_field_but_the_time_to_dial_by() -> None:
+    request = CallsCreateRequest(id=str(uuid4()), customer_id=str(uuid4()), call_ids=["a"])
+    request.metadata["rtp_debug"].CopyFrom(plain_to_value(True))
+    request.metadata["skip_source_validation"].CopyFrom(plain_to_value(True))
+    before = convert.fingerprint(request)
+    request.dial_not_after.seconds = 5
+    assert convert.fingerprint(request) == before
+    request.metadata["rtp_debug"].CopyFrom(plain_to_value(False))
+    assert convert.fingerprint(request) != before
+
+
+def test_a_carriers_configuration_is_read_in_a_stable_order() -> None:
+    provider = Provider(
+        id=str(uuid4()),
+        hostname="sip.carrier.example:5080",
+        tech_prefix="9977#",
+        tech_postfix="@provider.com",
+        tech_headers={"X-B": "2", "X-A": "1", "x-lower": "3"},
+        codecs="PCMU, G729",
+        sip_username="user",
+        sip_password="s3cret",
+    )
+    config = convert.dial_config(provider)
+    assert config.tech_headers == (("X-A", "1"), ("X-B", "2"), ("x-lower", "3"))
+    assert config.codecs == ("PCMU", "G729")
+    assert (config.username, config.password) == ("user", "s3cret")
+    assert convert.dial_config(Provider(id=provider.id)).codecs == ()
+
+
+def test_an_action_survives_storage() -> None:
+    action = ParseDict(
+        {"id": str(uuid4()), "type": "sleep", "option": {"duration": 1500}}, Action()
+    )
+    assert convert.action(convert.action_to_plain(action)) == action

@@ -1,0 +1,44 @@
+"""What call_manager refuses to start with."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from call_manager.settings import CallSettings
+
+NEEDED: dict[str, Any] = {
+    "data_dir": Path("/nowhere"),
+    "route_manager_address": "127.0.0.1:1",
+    "flow_manager_address": "dns:///flow-manager:50051",
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sip_listen": "0.0.0.0:5060"}, "advertised"),
+        ({"sip_listen": "5060"}, "host:port"),
+        ({"sip_advertised": "sip.example"}, "host:port"),
+        ({"rtp_port_first": 30_000, "rtp_port_last": 30_000}, "RTP_PORT"),
+        ({"rtp_listen": "localhost"}, "localhost"),
+        ({"ring_timeout_s": 0}, "greater than 0"),
+        ({"sip_user_agent": "x\r\nVia: y"}, "pattern"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        CallSettings(**(NEEDED | wrong))
+
+
+@pytest.mark.parametrize("lab", [True, False])
+def test_private_carriers_are_dialled_in_the_lab_only(lab: bool) -> None:
+    settings = CallSettings(**NEEDED, lab=lab)
+    assert settings.sip().allow_private is lab
+
+
+def test_the_dialer_and_the_channel_share_their_limits() -> None:
+    settings = CallSettings(**NEEDED, legs_max=7, ring_timeout_s=3)
+    assert settings.sip().legs_max == settings.dialer().legs_max == 7
+    assert settings.dialer().ring_timeout_s == 3
