@@ -83,9 +83,11 @@ def _run(children: Children, home: Path, *, once: bool) -> None:
     print(f"Carrier {carrier['sip']} (UDP)")
     print("\nTo type along, in another terminal:")
     print(f"  API={mesh['http']}/v1.0")
-    print(f"  TOKEN=$(cat {home}/admin.token)")
+    print(f'  AUTH="Authorization: Bearer $(cat {home}/admin.token)"')
     with Api(mesh["http"], mesh["admin"]["token"]) as api:
-        _place_call(api, carrier["sip"])
+        call = _place_call(api, carrier["sip"])
+        _show_trace(api, call)
+    _judge(call, _carrier_s_end(children.log_of("carrier"), call))
     if not once:
         _stay(children, mesh)
 
@@ -122,15 +124,14 @@ class Api:
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create something, and show how."""
-        text = json.dumps(body)
-        print(f'\n$ curl -s "$API{path}" -H "Authorization: Bearer $TOKEN" \\')
-        print(f"    -H 'Content-Type: application/json' -d '{text}'")
-        headers = {"Content-Type": "application/json"}
-        return self._ask("POST", path, content=text, headers=headers)
+        lines = ",\n".join(f'  "{name}": {json.dumps(value)}' for name, value in body.items())
+        print(f'\n$ curl -s -H "$AUTH" -H \'Content-Type: application/json\' "$API{path}" -d \'{{')
+        print(f"{lines}\n}}'")
+        return self._ask("POST", path, json=body)
 
     def show(self, path: str) -> dict[str, Any]:
         """Read something, and show how."""
-        print(f'\n$ curl -s "$API{path}" -H "Authorization: Bearer $TOKEN"')
+        print(f'\n$ curl -s -H "$AUTH" "$API{path}"')
         return self.get(path)
 
     def get(self, path: str) -> dict[str, Any]:
@@ -149,8 +150,8 @@ class Api:
         return found
 
 
-def _place_call(api: Api, carrier: str) -> None:
-    """Create a provider, call through it, and show the outcome and the ladder."""
+def _place_call(api: Api, carrier: str) -> dict[str, Any]:
+    """Create a provider, call through it, and return the call once it is over."""
     provider = api.post(
         "/providers", {"type": "sip", "hostname": carrier, "name": "Simulated carrier"}
     )
@@ -166,16 +167,35 @@ def _place_call(api: Api, carrier: str) -> None:
     )
     _print_fields(record, "id", "provider_id", "flow_id", "call_ids", "status")
     if len(record["call_ids"]) != 1:
-        raise DemoFailed(f"There is not one call: {json.dumps(record)}")
-    call_id = record["call_ids"][0]
-    call = _finished(api, f"/calls/{call_id}")
+        raise DemoFailed(f"there is not one call: {json.dumps(record)}")
+    call = _finished(api, f"/calls/{record['call_ids'][0]}")
     _print_fields(call, *EXPECTED, "sip_reason", "tm_ringing", "tm_progressing", "tm_hangup")
-    trace = api.show(f"/timelines/calls/{call_id}/sip-analysis")
+    return call
+
+
+def _show_trace(api: Api, call: Mapping[str, Any]) -> None:
+    trace = api.show(f"/timelines/calls/{call['id']}/sip-analysis")
     print("\n" + ladder.draw(trace["sip_messages"], "voipbin-mesh", "carrier"))
+
+
+def _carrier_s_end(log: Path, call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the carrier wrote down at the call's end."""
+    sip_call_ids = {attempt["sip_call_id"] for attempt in call["attempts"]}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        event: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
+        if event.get("event") == "over" and event["call"] in sip_call_ids:
+            return event
+    raise DemoFailed(f"the carrier did not see the call's end; see {log}")
+
+
+def _judge(call: Mapping[str, Any], end: Mapping[str, Any]) -> None:
+    """Say how the call ended; raises DemoFailed when it is not how it must."""
     wrong = {name: call.get(name) for name, value in EXPECTED.items() if call.get(name) != value}
-    if wrong:
-        raise DemoFailed(f"the call ended otherwise than it must: {json.dumps(call)}")
-    print(_outcome(call))
+    if wrong or end["by"] != "caller" or not end["rtp_received"]:
+        facts = {"call": call, "carrier": end}
+        raise DemoFailed(f"the call ended otherwise than it must: {json.dumps(facts)}")
+    print(f"Outcome: {CALLEE} answered, heard a second of silence and a beep, and we hung up.")
+    print(f"The carrier received {end['rtp_received']} RTP packets and sent {end['rtp_sent']}.")
 
 
 def _finished(api: Api, path: str) -> dict[str, Any]:
@@ -195,13 +215,6 @@ def _print_fields(found: Mapping[str, Any], *names: str) -> None:
     for name in names:
         if name in found:
             print(f"  {name:<16}{json.dumps(found[name])}")
-
-
-def _outcome(call: Mapping[str, Any]) -> str:
-    return (
-        f"Outcome: {CALLEE} answered ({call['sip_code']} {call.get('sip_reason', '')}),"
-        " heard a second of silence and a beep, and we hung up."
-    )
 
 
 def _stay(children: Children, mesh: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The demo as a person starts it: what it shows, and that nothing outlives it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -41,14 +42,14 @@ class Demo:
     def text(self) -> str:
         return self._output.read_text(encoding="utf-8")
 
-    def wait_until(self, what: str, holds: Callable[[], bool]) -> None:
+    async def wait_until(self, what: str, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + DEADLINE_S
         while not holds():
             assert time.monotonic() < deadline, f"not {what}; it said:\n{self.text}"
-            time.sleep(0.05)
+            await asyncio.sleep(0.05)
 
-    def wait_says(self, text: str) -> None:
-        self.wait_until(f"saying {text!r}", lambda: text in self.text or self.ended)
+    async def wait_says(self, text: str) -> None:
+        await self.wait_until(f"saying {text!r}", lambda: text in self.text or self.ended)
         assert text in self.text
 
     @property
@@ -86,14 +87,14 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[[], Demo]]:
             demo.process.wait()
 
 
-def test_it_shows_one_call_from_curl_to_the_ladder_and_ends_all_it_started(
+async def test_it_shows_one_call_from_curl_to_the_ladder_and_ends_all_it_started(
     start_demo: Callable[[], Demo],
 ) -> None:
     demo = start_demo()
-    demo.wait_says("Ctrl-C ends everything.")
+    await demo.wait_says("Ctrl-C ends everything.")
     pids = demo.pids()
     demo.process.send_signal(signal.SIGINT)
-    demo.wait_until("ended", lambda: demo.ended)
+    await demo.wait_until("ended", lambda: demo.ended)
     assert demo.process.returncode == 0
     assert not {pid for pid in pids if alive(pid)}
     assert demo.text.count("$ curl ") == 4
@@ -105,10 +106,10 @@ def test_it_shows_one_call_from_curl_to_the_ladder_and_ends_all_it_started(
     assert (demo.home / "admin.token").stat().st_mode & 0o077 == 0
 
 
-def test_nothing_outlives_a_demo_that_is_killed(start_demo: Callable[[], Demo]) -> None:
+async def test_nothing_outlives_a_demo_that_is_killed(start_demo: Callable[[], Demo]) -> None:
     demo = start_demo()
-    demo.wait_says("To type along")
+    await demo.wait_says("To type along")
     pids = demo.pids()
     os.kill(demo.process.pid, signal.SIGKILL)
     demo.process.wait()
-    demo.wait_until("all gone", lambda: not {pid for pid in pids if alive(pid)})
+    await demo.wait_until("all gone", lambda: not {pid for pid in pids if alive(pid)})
