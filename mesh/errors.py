@@ -117,7 +117,7 @@ def rich_status(code: grpc.StatusCode, message: str, details: Iterable[Message])
 class InvalidArgument(MeshError):
     """A field breaks a rule of the contract."""
 
-    code, reason = grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"
+    code, reason = grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT"
 
 
 class PeerUnauthenticated(MeshError):

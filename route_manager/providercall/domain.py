@@ -182,7 +182,7 @@ _MACHINERY: Final = frozenset(
         "METADATA_KEY_NOT_ALLOWED",
         "METADATA_KEY_UNKNOWN",
         "METADATA_TYPE_INVALID",
-        "REQUEST_INVALID",
+        "INVALID_ARGUMENT",
         "SERVICE_OVERLOADED",
     }
 )

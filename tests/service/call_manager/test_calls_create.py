@@ -335,7 +335,7 @@ async def test_a_caller_creates_calls_for_its_own_customer_only(world: World) ->
 
 async def test_there_is_one_id_for_each_destination(world: World) -> None:
     error = await refusal(world.create(NUMBER, NUMBER, call_ids=[str(new_id())]))
-    assert facts(error)[:2] == ("INVALID_ARGUMENT", "REQUEST_INVALID")
+    assert facts(error)[:2] == ("INVALID_ARGUMENT", "INVALID_ARGUMENT")
     assert error.violations[0].field == "call_ids"
 
 

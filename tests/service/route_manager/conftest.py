@@ -7,7 +7,7 @@ route_manager takes answers that the real ones give only when something breaks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from mesh.node import Node
 from route_manager.bootstrap import build
 from route_manager.settings import RouteSettings
 from tests.support.node import Credentials, a_super_admin, running
+from tests.support.postgres import PostgresServer, postgres_server
 
 CONTRACTS = (
     provider_service_pb2.DESCRIPTOR,
@@ -239,12 +240,13 @@ def after(event: asyncio.Event, script: Script) -> Script:
 
 
 class House:
-    """One data directory and two neighbours; `serving` runs the service, as often as one likes."""
+    """One database and two neighbours; `serving` runs the service, as often as one likes."""
 
-    def __init__(self, folder: Path, flows: Flows, calls: Calls, address: str) -> None:
-        self.folder = folder
+    def __init__(self, credentials: Credentials, flows: Flows, calls: Calls, address: str) -> None:
         self.flows, self.calls = flows, calls
-        self.credentials = Credentials(folder)
+        self.credentials = credentials
+        self.database_url: str | None = None
+        """None: the service's own SQLite file."""
         self.admin = a_super_admin()
         self._neighbours = address
         self._channels: dict[str, MeshChannel] = {}
@@ -257,6 +259,7 @@ class House:
             "call_manager_address": self._neighbours,
             "peer_budget_s": 1.0,
             "drain_grace_s": 0.2,
+            "database_url": self.database_url,
             **changes,
         }
         return RouteSettings(**values)
@@ -340,8 +343,23 @@ class House:
 TEL = address_pb2.Address(type=address_pb2.ADDRESS_TYPE_TEL, target="+15550100002")
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """None: the service's own SQLite file."""
+    if request.param == "sqlite":
+        return None
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.create_database()
+
+
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, database_url: str | None) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         flows, calls = Flows(), Calls()
         server = grpc.aio.server()
@@ -350,7 +368,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop, None)
-        yield House(tmp_path, flows, calls, f"127.0.0.1:{port}")
+        house = House(Credentials(tmp_path), flows, calls, f"127.0.0.1:{port}")
+        house.database_url = database_url
+        yield house
 
 
 @pytest.fixture

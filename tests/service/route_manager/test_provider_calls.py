@@ -170,7 +170,7 @@ async def test_malformed_destinations_leave_no_record(
 ) -> None:
     provider = await served.a_provider()
     error = await refusal(served.place(provider.id, destinations=destinations))
-    assert error.reason == "REQUEST_INVALID"
+    assert error.reason == "INVALID_ARGUMENT"
     assert await served.records() == []
 
 

@@ -76,8 +76,8 @@ async def test_only_the_dialer_is_told_the_password(served: House) -> None:
         ({"tech_headers": {"privacy": "id"}}, "INVALID_TECH_HEADERS", "tech_headers"),
         ({"codecs": "PCMU,,PCMA"}, "INVALID_CODECS", "codecs"),
         ({"sip_password": "secret"}, "INVALID_SIP_CREDENTIALS", "sip_password"),
-        ({"hostname": "h" * 256}, "REQUEST_INVALID", "hostname"),
-        ({"detail": "a\0b"}, "REQUEST_INVALID", "detail"),
+        ({"hostname": "h" * 256}, "INVALID_ARGUMENT", "hostname"),
+        ({"detail": "a\0b"}, "INVALID_ARGUMENT", "detail"),
     ],
 )
 async def test_bad_settings_are_refused_by_create_and_by_update_and_the_field_is_named(
@@ -117,7 +117,7 @@ async def test_an_update_of_a_field_that_cannot_change_is_refused(served: House)
     request = ProviderUpdateRequest(id=made.id, update_mask=FieldMask(paths=["id", "metadata"]))
     with pytest.raises(RemoteError) as caught:
         await served.providers().ProviderUpdate(request)
-    assert caught.value.reason == "REQUEST_INVALID"
+    assert caught.value.reason == "INVALID_ARGUMENT"
     assert [violation.field for violation in caught.value.violations] == ["id", "metadata"]
 
 

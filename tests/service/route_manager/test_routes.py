@@ -106,7 +106,7 @@ async def test_a_route_needs_a_provider_in_service(served: House) -> None:
         ):
             assert (await refusal(attempt)).reason == "PROVIDER_NOT_FOUND"
     error = await refusal(update(served, made.id, provider_id=""))
-    assert error.reason == "REQUEST_INVALID"
+    assert error.reason == "INVALID_ARGUMENT"
 
 
 async def test_an_update_changes_what_its_mask_names_and_keeps_the_rest(served: House) -> None:

@@ -83,10 +83,10 @@ def test_fields_and_messages_without_options_have_the_defaults() -> None:
 def test_reasons_are_named_without_their_prefix() -> None:
     (enum,) = contract.reason_enums(error_reason_pb2.DESCRIPTOR)
     found = contract.reasons(enum)
-    assert "REQUEST_INVALID" in found
+    assert "INVALID_ARGUMENT" in found
     assert "UNSPECIFIED" not in found
-    assert contract.reason_policy(found["REQUEST_INVALID"]).fix
-    assert contract.http_status_of("REQUEST_INVALID", enum) is None
+    assert contract.reason_policy(found["INVALID_ARGUMENT"]).fix
+    assert contract.http_status_of("INVALID_ARGUMENT", enum) is None
     assert contract.http_status_of("NO_SUCH_REASON", enum) is None
 
 

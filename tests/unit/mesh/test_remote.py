@@ -40,7 +40,7 @@ def test_a_peer_that_was_full_did_nothing() -> None:
 
 def test_a_peers_refusal_keeps_its_facts() -> None:
     error = by_peer(InvalidArgument("Bad.", field="name", key="k", retry_after_s=2.0))
-    assert (error.method, error.reason, error.message) == ("a.B/C", "REQUEST_INVALID", "Bad.")
+    assert (error.method, error.reason, error.message) == ("a.B/C", "INVALID_ARGUMENT", "Bad.")
     assert error.metadata["key"] == "k"
     assert error.violations[0].field == "name"
     assert error.retry_after_s == 2.0

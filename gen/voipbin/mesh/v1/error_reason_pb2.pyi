@@ -24,10 +24,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Not stated; never sent."""
-    ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 1
+    ERROR_REASON_INVALID_ARGUMENT: _ErrorReason.ValueType  # 1
     """A field breaks a rule of the contract. `google.rpc.BadRequest` names every such field.
 
-        {"reason": "REQUEST_INVALID", "metadata": {"request_id": "req_…"}}
+        {"reason": "INVALID_ARGUMENT", "metadata": {"request_id": "req_…"}}
     """
     ERROR_REASON_PEER_UNAUTHENTICATED: _ErrorReason.ValueType  # 2
     """The asking peer showed no credential, or one that nobody here has.
@@ -112,10 +112,10 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not stated; never sent."""
-ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 1
+ERROR_REASON_INVALID_ARGUMENT: ErrorReason.ValueType  # 1
 """A field breaks a rule of the contract. `google.rpc.BadRequest` names every such field.
 
-    {"reason": "REQUEST_INVALID", "metadata": {"request_id": "req_…"}}
+    {"reason": "INVALID_ARGUMENT", "metadata": {"request_id": "req_…"}}
 """
 ERROR_REASON_PEER_UNAUTHENTICATED: ErrorReason.ValueType  # 2
 """The asking peer showed no credential, or one that nobody here has.
