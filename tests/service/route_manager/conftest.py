@@ -248,15 +248,15 @@ class House:
         self.database_url: str | None = None
         """None: the service's own SQLite file."""
         self.admin = a_super_admin()
-        self._neighbours = address
+        self.neighbours = address
         self._channels: dict[str, MeshChannel] = {}
         self._address = ""
 
     def settings(self, **changes: Any) -> RouteSettings:
         values: dict[str, Any] = {
             **self.credentials.settings("route_manager"),
-            "flow_manager_address": self._neighbours,
-            "call_manager_address": self._neighbours,
+            "flow_manager_address": self.neighbours,
+            "call_manager_address": self.neighbours,
             "peer_budget_s": 1.0,
             "drain_grace_s": 0.2,
             "database_url": self.database_url,
