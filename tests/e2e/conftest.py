@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 import pytest_asyncio
 
+from tests.support.carrier import Carrier, carrier
 from tests.support.running_mesh import RunningMesh, running_mesh
 from tests.support.silent_carrier import SilentCarrier, silent_carrier
 
@@ -23,6 +24,28 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runnin
     """A mesh that most tests share; whoever kills or restarts one starts its own."""
     async with running_mesh(tmp_path_factory.mktemp("mesh") / "data") as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def hasty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningMesh]:
+    """A mesh that waits for nobody long: phones ring for 1.5 s, requests take 3 s."""
+    impatience = {"VBMESH_RING_TIMEOUT_S": "1.5", "VBMESH_REQUEST_DEADLINE_S": "3"}
+    async with running_mesh(tmp_path_factory.mktemp("hasty") / "data", impatience) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def answers() -> AsyncIterator[Carrier]:
+    """A carrier that answers every call."""
+    async with carrier() as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rings() -> AsyncIterator[Carrier]:
+    """A carrier whose phones ring until they are cancelled."""
+    async with carrier(ring_s=None) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -93,8 +93,12 @@ class RunningMesh:
     async def get(self, path: str, role: str = "admin") -> httpx.Response:
         return await self.http.get(path, headers=self.headers(role))
 
-    async def post(self, path: str, body: Any = None, role: str = "admin") -> httpx.Response:
-        return await self.http.post(path, json=body, headers=self.headers(role))
+    async def post(
+        self, path: str, body: Any = None, role: str = "admin", **headers: str
+    ) -> httpx.Response:
+        """Post JSON; further headers are keywords (`idempotency_key="k"`)."""
+        further = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.post(path, json=body, headers={**self.headers(role), **further})
 
     async def put(self, path: str, body: Any, role: str = "admin") -> httpx.Response:
         return await self.http.put(path, json=body, headers=self.headers(role))
@@ -105,21 +109,19 @@ class RunningMesh:
     async def a_provider(self, hostname: str, **fields: Any) -> dict[str, Any]:
         """Create a provider and return it."""
         body = {"type": "sip", "hostname": hostname, "name": "a carrier", **fields}
-        return ok(await self.post("/v1.0/providers", body))
+        made: dict[str, Any] = ok(await self.post("/v1.0/providers", body))
+        return made
 
     async def place(self, provider_id: str, *numbers: str, **fields: Any) -> dict[str, Any]:
         """Post a provider call to the numbers and return its record."""
-        body = {
-            "provider_id": provider_id,
-            "source": {"type": "tel", "target": "+12025550100"},
-            "destinations": [{"type": "tel", "target": number} for number in numbers],
-            **fields,
-        }
-        return ok(await self.post("/v1.0/providercalls", body))
+        body = wish(provider_id, *numbers, **fields)
+        record: dict[str, Any] = ok(await self.post("/v1.0/providercalls", body))
+        return record
 
     async def call(self, call_id: str) -> dict[str, Any]:
         """Return a call as it stands."""
-        return ok(await self.get(f"/v1.0/calls/{call_id}"))
+        call: dict[str, Any] = ok(await self.get(f"/v1.0/calls/{call_id}"))
+        return call
 
     async def call_in(self, call_id: str, *statuses: str, within_s: float = 20.0) -> dict[str, Any]:
         """Wait until a call has one of the statuses, and return it."""
@@ -135,10 +137,32 @@ class RunningMesh:
         """Wait until a call is over, and return it."""
         return await self.call_in(call_id, "hangup", within_s=within_s)
 
+    async def newest(self) -> list[str]:
+        """Return the ids of the administrator's newest record, call and flow, or `none`."""
+        found = []
+        for path in ("/v1.0/providercalls", "/v1.0/calls", "/v1.0/flows"):
+            page = ok(await self.get(f"{path}?page_size=1"))["result"]
+            found.append(page[0]["id"] if page else "none")
+        return found
+
+    def peer_token(self, peer: str) -> str:
+        """Return the credential of a service, as the supervisor minted it."""
+        return (self.data_dir / "credentials" / f"{peer}.token").read_text().strip()
+
     async def ladder(self, call_id: str) -> list[str]:
         """Return the methods of a call's SIP messages, in order."""
         analysis = ok(await self.get(f"/v1.0/timelines/calls/{call_id}/sip-analysis"))
         return [message["method"] for message in analysis["sip_messages"]]
+
+
+def wish(provider_id: str, *numbers: str, **fields: Any) -> dict[str, Any]:
+    """Return the body that asks for calls to the numbers through a provider."""
+    return {
+        "provider_id": provider_id,
+        "source": {"type": "tel", "target": "+12025550100"},
+        "destinations": [{"type": "tel", "target": number} for number in numbers],
+        **fields,
+    }
 
 
 def ok(response: httpx.Response) -> Any:
