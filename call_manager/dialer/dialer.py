@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -95,17 +96,24 @@ class Dialer:
         """
         await _cancel(self._loops)
         sessions = list(self._sessions.values())
-        ends = (session.shut_down() for session, _ in sessions)
+        tasks = [task for _, task in sessions]
+        try:
+            await self._shut_down([session for session, _ in sessions])
+            if tasks:
+                await asyncio.wait(tasks, timeout=self._equipment.settings.stop_grace_s)
+        finally:
+            # Also when the node has no more time for the calls: sockets are closed all the same.
+            await self._equipment.channel.stop(grace_s=_STOP_CHANNEL_S)
+            await _cancel(tasks)
+            await self._equipment.activeflows.drain(_STOP_FLOWS_S)
+            await self._equipment.traces.stop()
+
+    @staticmethod
+    async def _shut_down(sessions: Sequence[Session]) -> None:
+        ends = (session.shut_down() for session in sessions)
         for failure in await asyncio.gather(*ends, return_exceptions=True):
             if failure is not None:
                 log.error("a call's end was not kept", exc_info=failure)
-        tasks = [task for _, task in sessions]
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._equipment.settings.stop_grace_s)
-        await self._equipment.channel.stop(grace_s=_STOP_CHANNEL_S)
-        await _cancel(tasks)
-        await self._equipment.activeflows.drain(_STOP_FLOWS_S)
-        await self._equipment.traces.stop()
 
     def wake(self) -> None:
         """Look for queued calls now; a wake that is lost costs `POLL_S`."""

@@ -50,6 +50,7 @@ class Session:
         self._context: contextvars.Context | None = None
         self._timer: asyncio.Task[None] | None = None
         self._flow: asyncio.Task[None] | None = None
+        self._rang = False
         self._flow_ran = False
 
     def hangup(self) -> None:
@@ -155,8 +156,10 @@ class Session:
             self._backstop = None
 
     async def _progress(self, progress: Progress) -> None:
-        log.info("the carrier progresses", sip_code=progress.code)
-        if 180 <= progress.code < 190:
+        # A carrier may repeat itself a thousand times; it rings once.
+        if 180 <= progress.code < 190 and not self._rang:
+            self._rang = True
+            log.info("the carrier rings", sip_code=progress.code)
             await self._advance(CallStatus.RINGING, progress.at, tm_ringing=progress.at)
 
     async def _answered(self, answered: Answered, leg: Leg) -> None:

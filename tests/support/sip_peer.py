@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 WAIT_S: Final = 5.0
 
@@ -88,8 +88,8 @@ class SipPeer(asyncio.DatagramProtocol):
         self._branches = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # asyncio's own class is no subclass of its DatagramTransport before Python 3.11.10.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         heard = Heard(data, addr, asyncio.get_running_loop().time())
