@@ -41,7 +41,7 @@ class DialTarget:
     """The From display name; empty for none."""
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers, in order and with their case kept: the carrier's own, Privacy,
-    P-Asserted-Identity. `{local}` in a value stands for the channel's own advertised address, too."""
+    P-Asserted-Identity. `{local}` in a value stands for the channel's advertised address."""
     codecs: tuple[str, ...] = ()
     """SDP encoding names in order of preference; empty means the channel's default list."""
     credentials: Credentials | None = None
