@@ -55,9 +55,12 @@ async def _claim(
         .limit(most)
         # Replicas pass by what another one is claiming; SQLite has one writer and no such clause.
         .with_for_update(skip_locked=True)
+        # A table expression is evaluated once; a plain subquery may be run for each row of the
+        # UPDATE, finds other rows each time, and the limit is none.
+        .cte("queued")
     )
     statement = update(calls.CALLS).where(
-        calls.CALLS.c.id.in_(queued), calls.CALLS.c.dial_state == DialState.QUEUED
+        calls.CALLS.c.id.in_(select(queued.c.id)), calls.CALLS.c.dial_state == DialState.QUEUED
     )
     return await _claimed(tx, statement.values(dial_state=DialState.CLAIMED.value, owner=owner))
 
@@ -71,8 +74,9 @@ async def take_over(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
         .order_by(calls.CALLS.c.tm_create, calls.CALLS.c.id)
         .limit(most)
         .with_for_update(skip_locked=True)
+        .cte("left_over")
     )
-    statement = update(calls.CALLS).where(calls.CALLS.c.id.in_(left), foreign)
+    statement = update(calls.CALLS).where(calls.CALLS.c.id.in_(select(left.c.id)), foreign)
     return await _claimed(tx, statement.values(owner=owner))
 
 

@@ -126,6 +126,17 @@ class Line:
         await self.journal.dialog_confirmed(dialog)
         self._events.put_nowait(Answered(self._clock.now(), "PCMU"))
 
+    async def report(self, moment: str) -> None:
+        """Tell the journal that `trying`, `ringing` or `answered` has come."""
+        order = ("trying", "ringing", "answered")
+        trying, ringing, answered = (
+            self._clock.now() if order.index(moment) >= place else None for place in range(3)
+        )
+        code, phrase = (200, "OK") if moment == "answered" else (None, "")
+        await self.journal.attempt_updated(
+            AttemptOutcome(self.record.attempt_id, code, phrase, trying, ringing, answered, None)
+        )
+
     async def refuse(self, code: int, phrase: str = "No") -> None:
         now = self._clock.now()
         await self.journal.attempt_updated(

@@ -1,0 +1,125 @@
+"""What the dialer asks of its database holds on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+
+from call_manager.bootstrap import MIGRATIONS
+from call_manager.call.domain import CallStatus, DialState, HangupReason
+from call_manager.channel import AttemptState
+from call_manager.dialer import DialerSettings, endings, repository
+from mesh.clock import new_id
+from mesh.database import Database, Transaction
+from tests.support.clock import FakeClock
+from tests.unit.call_manager.dialer.dialer_world import PROVIDER_ID, World, an_invite
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    database = Database(database_url, migrations=MIGRATIONS)
+    await database.start()
+    yield World(database, FakeClock())
+    await database.stop()
+
+
+async def claim(world: World, owner: str, most: int) -> list[UUID]:
+    async def work(tx: Transaction) -> list[UUID]:
+        return [call.id for call in await repository.claim(tx, owner, most)]
+
+    return await world.database.transact(work, name="test_claim")
+
+
+async def test_a_call_is_dialled_followed_and_ended(world: World) -> None:
+    world.flows.script(("beep", {}), ("hangup", {"reason": "amd"}))
+    async with world.running():
+        call_id = await world.commit(flow_id=new_id())
+        line = await world.lines.line()
+        line.ring()
+        await world.until(call_id, CallStatus.RINGING)
+        for number in range(250):
+            line.wire(sent=False, method=f"M{number}")
+        await line.answer()
+        call = await world.over(call_id)
+    assert (call.hangup_reason, call.sip_code, call.current_action) == (
+        HangupReason.AMD,
+        200,
+        None,
+    )
+    assert (await world.attempts(call_id))[0]["route_set"] == []
+    expected = ["INVITE", *(f"M{number}" for number in range(250)), "BYE"]
+    assert await world.methods(call_id) == expected
+
+
+async def test_a_dead_processs_call_is_recovered(world: World) -> None:
+    call_id = await world.commit(
+        status=CallStatus.RINGING, dial_state=DialState.CLAIMED, owner="dead"
+    )
+    await world.left_attempt(call_id, AttemptState.INVITING)
+    async with world.running():
+        call = await world.over(call_id)
+    assert (call.hangup_reason, call.hangup_detail) == (HangupReason.FAILED, endings.CANCELLED)
+    assert world.lines.lines == []
+
+
+async def test_two_that_claim_at_once_never_get_the_same_call(world: World) -> None:
+    ids = {await world.commit() for _ in range(12)}
+    claims = await asyncio.gather(*(claim(world, f"owner {n}", 3) for n in range(6)))
+    found = [call_id for claimed in claims for call_id in claimed]
+    assert len(found) == len(set(found))
+    found += await claim(world, "the last", 12)
+    assert set(found) == ids
+
+
+async def test_claims_are_first_come_first_served(world: World) -> None:
+    ids = [await world.commit() for _ in range(5)]
+    assert await claim(world, "one", 2) == ids[:2]
+    assert await claim(world, "one", 5) == ids[2:]
+
+
+async def test_an_invite_and_a_hangup_at_once_have_one_order(world: World) -> None:
+    """Either the INVITE is stored before the hangup, or it never is."""
+    for _ in range(10):
+        call_id = await world.commit()
+        await claim(world, "me", 1)
+        invite = an_invite(call_id, world.clock.now())
+        dial = repository.Dial("me", PROVIDER_ID, {})
+
+        async def plan(invite=invite, dial=dial) -> bool:  # type: ignore[no-untyped-def]
+            async def work(tx: Transaction) -> bool:
+                return await repository.plan_invite(tx, invite, dial, world.clock.now())
+
+            return await world.database.transact(work, name="test_plan")
+
+        planned, _ = await asyncio.gather(plan(), world.ask_hangup(call_id, tell=False))
+        call = await world.call(call_id)
+        assert call.status is CallStatus.CANCELING
+        assert len(await world.attempts(call_id)) == (1 if planned else 0)
+
+
+async def test_an_instance_plans_no_invite_for_anothers_call(world: World) -> None:
+    call_id = await world.commit()
+    await claim(world, "another", 1)
+    dial = repository.Dial("me", PROVIDER_ID, {})
+
+    async def work(tx: Transaction) -> bool:
+        return await repository.plan_invite(
+            tx, an_invite(call_id, world.clock.now()), dial, world.clock.now()
+        )
+
+    assert not await world.database.transact(work, name="test_plan")
+    assert await world.attempts(call_id) == []
+
+
+async def test_room_is_not_needed_to_end_what_waited_too_long(world: World) -> None:
+    dialler = World(world.database, world.clock, DialerSettings(legs_max=1))
+    async with dialler.running():
+        await dialler.commit()
+        await dialler.lines.line()
+        waiting = await dialler.commit()
+        await dialler.pass_time(31)
+        dialler.dialer.wake()
+        assert (await dialler.over(waiting)).hangup_detail == endings.NOT_DIALLED

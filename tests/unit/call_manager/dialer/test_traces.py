@@ -1,0 +1,143 @@
+"""Messages are written in order and in batches, and none is lost while the database is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from call_manager.channel import WireMessage
+from call_manager.dialer import repository, traces
+from call_manager.dialer.traces import TraceWriter
+from mesh.database import Database
+from mesh.errors import ServiceUnavailable
+from tests.unit.call_manager.dialer.dialer_world import World, eventually
+
+
+def a_message(method: str) -> WireMessage:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    return WireMessage(at, True, method, "127.0.0.1:5060", "127.0.0.1:5062", b"x")
+
+
+@dataclass
+class Desk:
+    """A trace writer and the call whose messages it writes."""
+
+    writer: TraceWriter
+    world: World
+    call_id: UUID
+
+    def put(self, *methods: str) -> None:
+        for method in methods:
+            self.writer.put(self.call_id, a_message(method))
+
+    async def stored(self) -> list[str]:
+        return await self.world.methods(self.call_id)
+
+
+@pytest.fixture
+async def desk(stopped: World) -> AsyncIterator[Desk]:
+    call_id = await stopped.commit()
+    writer = TraceWriter(stopped.database)
+    await writer.start()
+    yield Desk(writer, stopped, call_id)
+    await writer.stop()
+
+
+async def test_a_flush_returns_when_all_is_stored_in_order(desk: Desk) -> None:
+    methods = [f"M{number}" for number in range(traces.BATCH_MESSAGES_MAX * 2 + 7)]
+    desk.put(*methods)
+    await desk.writer.flush()
+    assert await desk.stored() == methods
+
+
+async def test_one_message_is_stored_without_a_flush(desk: Desk) -> None:
+    desk.put("INVITE")
+
+    async def there() -> bool:
+        return await desk.stored() == ["INVITE"]
+
+    await eventually(there)
+
+
+async def test_a_flush_of_nothing_returns_at_once(desk: Desk) -> None:
+    async with asyncio.timeout(0.5):
+        await desk.writer.flush()
+
+
+async def test_the_stop_stores_what_waits(desk: Desk) -> None:
+    desk.put("INVITE", "ACK")
+    await desk.writer.stop()
+    assert await desk.stored() == ["INVITE", "ACK"]
+
+
+async def test_messages_wait_while_the_database_is_away(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "_RETRY_S", 0.01)
+    real, failures = Database.transact, iter(range(3))
+
+    async def away(self: Database, work: Any, *, name: str) -> Any:
+        if name == "sip_messages_insert" and next(failures, None) is not None:
+            raise ServiceUnavailable("The database cannot answer now.")
+        return await real(self, work, name=name)
+
+    monkeypatch.setattr(Database, "transact", away)
+    desk.put("INVITE", "ACK")
+    await desk.writer.flush()
+    assert await desk.stored() == ["INVITE", "ACK"]
+    assert next(failures, None) is None, "the database was never away"
+
+
+async def test_a_batch_that_can_never_be_stored_does_not_keep_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = repository.insert_messages
+
+    async def broken(tx: Any, messages: Any) -> None:
+        if messages[0][1].method == "POISON":
+            raise RuntimeError("never")
+        await real(tx, messages)
+
+    monkeypatch.setattr(repository, "insert_messages", broken)
+    desk.put("POISON")
+    await desk.writer.flush()
+    desk.put("INVITE")
+    await desk.writer.flush()
+    assert await desk.stored() == ["INVITE"]
+
+
+async def test_a_flush_gives_up_in_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traces, "FLUSH_S_MAX", 0.05)
+    hold = asyncio.Event()
+
+    async def stuck(self: Database, work: Any, *, name: str) -> Any:
+        await hold.wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "transact", stuck)
+        desk.put("INVITE")
+        async with asyncio.timeout(1):
+            await desk.writer.flush()
+    hold.set()
+
+
+async def test_no_more_wait_than_there_is_room_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "WAITING_MAX", 3)
+    desk.put("A", "B", "C", "D", "E")
+    await desk.writer.flush()
+    assert await desk.stored() == ["A", "B", "C"]
+
+
+async def test_what_a_peer_calls_its_method_is_made_to_fit(desk: Desk) -> None:
+    desk.put("IN\0VITE" + "X" * 100)
+    await desk.writer.flush()
+    (method,) = await desk.stored()
+    assert (method[:7], len(method)) == ("INVITEX", repository.METHOD_CHARACTERS_MAX)
