@@ -1,23 +1,21 @@
 """The transcoder from its front: HTTP in, a real gRPC node behind."""
 
-import asyncio
 from typing import Any
 
 import httpx
 import pytest
-from google.api.httpbody_pb2 import HttpBody
 from opentelemetry import trace
 from voipbin.flow.v1 import flow_service_pb2
-from voipbin.route.v1 import provider_service_pb2
+from voipbin.route.v1 import provider_pb2, provider_service_pb2
 
-from api_gateway.transcoder import Transcoder
 from mesh.errors import FieldViolation, InvalidArgument, ServiceUnavailable
-from tests.unit.api_gateway.transcoder.conftest import (
+from tests.unit.api_gateway.transcoder.door import (
     ADMIN,
     CUSTOMER_ADMIN,
     PROVIDER_ID,
     KnownTokens,
     Peer,
+    reason,
 )
 
 PROVIDER_PATH = f"/v1.0/providers/{PROVIDER_ID}"
@@ -26,10 +24,6 @@ PROVIDER_KEYS = [
     "metadata", "codecs", "health_status", "health_checked_at", "tm_create", "tm_update",
     "tm_delete", "sip_username", "sip_password",
 ]  # fmt: skip
-
-
-def reason(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["reason"]
 
 
 async def test_a_resource_is_shown_bare_with_its_keys_in_order(admin: httpx.AsyncClient) -> None:
@@ -51,7 +45,7 @@ async def test_a_body_arrives_as_the_request(admin: httpx.AsyncClient, peer: Pee
     body = {"type": "sip", "hostname": "a.example", "tech_headers": {"X-A": "1"}}
     assert (await admin.post("/v1.0/providers", json=body)).status_code == 200
     assert peer.request == provider_service_pb2.ProviderCreateRequest(
-        type=1, hostname="a.example", tech_headers={"X-A": "1"}
+        type=provider_pb2.PROVIDER_TYPE_SIP, hostname="a.example", tech_headers={"X-A": "1"}
     )
 
 
@@ -96,7 +90,7 @@ async def test_metadata_in_a_public_body_is_refused(admin: httpx.AsyncClient) ->
 async def test_the_update_mask_holds_the_names_that_are_there_and_not_null(
     admin: httpx.AsyncClient, peer: Peer
 ) -> None:
-    body = {"tech_headers": {}, "name": None, "codecs": ""}
+    body: dict[str, Any] = {"tech_headers": {}, "name": None, "codecs": ""}
     assert (await admin.put(PROVIDER_PATH, json=body)).status_code == 200
     assert peer.request.id == PROVIDER_ID
     assert list(peer.request.update_mask.paths) == ["tech_headers", "codecs"]
@@ -151,9 +145,9 @@ async def test_a_deleted_resource_cannot_be_referred_to(
 async def test_form_is_checked_before_anything_is_asked(
     admin: httpx.AsyncClient, peer: Peer
 ) -> None:
-    body = {"provider_id": PROVIDER_ID, "destinations": []}
+    body: dict[str, Any] = {"provider_id": PROVIDER_ID, "destinations": []}
     answer = await admin.post("/v1.0/providercalls", json=body)
-    assert reason(answer) == (400, "REQUEST_INVALID")
+    assert reason(answer) == (400, "INVALID_ARGUMENT")
     assert answer.json()["error"]["details"][0]["field"] == "destinations"
     assert peer.requests == []
 
@@ -297,41 +291,6 @@ async def test_a_body_without_a_declared_length_is_limited_too(admin: httpx.Asyn
     assert reason(answer) == (413, "BODY_TOO_LARGE")
 
 
-async def test_a_body_that_never_arrives_is_given_up(transcoder: Transcoder) -> None:
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        await asyncio.Event().wait()
-
-    async def send(event: Any) -> None:
-        sent.append(event)
-
-    await transcoder(a_scope("POST", "/v1.0/flows"), receive, send)
-    assert sent[0]["status"] == 400
-
-
-async def test_a_client_that_left_is_not_answered(transcoder: Transcoder, peer: Peer) -> None:
-    async def receive() -> Any:
-        return {"type": "http.disconnect"}
-
-    async def send(event: Any) -> None:
-        raise AssertionError(event)
-
-    await transcoder(a_scope("POST", "/v1.0/flows"), receive, send)
-    assert peer.requests == []
-
-
-def a_scope(method: str, path: str) -> dict[str, Any]:
-    return {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(b"authorization", b"Bearer admin")],
-    }
-
-
 async def test_a_peers_refusal_reaches_the_client_whole(
     admin: httpx.AsyncClient, peer: Peer
 ) -> None:
@@ -341,15 +300,15 @@ async def test_a_peers_refusal_reaches_the_client_whole(
     assert answer.headers["content-type"] == "application/problem+json"
     request_id = answer.headers["x-request-id"]
     assert answer.json() == {
-        "type": "/docs/errors#REQUEST_INVALID",
-        "title": "Request invalid",
+        "type": "/docs/errors#INVALID_ARGUMENT",
+        "title": "Invalid argument",
         "status": 400,
         "detail": "No.",
         "instance": PROVIDER_PATH,
         "fix": "Correct the fields that the details name.",
         "error": {
             "status": "INVALID_ARGUMENT",
-            "reason": "REQUEST_INVALID",
+            "reason": "INVALID_ARGUMENT",
             "message": "No.",
             "request_id": request_id,
             "details": [{"hint": "x"}, {"field": "hostname", "description": "is bad"}],
@@ -369,9 +328,7 @@ async def test_a_rpc_that_nobody_wrote_is_501(admin: httpx.AsyncClient) -> None:
     assert reason(await admin.delete(PROVIDER_PATH)) == (501, "UNIMPLEMENTED")
 
 
-async def test_a_peer_that_is_too_slow_is_504(
-    admin: httpx.AsyncClient, peer: Peer, transcoder: Transcoder
-) -> None:
+async def test_a_peer_that_is_too_slow_is_504(admin: httpx.AsyncClient, peer: Peer) -> None:
     peer.wait_s = 10.0
     answer = await admin.get(PROVIDER_PATH)
     assert reason(answer) == (504, "REQUEST_TIMEOUT")
@@ -389,105 +346,8 @@ async def test_a_clients_request_id_is_kept_when_it_is_fit(
     assert len(answer.headers["x-request-id"]) == 30
 
 
-PCAP_PATH = f"/v1.0/timelines/calls/{PROVIDER_ID}/pcap"
-
-
-async def test_a_download_is_streamed_with_a_name_of_its_own(
-    admin: httpx.AsyncClient, peer: Peer
-) -> None:
-    kind = "application/vnd.tcpdump.pcap"
-    peer.pieces = [HttpBody(content_type=kind, data=b"one"), HttpBody(data=b"two")]
-    answer = await admin.get(PCAP_PATH)
-    assert answer.status_code == 200
-    assert answer.content == b"onetwo"
-    assert answer.headers["content-type"] == kind
-    name = f'attachment; filename="call-{PROVIDER_ID}.pcap"'
-    assert answer.headers["content-disposition"] == name
-    assert peer.callers[-1].identity == ADMIN
-
-
-async def test_a_download_that_fails_at_once_is_an_ordinary_error(
-    admin: httpx.AsyncClient, peer: Peer
-) -> None:
-    peer.error = InvalidArgument("No.")
-    assert reason(await admin.get(PCAP_PATH)) == (400, "REQUEST_INVALID")
-
-
-async def test_a_download_that_fails_on_the_way_breaks_off(
-    admin: httpx.AsyncClient, peer: Peer
-) -> None:
-    peer.pieces = [HttpBody(data=b"one"), HttpBody(data=b"two")]
-    peer.error, peer.error_after = InvalidArgument("No."), 1
-    with pytest.raises(Exception, match=r"No\."):
-        await admin.get(PCAP_PATH)
-
-
-async def test_head_of_a_download_sends_no_chunk_and_ends_the_rpc(
-    admin: httpx.AsyncClient, peer: Peer
-) -> None:
-    peer.pieces = [HttpBody(content_type="a/b", data=b"x")] * 1000
-    peer.wait_s = 0.05
-    answer = await admin.head(PCAP_PATH)
-    assert (answer.content, answer.headers["content-type"]) == (b"", "a/b")
-    async with asyncio.timeout(5):
-        await peer.closed_early.wait()
-
-
-async def test_a_download_nobody_waits_for_ends(transcoder: Transcoder, peer: Peer) -> None:
-    peer.pieces = [HttpBody(data=b"x")] * 1000
-    peer.wait_s = 0.01
-    sent: list[Any] = []
-    events = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
-
-    async def receive() -> Any:
-        return next(events)
-
-    async def send(event: Any) -> None:
-        sent.append(event)
-
-    await transcoder(a_scope("GET", PCAP_PATH), receive, send)
-    assert len(sent) < 10
-    async with asyncio.timeout(5):
-        await peer.closed_early.wait()
-
-
 async def test_the_clients_trace_goes_on(admin: httpx.AsyncClient) -> None:
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     answer = await admin.get(PROVIDER_PATH, headers={"traceparent": parent})
     assert answer.headers["traceresponse"].split("-")[1] == parent.split("-")[1]
     assert trace.get_current_span() is trace.INVALID_SPAN
-
-
-async def test_extra_paths_are_served_as_they_are(transcoder: Transcoder) -> None:
-    served = Transcoder([], KnownTokens(), extra={"/ping": transcoder})
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(served), base_url="http://door"
-    ) as client:
-        assert reason(await client.get("/ping")) == (404, "ROUTE_NOT_FOUND")
-
-
-async def test_a_lifespan_begins_and_ends(transcoder: Transcoder) -> None:
-    events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
-    sent: list[str] = []
-
-    async def receive() -> Any:
-        return next(events)
-
-    async def send(event: Any) -> None:
-        sent.append(event["type"])
-
-    await transcoder({"type": "lifespan"}, receive, send)
-    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-
-
-async def test_a_websocket_is_closed(transcoder: Transcoder) -> None:
-    sent: list[str] = []
-
-    async def receive() -> Any:
-        return {"type": "websocket.connect"}
-
-    async def send(event: Any) -> None:
-        sent.append(event["type"])
-
-    await transcoder({"type": "websocket", "path": "/"}, receive, send)
-    assert sent == ["websocket.close"]

@@ -1,0 +1,195 @@
+"""What stands behind the transcoder in its tests: servicers that remember what they are asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import httpx
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from voipbin.account.v1 import auth_service_pb2
+from voipbin.call.v1 import call_pb2, call_service_pb2, timeline_service_pb2
+from voipbin.flow.v1 import flow_pb2, flow_service_pb2
+from voipbin.mesh.v1 import options_pb2
+from voipbin.mesh.v1.identity_pb2 import Identity
+from voipbin.route.v1 import (
+    provider_call_pb2,
+    provider_call_service_pb2,
+    provider_pb2,
+    provider_service_pb2,
+)
+
+from api_gateway.errors import AuthenticationRequired, InvalidCredentials
+from api_gateway.transcoder import Credentials
+from mesh import ambient, contract
+from mesh.errors import MeshError
+from mesh.identity import Caller, current_caller
+
+PEER_TOKEN = "vbp_of_the_door"
+ADMIN = Identity(
+    agent_id="00000000-0000-4000-8000-0000000000a1",
+    customer_id="00000000-0000-4000-8000-0000000000c1",
+    permissions=options_pb2.PERMISSION_PROJECT_SUPER_ADMIN,
+)
+CUSTOMER_ADMIN = Identity(
+    agent_id="00000000-0000-4000-8000-0000000000a2",
+    customer_id="00000000-0000-4000-8000-0000000000c2",
+    permissions=options_pb2.PERMISSION_CUSTOMER_ADMIN,
+)
+PROVIDER_ID = "0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e"
+
+SERVICES = list(
+    contract.services(
+        auth_service_pb2.DESCRIPTOR,
+        call_service_pb2.DESCRIPTOR,
+        flow_service_pb2.DESCRIPTOR,
+        provider_call_service_pb2.DESCRIPTOR,
+        provider_service_pb2.DESCRIPTOR,
+        timeline_service_pb2.DESCRIPTOR,
+    )
+)
+
+
+@dataclass
+class Peer:
+    """What the servicers were asked, and what they answer."""
+
+    requests: list[Message] = field(default_factory=list)
+    callers: list[Caller] = field(default_factory=list)
+    request_ids: list[str] = field(default_factory=list)
+    deadlines_s: list[float] = field(default_factory=list)
+    provider: provider_pb2.Provider = field(
+        default_factory=lambda: provider_pb2.Provider(id=PROVIDER_ID, hostname="sip.example.com")
+    )
+    error: MeshError | None = None
+    error_after: int = 0
+    """How many pieces go out before the error."""
+    pieces: list[HttpBody] = field(default_factory=list)
+    wait_s: float = 0.0
+    stream_ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def asked(self, request: Message) -> None:
+        """Remember a request, and fail where that was asked for."""
+        self.requests.append(request)
+        self.callers.append(current_caller())
+        self.request_ids.append(ambient.request_id() or "")
+        self.deadlines_s.append(ambient.remaining_s() or 0.0)
+        await asyncio.sleep(self.wait_s)
+        if self.error is not None:
+            raise self.error
+
+    async def stream(self, request: Message) -> AsyncIterator[Message]:
+        """Answer with the pieces, and fail after the first where that was asked for."""
+        try:
+            if not self.error_after:
+                await self.asked(request)
+            for sent, piece in enumerate(self.pieces):
+                if self.error is not None and sent == self.error_after:
+                    raise self.error
+                yield timeline_service_pb2.PcapGetResponse(body=piece)
+                await asyncio.sleep(self.wait_s)
+        finally:
+            self.stream_ended.set()
+
+    @property
+    def request(self) -> Any:
+        """The last request."""
+        return self.requests[-1]
+
+
+Answers = Mapping[str, Callable[[Peer, Any], Message]]
+
+ANSWERS: Answers = {
+    "AuthLogin": lambda _, request: auth_service_pb2.AuthLoginResponse(
+        username=request.username, token="made"
+    ),
+    "CallHangup": lambda _, request: call_service_pb2.CallHangupResponse(
+        call=call_pb2.Call(id=request.id)
+    ),
+    "FlowCreate": lambda _, request: flow_service_pb2.FlowCreateResponse(
+        flow=flow_pb2.Flow(customer_id=request.customer_id, actions=request.actions)
+    ),
+    "FlowList": lambda _, __: flow_service_pb2.FlowListResponse(),
+    "ProviderCallCreate": lambda _, request: provider_call_service_pb2.ProviderCallCreateResponse(
+        provider_call=provider_call_pb2.ProviderCall(provider_id=request.provider_id)
+    ),
+    "ProviderCreate": lambda peer, _: provider_service_pb2.ProviderCreateResponse(
+        provider=peer.provider
+    ),
+    "ProviderGet": lambda peer, _: provider_service_pb2.ProviderGetResponse(provider=peer.provider),
+    "ProviderList": lambda peer, _: provider_service_pb2.ProviderListResponse(
+        result=[peer.provider], next_page_token="next"
+    ),
+    "ProviderUpdate": lambda peer, _: provider_service_pb2.ProviderUpdateResponse(
+        provider=peer.provider
+    ),
+}
+
+
+def handler(peer: Peer, rpc: MethodDescriptor) -> Any:
+    """Return the gRPC handler of one RPC: the real codec, and the answer from the table."""
+
+    async def serve(request: Any, _context: Any) -> Message:
+        await peer.asked(request)
+        if rpc.name not in ANSWERS:
+            raise NotImplementedError
+        return ANSWERS[rpc.name](peer, request)
+
+    async def stream(request: Any, _context: Any) -> AsyncIterator[Message]:
+        async for response in peer.stream(request):
+            yield response
+
+    codec: dict[str, Any] = {
+        "request_deserializer": message_factory.GetMessageClass(rpc.input_type).FromString,
+        "response_serializer": message_factory.GetMessageClass(rpc.output_type).SerializeToString,
+    }
+    if rpc.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(stream, **codec)
+    return grpc.unary_unary_rpc_method_handler(serve, **codec)
+
+
+def servicer(peer: Peer, service: ServiceDescriptor) -> Any:
+    """Return what a node needs to serve the service."""
+
+    def add(_servicer: object, server: grpc.aio.Server) -> None:
+        handlers = {rpc.name: handler(peer, rpc) for rpc in service.methods}
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service.full_name, handlers),)
+        )
+
+    return add, peer, service
+
+
+class KnownTokens:
+    """Recognises two tokens."""
+
+    def __init__(self) -> None:
+        self.seen: list[Credentials] = []
+
+    async def identify(self, credentials: Credentials) -> Identity:
+        self.seen.append(credentials)
+        if not credentials.token and not credentials.access_key:
+            raise AuthenticationRequired("This needs a credential, and none came.")
+        known = {"admin": ADMIN, "customer": CUSTOMER_ADMIN}.get(credentials.token)
+        if known is None:
+            raise InvalidCredentials("The token is worth nothing.")
+        return known
+
+
+def reason(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["reason"]
+
+
+def a_scope(method: str, path: str) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"authorization", b"Bearer admin")],
+    }

@@ -1,0 +1,73 @@
+"""What ASGI can do to the transcoder beyond a plain request."""
+
+import asyncio
+from typing import Any
+
+import httpx
+
+from api_gateway.transcoder import Transcoder
+from tests.unit.api_gateway.transcoder.door import (
+    KnownTokens,
+    Peer,
+    a_scope,
+    reason,
+)
+
+
+async def test_a_body_that_never_arrives_is_given_up(transcoder: Transcoder) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    await transcoder(a_scope("POST", "/v1.0/flows"), receive, send)
+    assert sent[0]["status"] == 400
+
+
+async def test_a_client_that_left_is_not_answered(transcoder: Transcoder, peer: Peer) -> None:
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(event: Any) -> None:
+        raise AssertionError(event)
+
+    await transcoder(a_scope("POST", "/v1.0/flows"), receive, send)
+    assert peer.requests == []
+
+
+async def test_extra_paths_are_served_as_they_are(transcoder: Transcoder) -> None:
+    served = Transcoder([], KnownTokens(), extra={"/ping": transcoder})
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(served), base_url="http://door"
+    ) as client:
+        assert reason(await client.get("/ping")) == (404, "ROUTE_NOT_FOUND")
+
+
+async def test_a_lifespan_begins_and_ends(transcoder: Transcoder) -> None:
+    events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    sent: list[str] = []
+
+    async def receive() -> Any:
+        return next(events)
+
+    async def send(event: Any) -> None:
+        sent.append(event["type"])
+
+    await transcoder({"type": "lifespan"}, receive, send)
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+async def test_a_websocket_is_closed(transcoder: Transcoder) -> None:
+    sent: list[str] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(event: Any) -> None:
+        sent.append(event["type"])
+
+    await transcoder({"type": "websocket", "path": "/"}, receive, send)
+    assert sent == ["websocket.close"]
