@@ -180,10 +180,11 @@ class SipChannel:
 
         def forget(_: asyncio.Task[None]) -> None:
             running.close()  # A task cancelled before its first step never started it.
-            for known in (self._live, self._strays):
-                known.discard(call_id)
-            self._runners.pop(call_id, None)
-            self._tasks.pop(call_id, None)
+            if self._runners.get(call_id) is runner:
+                # Otherwise a later answer to the same call is already being ended.
+                del self._runners[call_id], self._tasks[call_id]
+                for known in (self._live, self._strays):
+                    known.discard(call_id)
 
         self._forget_oldest()
         self._runners[call_id] = runner
@@ -199,7 +200,7 @@ class SipChannel:
 
     def _on_datagram(self, raw: bytes, source: Address, at: datetime) -> None:
         runner = self._runners.get(call_id_of(raw))
-        if runner is not None:
+        if runner is not None and not runner.stopped:
             runner.receive(raw, source, at)
             return
         try:

@@ -31,7 +31,9 @@ GIVE_UP: Final = TimerKey("core")
 class Core(abc.ABC):
     """One leg's rules: inputs in, effects out; no sockets, no clock but each input's time."""
 
-    def __init__(self, timing: Timing, identity: Identity) -> None:
+    def __init__(self, timing: Timing, identity: Identity, local_tag: str) -> None:
+        self.local_tag = local_tag
+        """The From tag of our requests; a response with another one is not to any of them."""
         self.ended = False
         """Whether the leg's end was told; late messages are still answered after it."""
         self.pinned = False
@@ -51,7 +53,8 @@ class Core(abc.ABC):
         self.at = at
         match event:
             case Received(Response() as response, source):
-                self.on_response(response, source)
+                if response.from_tag == self.local_tag:
+                    self.on_response(response, source)
             case Received(Request() as request, source):
                 self.on_request(request, source)
             case Fired(key) if key == GIVE_UP:

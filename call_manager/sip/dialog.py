@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Final
@@ -10,9 +11,11 @@ from uuid import UUID
 from call_manager.channel import DialogRecord, InviteRecord
 from call_manager.sip.message import (
     Headers,
+    MalformedMessageError,
     Message,
     Request,
     Response,
+    host_port_of,
     is_loose,
     read_name_addr,
     readable,
@@ -22,6 +25,8 @@ from call_manager.sip.message import (
 MAX_FORWARDS: Final = "70"
 BRANCH_COOKIE: Final = "z9hG4bK"  # RFC 3261 section 8.1.1.7
 BRANCH_PREFIX: Final = BRANCH_COOKIE + "-vbm-"
+
+_UNSAFE_URI: Final = re.compile(r"[\x00-\x20\x7f<>\"]")
 
 
 def new_branch() -> str:
@@ -150,8 +155,13 @@ class Dialog:
 
 
 def contact_of(message: Message) -> str:
-    """Return the first Contact's URI, verbatim; empty when there is none."""
-    return read_name_addr(message.value("Contact")).uri
+    """Return the first Contact's URI, verbatim; empty when there is none to send to."""
+    uri = read_name_addr(message.value("Contact")).uri
+    try:
+        host_port_of(uri)
+    except MalformedMessageError:
+        return ""
+    return uri if not _UNSAFE_URI.search(uri) else ""
 
 
 def _bracketed(route: str) -> str:

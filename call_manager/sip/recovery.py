@@ -35,7 +35,7 @@ class RecoveryCore(Core):
     """Ends one attempt of a dead process, from what it committed."""
 
     def __init__(self, stored: StoredAttempt, timing: Timing, identity: Identity) -> None:
-        super().__init__(timing, identity)
+        super().__init__(timing, identity, stored.invite.from_tag)
         self._stored = stored
         self._address = read_address(stored.invite.remote_address)
         self._attempt = Attempt(stored.invite)
@@ -126,7 +126,7 @@ class StrayCore(Core):
     """
 
     def __init__(self, answer: Response, source: Address, timing: Timing, us: Identity) -> None:
-        super().__init__(timing, us)
+        super().__init__(timing, us, answer.from_tag)
         self.pinned = True
         self._answer = answer
         self._source = source

@@ -88,6 +88,8 @@ class Runner:
     def __init__(self, core: Core, journal: CallJournal, wire: Wire, hooks: Hooks) -> None:
         self.ended = asyncio.Event()
         """Set once the leg's end was told, or its runner stopped; see `end`."""
+        self.stopped = False
+        """Whether nobody takes inputs any more: messages now belong to no leg."""
         self._core = core
         self._journal = journal
         self._wire = wire
@@ -130,6 +132,7 @@ class Runner:
                     await self._wake.wait()
                 await self._step(*self._inbox.popleft())
         finally:
+            self.stopped = True
             for handle in self._timers.values():
                 handle.cancel()
             self._timers.clear()

@@ -61,7 +61,7 @@ class UacCore(Core):
     """A leg we place (RFC 3261's user agent client)."""
 
     def __init__(self, spec: LegSpec, timing: Timing) -> None:
-        super().__init__(timing, spec.identity)
+        super().__init__(timing, spec.identity, spec.from_tag)
         self._spec = spec
         self._phase = Phase.RESOLVING
         self._hangup_asked = False

@@ -19,6 +19,7 @@ from call_manager.sip.message.fields import (
     MalformedMessageError,
     Via,
     read_cseq,
+    read_name_addr,
     read_via,
     split_list,
     tag_of,
@@ -114,6 +115,10 @@ def parse(raw: bytes) -> Request | Response:
     for name in _ONCE:
         if len(message.values(name)) != 1:
             raise MalformedMessageError(f"There must be exactly one {name} header.")
+    if not all(
+        read_name_addr(message.value(name)).uri.partition(":")[2] for name in ("from", "to")
+    ):
+        raise MalformedMessageError("From or To holds no URI.")
     if message.cseq.number < 0 or not message.via.branch:
         raise MalformedMessageError("The Via has no branch.")
     return message
