@@ -43,6 +43,10 @@ lock: ## Choose dependency versions anew and write them with their hashes (needs
 gen: .venv/.installed ## Generate gen/ from proto/.
 	$(BIN)/python -m scripts.gen
 
+.PHONY: docs
+docs: .venv/.installed ## Write the pages that come from contracts and settings.
+	$(BIN)/python -m scripts.docs
+
 .PHONY: fmt
 fmt: .venv/.installed ## Bring code and contracts into shape.
 	$(BIN)/ruff check --fix-only --quiet .
@@ -57,6 +61,7 @@ lint: .venv/.installed ## Judge code and contracts without running them.
 	$(BIN)/buf format --diff --exit-code proto
 	scripts/breaking.sh
 	$(BIN)/python -m scripts.gen --check
+	$(BIN)/python -m scripts.docs --check
 
 .PHONY: types
 types: .venv/.installed ## Check every type, strictly.

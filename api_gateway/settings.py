@@ -14,10 +14,14 @@ class GatewaySettings(MeshSettings):
         default="127.0.0.1:8080", description="The `host:port` that serves REST."
     )
     route_manager_address: str = Field(
-        description="The `host:port` of route_manager's gRPC server."
+        description="route_manager's gRPC address: `host:port`, or any gRPC target (`dns:///…`)."
     )
-    call_manager_address: str = Field(description="The `host:port` of call_manager's gRPC server.")
-    flow_manager_address: str = Field(description="The `host:port` of flow_manager's gRPC server.")
+    call_manager_address: str = Field(
+        description="call_manager's gRPC address: `host:port`, or any gRPC target (`dns:///…`)."
+    )
+    flow_manager_address: str = Field(
+        description="flow_manager's gRPC address: `host:port`, or any gRPC target (`dns:///…`)."
+    )
     request_deadline_s: float = Field(
         default=10.0, gt=0.0, le=60.0, description="The longest a REST request may take, seconds."
     )
@@ -25,9 +29,7 @@ class GatewaySettings(MeshSettings):
         default=512, ge=1, le=10_000, description="REST connections served at once; more get 503."
     )
 
-    @field_validator(
-        "http_listen", "route_manager_address", "call_manager_address", "flow_manager_address"
-    )
+    @field_validator("http_listen")
     @classmethod
-    def _check_own_address(cls, value: str) -> str:
+    def _check_http_listen(cls, value: str) -> str:
         return check_address(value)

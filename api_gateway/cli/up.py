@@ -36,6 +36,9 @@ from mesh.telemetry.logs import configure_logs
 READY_S_MAX: Final = 60.0
 """How long the services may take until all of them answer their health check."""
 
+OF_ONE_SERVICE: Final = ("DATABASE_URL", "DATABASE_URL_FILE", "METRICS_LISTEN")
+"""Settings that two services must not share; `VBMESH_<SERVICE>_<NAME>` sets one service's."""
+
 _HEALTH_EVERY_S: Final = 0.1
 # A service that is still starting refuses connections; gRPC's own waits begin at a second.
 _RECONNECT: Final = (
@@ -242,7 +245,10 @@ def _announce(plan: Plan, document: dict[str, Any]) -> None:
 
 
 def environment(name: str, plan: Plan, addresses: Addresses) -> dict[str, str]:
-    """Return a service's environment: ours, and where everything is."""
+    """Return a service's environment: ours, and where everything is.
+
+    Raises ServiceMisconfigured when a variable is set for all that only one may have.
+    """
     own = {
         "VBMESH_DATA_DIR": str(plan.data.path),
         "VBMESH_GRPC_LISTEN": addresses.grpc[name],
@@ -252,5 +258,14 @@ def environment(name: str, plan: Plan, addresses: Addresses) -> dict[str, str]:
         "VBMESH_PEERS_FILE": str(plan.data.peers_file),
         **{f"VBMESH_{peer.upper()}_ADDRESS": address for peer, address in addresses.grpc.items()},
     }
+    for variable in OF_ONE_SERVICE:
+        if f"VBMESH_{variable}" in os.environ:
+            raise ServiceMisconfigured(
+                f"VBMESH_{variable} would be every service's; "
+                f"set VBMESH_{name.upper()}_{variable} and its like instead"
+            )
+        value = os.environ.get(f"VBMESH_{name.upper()}_{variable}")
+        if value is not None:
+            own[f"VBMESH_{variable}"] = value
     # On one machine no load balancer needs the time to notice that a service ends.
     return {"VBMESH_DRAIN_DELAY_S": "0", **os.environ, **own}
