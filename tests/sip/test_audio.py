@@ -1,0 +1,140 @@
+"""What is heard: RTP from the answer to the end, at its pace, where it should go."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import struct
+
+import pytest
+
+from call_manager.channel import Answered
+from call_manager.sip.channel import SipChannel
+from tests.support.journal import MemoryJournal
+from tests.support.sip_calls import a_target, end_of, until
+from tests.support.sip_peer import CONTENT, SDP, Reply, sip_peer
+
+
+class Ear(asyncio.DatagramProtocol):
+    """An RTP socket that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.packets: list[tuple[float, bytes, tuple[str, int]]] = []
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.packets.append((asyncio.get_running_loop().time(), data, addr))
+
+    @property
+    def payloads(self) -> list[bytes]:
+        return [data[12:] for _, data, _ in self.packets]
+
+
+async def an_ear() -> tuple[asyncio.DatagramTransport, Ear, int]:
+    transport, ear = await asyncio.get_running_loop().create_datagram_endpoint(
+        Ear, local_addr=("127.0.0.1", 0)
+    )
+    return transport, ear, int(transport.get_extra_info("sockname")[1])
+
+
+@pytest.mark.parametrize(("payload_type", "silence"), [(0, 0xFF), (8, 0xD5)])
+async def test_silence_then_a_tone_then_silence_is_heard(
+    quick: SipChannel, journal: MemoryJournal, payload_type: int, silence: int
+) -> None:
+    transport, ear, port = await an_ear()
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        body = SDP.format(port=port).replace("AVP 0", f"AVP {payload_type}")
+        await peer.answer(reply=Reply(200, headers=(CONTENT,), body=body))
+        await until(leg, Answered)
+        await asyncio.sleep(0.1)
+        await leg.media.beep(duration_s=0.2)
+        await asyncio.sleep(0.1)
+        leg.hangup()
+        peer.reply(await peer.hear("BYE"), Reply(200))
+        await end_of(leg)
+        count = len(ear.packets)
+        await asyncio.sleep(0.06)
+        assert len(ear.packets) == count, "nothing is sent after the end"
+        transport.close()
+    quiet = bytes([silence]) * 160
+    loud = [index for index, payload in enumerate(ear.payloads) if payload != quiet]
+    assert len(loud) == 10
+    assert loud == list(range(loud[0], loud[0] + 10))
+    assert loud[0] > 0
+    assert loud[-1] < count - 1
+    headers = [struct.unpack("!BBHII", data[:12]) for _, data, _ in ear.packets]
+    assert {h[0] for h in headers} == {0x80}
+    assert [h[1] for h in headers] == [0x80 | payload_type] + [payload_type] * (count - 1)
+    assert len({h[4] for h in headers}) == 1
+    for before, after in itertools.pairwise(headers):
+        assert (after[2] - before[2]) % 2**16 == 1
+        assert (after[3] - before[3]) % 2**32 == 160
+    elapsed_s = ear.packets[-1][0] - ear.packets[0][0]
+    assert elapsed_s == pytest.approx(0.02 * (count - 1), abs=0.06)
+    assert leg.media.packets_sent == count
+
+
+async def test_a_tone_before_the_answer_and_after_the_end_plays_into_nothing(
+    quick: SipChannel, journal: MemoryJournal
+) -> None:
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        await asyncio.wait_for(leg.media.beep(), 0.2)
+        invite = await peer.answer()
+        await until(leg, Answered)
+        playing = asyncio.create_task(leg.media.beep(duration_s=5))
+        await asyncio.sleep(0.05)
+        peer.request("BYE", invite)
+        await end_of(leg)
+        await asyncio.wait_for(playing, 0.2)
+        await asyncio.wait_for(leg.media.beep(), 0.2)
+        with pytest.raises(ValueError, match="Hz"):
+            await leg.media.beep(frequency_hz=9000)
+        with pytest.raises(ValueError, match="between"):
+            await leg.media.beep(duration_s=-1)
+
+
+async def test_hold_keeps_silent_and_its_end_is_heard(
+    quick: SipChannel, journal: MemoryJournal
+) -> None:
+    transport, ear, port = await an_ear()
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        invite = await peer.answer(media_port=port)
+        await until(leg, Answered)
+        offer = SDP.format(port=port)
+        hold = f"{CONTENT}\r\n\r\n{offer}a=inactive\r\n"
+        peer.request("INVITE", invite, cseq=1, extra=hold)
+        assert "a=inactive" in (await peer.hear("200")).body
+        peer.request("ACK", invite, cseq=1)
+        await asyncio.sleep(0.05)
+        held = len(ear.packets)
+        await asyncio.sleep(0.1)
+        assert len(ear.packets) == held
+        peer.request("UPDATE", invite, cseq=2, extra=f"{CONTENT}\r\n\r\n{offer}")
+        assert "a=sendrecv" in (await peer.hear("200")).body
+        await asyncio.sleep(0.1)
+        assert len(ear.packets) > held
+        leg.hangup()
+    transport.close()
+
+
+async def test_audio_goes_back_to_where_it_comes_from(
+    quick: SipChannel, journal: MemoryJournal
+) -> None:
+    """The SDP names a closed port, as behind NAT; the ICMP errors it causes break nothing."""
+    transport, ear, _ = await an_ear()
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        invite = await peer.answer(media_port=9)
+        await until(leg, Answered)
+        await asyncio.sleep(0.06)
+        ours = int(invite.body.partition("m=audio ")[2].split()[0])
+        transport.sendto(b"no RTP", ("127.0.0.1", ours))
+        transport.sendto(bytes([0x80, 0]) + bytes(170), ("127.0.0.1", ours))
+        await asyncio.sleep(0.1)
+        assert ear.packets
+        assert ear.packets[0][2] == ("127.0.0.1", ours)
+        assert leg.media.packets_received == 1
+        leg.hangup()
+    transport.close()
