@@ -116,10 +116,9 @@ class ProviderCallSagas:
             task.add_done_callback(lambda _: self._turns.release())
 
     async def _run(self, record: ProviderCall, taken_up: bool) -> ProviderCall:
-        # The request's deadline and caller end with the request; its trace goes on.
+        # Its caller ends with the request, as its deadline does in every task; its trace goes on.
         ambient.set_request_id(record.request_id)
         with (
-            ambient.budget(None),
             without_identity(),
             remote_parent(record.traceparent),
             log_bindings(provider_call_id=str(record.id)),

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from sqlalchemy import text
 from voipbin.call.v1 import address_pb2, call_pb2, call_service_pb2, call_service_pb2_grpc
 from voipbin.flow.v1 import flow_pb2, flow_service_pb2, flow_service_pb2_grpc
 from voipbin.mesh.v1.identity_pb2 import Identity
@@ -29,6 +30,7 @@ from voipbin.route.v1 import (
 )
 
 from mesh.clients import MeshChannel
+from mesh.database import Database
 from mesh.errors import MeshError
 from mesh.identity import acting_as
 from mesh.node import Node
@@ -329,6 +331,30 @@ class House:
     async def records(self) -> list[provider_call_pb2.ProviderCall]:
         request = provider_call_service_pb2.ProviderCallListRequest()
         return list((await self.provider_calls("lab").ProviderCallList(request)).result)
+
+    @asynccontextmanager
+    async def nothing_can_be_written(self) -> AsyncIterator[None]:
+        """Hold the lock that writing a record needs; reading goes on."""
+        url = self.database_url or self.settings().database_url_for("route_manager")
+        blocker = Database(url)
+        await blocker.start()
+        try:
+            async with blocker.writing_connection() as connection:
+                # On SQLite the transaction itself is that lock.
+                if self.database_url is not None:
+                    await connection.execute(text("LOCK TABLE provider_call IN EXCLUSIVE MODE"))
+                yield
+        finally:
+            await blocker.stop()
+
+    async def first_record(self) -> provider_call_pb2.ProviderCall:
+        """Wait until there is a record."""
+        async with asyncio.timeout(10):
+            while True:
+                records = await self.records()
+                if records:
+                    return records[0]
+                await asyncio.sleep(0.02)
 
     async def settled(self, record_id: str) -> provider_call_pb2.ProviderCall:
         """Wait until a record is no longer pending."""

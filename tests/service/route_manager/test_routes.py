@@ -183,10 +183,10 @@ async def test_eight_carriers_are_tried_at_most_however_many_routes_repeat_one(
     served: House,
 ) -> None:
     first = (await served.a_provider(name="first")).id
-    for priority in range(12):
+    for priority in range(33):
         await a_route(served, first, priority=priority)
-    for number in range(10):
-        await a_route(served, (await served.a_provider()).id, priority=20 + number)
+    for number in range(8):
+        await a_route(served, (await served.a_provider()).id, priority=40 + number)
     found = await dialroutes(served, str(new_id()))
     assert len(found) == 8
     assert len({route.provider_id for route in found}) == 8

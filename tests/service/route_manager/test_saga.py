@@ -217,3 +217,27 @@ async def test_a_client_that_goes_away_cancels_nothing_but_its_waiting(served: H
     gate.set()
     (record,) = await served.records()
     assert (await served.settled(record.id)).status == PROVIDER_CALL_STATUS_COMPLETED
+
+
+async def test_a_client_that_goes_away_while_the_record_is_written_leaves_no_record_unattended(
+    served: House,
+) -> None:
+    provider = await served.a_provider()
+    async with served.nothing_can_be_written():
+        error = await refusal(served.place(provider.id, timeout=0.5))
+        assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert await served.records() == []
+    record = await served.first_record()
+    assert (await served.settled(record.id)).status == PROVIDER_CALL_STATUS_COMPLETED
+
+
+async def test_steps_after_the_requests_deadline_have_time_of_their_own(served: House) -> None:
+    provider = await served.a_provider()
+    gate = asyncio.Event()
+    served.flows.then("FlowCreate", after(gate, served.flows.create))
+    error = await refusal(served.place(provider.id, timeout=0.5, actions=ACTIONS))
+    assert error.reason == "PROVIDERCALL_PENDING"
+    await asyncio.sleep(0.3)
+    gate.set()
+    record = await served.settled(error.metadata["provider_call_id"])
+    assert record.status == PROVIDER_CALL_STATUS_COMPLETED

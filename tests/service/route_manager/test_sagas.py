@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+import grpc
 import pytest
 from voipbin.route.v1.provider_call_pb2 import PROVIDER_CALL_STATUS_COMPLETED
 from voipbin.route.v1.provider_call_service_pb2 import ProviderCallCreateRequest
@@ -24,7 +25,7 @@ from route_manager.provider import repository as providers
 from route_manager.provider.domain import Provider, ProviderSettings
 from route_manager.providercall import repository
 from route_manager.providercall.convert import wish_of
-from route_manager.providercall.domain import ProviderCall, Status, snapshot_of
+from route_manager.providercall.domain import Placed, ProviderCall, Status, Verdict, snapshot_of
 from route_manager.providercall.peers import CallPeer, FlowPeer
 from route_manager.providercall.saga import SagaParts
 from route_manager.providercall.sagas import OVERDUE, SWEEP_EVERY_S, ProviderCallSagas
@@ -123,6 +124,26 @@ async def test_a_pending_record_that_lost_its_saga_is_ended_once_it_is_long_over
         # Another process may well be placing this one.
         assert await workshop.status(later) is Status.PENDING
     assert house.calls.names() == ["CallsVoid"]
+
+
+async def test_the_first_end_of_a_record_is_its_only_one(house: House, tmp_path: Path) -> None:
+    verdict = Verdict(Status.FAILED, grpc.StatusCode.UNAVAILABLE, "LATE", "Too late.")
+    async with a_workshop(house, tmp_path) as workshop:
+        record_id = await workshop.a_lost_record(timedelta(days=1))
+        now = workshop.clock.now()
+
+        async def complete(tx: Transaction) -> ProviderCall | None:
+            return await repository.complete(tx, record_id, Placed(()), now)
+
+        async def fail(tx: Transaction) -> ProviderCall | None:
+            await repository.decide(tx, record_id, verdict)
+            return await repository.fail(tx, record_id, verdict, now)
+
+        ended = await workshop.database.transact(complete, name="complete")
+        assert ended is not None
+        assert ended.status is Status.COMPLETED
+        assert await workshop.database.transact(fail, name="fail") is None
+        assert await workshop.status(record_id) is Status.COMPLETED
 
 
 async def test_the_work_stays_in_the_trace_and_under_the_id_of_its_request(house: House) -> None:
