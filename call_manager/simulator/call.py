@@ -12,7 +12,7 @@ from typing import Final
 from call_manager.channel import EndedBy
 from call_manager.simulator.answers import Negotiation, negotiate, respond
 from call_manager.simulator.digest import Verdict
-from call_manager.simulator.outcomes import Outcome, number_of, outcome_of
+from call_manager.simulator.outcomes import ANSWERS, number_of, outcome_of
 from call_manager.simulator.trunk import Ringing, Trunk
 from call_manager.sip.dialog import Dialog, contact_of
 from call_manager.sip.effects import (
@@ -45,7 +45,7 @@ class SimulatedCall:
         self._exchange = Exchange(trunk.timing)
         self._ringing: Ringing | None = None
         self._session: Session | None = None
-        self._outcome: Outcome | None = None
+        self._outcome = ANSWERS
         self._acknowledged = False
         self._leaving = False
 
@@ -248,10 +248,10 @@ class SimulatedCall:
         self._say("acknowledged")
         if request.body:  # The INVITE had no offer, so ours was in the 200 (section 13.2.1).
             self._play(read(request.body, DEFAULT_CODECS))
-        after_s = None if self._outcome is None else self._outcome.hang_up_after_s
+        after_s = self._outcome.hang_up_after_s
         if self._leaving or after_s == 0:
             self.hang_up()
-        elif after_s is not None:
+        else:
             self._exchange.out.append(SetTimer(HANG_UP, after_s))
 
     def _on_unacknowledged(self) -> None:

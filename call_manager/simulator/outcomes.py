@@ -12,6 +12,8 @@ RING_S: Final = 0.2
 """How long a phone rings that picks up without being told when."""
 RING_MAX_S: Final = 300.0
 """When a phone that nobody answers and no caller gives up on stops ringing."""
+CALL_MAX_S: Final = 7200.0
+"""When a call ends whose caller has vanished."""
 
 _LAST_TWO_DIGITS: Final = re.compile(r"([0-9][0-9])[^0-9]*\Z", re.ASCII)
 
@@ -30,8 +32,8 @@ class Outcome:
     """Seconds between the provisional and the final answer."""
     challenge: int = 0
     """401 or 407 when the caller must first prove who it is (section 22), else 0."""
-    hang_up_after_s: float | None = None
-    """Seconds between the caller's ACK and our BYE; None leaves it to the caller."""
+    hang_up_after_s: float = CALL_MAX_S
+    """Seconds between the caller's ACK and our BYE, if the caller's does not come first."""
     silent: bool = False
     """Whether nothing at all is answered."""
 

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -41,30 +42,39 @@ class Process:
         return [json.loads(line) for line in out.splitlines()]
 
 
-async def start(ready_file: Path, *options: str, fd: int | None = None) -> Process:
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
-    if fd is not None:
-        environment["VBMESH_PARENT_FD"] = str(fd)
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "call_manager.simulator", "--ready-file", str(ready_file), *options,
-        cwd=ready_file.parent, env=environment, pass_fds=() if fd is None else (fd,),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    return Process(child, ready_file)
+class Start(Protocol):
+    async def __call__(self, *options: str, fd: int | None = None) -> Process: ...
 
 
 @pytest.fixture
-async def process(tmp_path: Path) -> AsyncIterator[Process]:
-    running = await start(tmp_path / "ready.json", "--listen", "127.0.0.1:0")
-    yield running
-    if running.child.returncode is None:
-        running.child.kill()
-        await running.child.wait()
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Start the simulator with options; one that a test leaves running is killed."""
+    started: list[asyncio.subprocess.Process] = []
+    ready_file = tmp_path / "ready.json"
+
+    async def start_one(*options: str, fd: int | None = None) -> Process:
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
+        if fd is not None:
+            environment["VBMESH_PARENT_FD"] = str(fd)
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "call_manager.simulator", "--ready-file", ready_file, *options,
+            cwd=tmp_path, env=environment, pass_fds=() if fd is None else (fd,),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        started.append(child)
+        return Process(child, ready_file)
+
+    yield start_one
+    for child in started:
+        if child.returncode is None:
+            child.kill()
+            await child.communicate()
 
 
 async def test_sigterm_hangs_live_calls_up_and_ends_with_status_0(
-    process: Process, caller: Caller
+    start: Start, caller: Caller
 ) -> None:
+    process = await start("--listen", "127.0.0.1:0")
     call = Dialled(caller, await process.carrier(), "+12025550110")
     call.invite()
     call.ack(await caller.hear_statuses(100, 200))
@@ -81,20 +91,20 @@ async def test_sigterm_hangs_live_calls_up_and_ends_with_status_0(
     assert events[-1]["answered"] == 1
 
 
-async def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+async def test_it_ends_with_whoever_started_it(start: Start) -> None:
     read_end, write_end = os.pipe()
-    process = await start(tmp_path / "ready.json", "--listen", "127.0.0.1:0", fd=read_end)
+    process = await start("--listen", "127.0.0.1:0", fd=read_end)
     os.close(read_end)
     await process.carrier()
     os.close(write_end)  # As the kernel does when a parent dies.
     await process.ended()
 
 
-async def test_a_taken_address_is_named(tmp_path: Path) -> None:
+async def test_a_taken_address_is_named(start: Start) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        process = await start(tmp_path / "ready.json", "--listen", address)
+        process = await start("--listen", address)
         async with asyncio.timeout(DEADLINE_S):
             _, err = await process.child.communicate()
     assert process.child.returncode == 3
@@ -112,9 +122,26 @@ async def test_a_taken_address_is_named(tmp_path: Path) -> None:
         ("--tone-hz", "5"),
     ],
 )
-async def test_a_wrong_option_is_refused_at_once(tmp_path: Path, options: tuple[str, str]) -> None:
-    process = await start(tmp_path / "ready.json", *options)
+async def test_a_wrong_option_is_refused_at_once(start: Start, options: tuple[str, str]) -> None:
+    process = await start(*options)
     async with asyncio.timeout(DEADLINE_S):
         _, err = await process.child.communicate()
     assert process.child.returncode == 2
     assert options[0] in err.decode()
+
+
+async def test_a_caller_we_did_not_write_gets_every_call_through(
+    start: Start, tmp_path: Path
+) -> None:
+    process = await start("--listen", "127.0.0.1:0")
+    host, port = await process.carrier()
+    sipp = await asyncio.create_subprocess_exec(
+        "sipp", "-sn", "uac", f"{host}:{port}", "-s", "12025550110", "-i", host, "-nostdin",
+        "-m", "50", "-r", "100", "-d", "100", "-timeout", "20",
+        cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    async with asyncio.timeout(DEADLINE_S + 10):
+        assert await sipp.wait() == 0
+    process.child.terminate()
+    totals = (await process.ended())[-1]
+    assert [totals[event] for event in ("invite", "answered", "acknowledged", "over")] == [50] * 4
