@@ -10,8 +10,10 @@ import pytest
 
 from call_manager.call.domain import Call, CallStatus, DialState, HangupBy, HangupReason
 from call_manager.channel import AttemptState
-from call_manager.dialer import endings
+from call_manager.dialer import DialerSettings, endings
 from mesh.clock import new_id
+from mesh.database import Database
+from tests.support.clock import FakeClock
 from tests.unit.call_manager.dialer.dialer_world import World, eventually
 
 DEAD = "the owner before"
@@ -199,3 +201,18 @@ async def test_nothing_is_claimed_after_the_stop(stopped: World) -> None:
     call_id = await stopped.commit()
     await asyncio.sleep(0.05)
     assert (await stopped.call(call_id)).dial_state is DialState.QUEUED
+
+
+async def test_a_leg_that_does_not_end_in_time_is_left_to_the_next_start(
+    database: Database,
+) -> None:
+    first = World(database, FakeClock(), DialerSettings(stop_grace_s=0.1))
+    async with first.running():
+        call_id = await first.commit()
+        (await first.lines.line()).deaf = True
+    assert first.dialer.live_calls == 0
+    left_over = await first.call(call_id)
+    assert (left_over.status, left_over.dial_state) == (CallStatus.CANCELING, DialState.CLAIMED)
+    second = World(database, first.clock)
+    call = await recovered(second, call_id)
+    assert (call.hangup_reason, len(second.lines.cleared)) == (HangupReason.CANCEL, 1)

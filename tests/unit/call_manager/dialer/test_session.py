@@ -433,3 +433,26 @@ async def test_a_call_whose_wake_was_lost_is_found_by_the_poll(world: World) -> 
     await world.commit()
     async with asyncio.timeout(3):
         await world.lines.line()
+
+
+async def test_no_second_invite_leaves_after_our_ring_timer(world: World) -> None:
+    call_id = await world.commit()
+    line = await world.lines.line()
+    line.deaf = True
+    await world.pass_time(61)
+    # Its row still says dialing; a challenge that comes now is answered by nobody.
+    await line.invite(sequence=2)
+    assert line.invites == 1
+    assert (await world.over(call_id)).hangup_reason is HangupReason.DIALOUT
+
+
+async def test_what_ends_a_call_first_stays_its_reason(world: World) -> None:
+    world.flows.script(("hangup", {"reason": "amd"}))
+    call_id = await world.commit(flow_id=PROVIDER_ID)
+    line = await world.lines.line()
+    line.deaf = True
+    await line.answer()
+    await world.until(call_id, CallStatus.TERMINATING)
+    await world.pass_time(3601)
+    line.end(EndedBy.LOCAL, 200)
+    assert (await world.over(call_id)).hangup_reason is HangupReason.AMD
