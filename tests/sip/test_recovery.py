@@ -155,7 +155,7 @@ async def test_an_answered_call_is_ended_by_a_bye_with_a_higher_cseq(quick: SipC
 async def test_a_repeated_answer_to_a_forgotten_call_is_ended(quick: SipChannel) -> None:
     async with sip_peer() as peer:
         dead, invite = await ring_and_crash(peer, quick)
-        async with dead.restarted() as channel:
+        async with dead.restarted():
             peer.reply(invite, OK)
             await peer.hear("ACK")
             peer.reply(invite, OK)
@@ -167,7 +167,7 @@ async def test_a_repeated_answer_to_a_forgotten_call_is_ended(quick: SipChannel)
 async def test_an_invented_answer_is_ignored(quick: SipChannel) -> None:
     async with sip_peer() as peer:
         dead, invite = await ring_and_crash(peer, quick)
-        async with dead.restarted() as channel:
+        async with dead.restarted():
             forged = replace(invite, raw=invite.raw.replace(b"z9hG4bK-vbm-", b"z9hG4bK-xyz-"))
             peer.reply(forged, OK)
             twice = replace(OK, headers=("Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKmore",))

@@ -140,6 +140,8 @@ def encode(message: Request | Response) -> bytes:
     for name, value in message.headers:
         if not TOKEN.match(name):
             raise MalformedMessageError(f"{name!r} cannot be a header name.")
+        if name.lower() == "content-length":
+            continue  # The body's own length counts, not what was read with it.
         lines.append(f"{name}: {value}")
     if any(_FORBIDDEN.search(line) for line in lines):
         raise MalformedMessageError("A header must not hold line breaks or NUL.")

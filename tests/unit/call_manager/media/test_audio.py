@@ -1,0 +1,136 @@
+"""G.711, tones, ports and the shared clock."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import time
+
+import pytest
+
+from call_manager.media.g711 import alaw_octet, encode, table, ulaw_octet
+from call_manager.media.ports import RtpPorts
+from call_manager.media.ticker import Ticker
+from call_manager.media.tones import tone
+
+
+def ulaw_linear(octet: int) -> int:
+    """ITU-T G.711 table 2a, written the other way round."""
+    octet = ~octet & 0xFF
+    magnitude = (((octet & 0x0F) << 3) + 132 << (octet >> 4 & 7)) - 132
+    return -magnitude if octet & 0x80 else magnitude
+
+
+def alaw_linear(octet: int) -> int:
+    """ITU-T G.711 table 1a, written the other way round."""
+    octet ^= 0x55
+    segment, mantissa = octet >> 4 & 7, (octet & 0x0F) << 4
+    magnitude = mantissa + 8 if segment == 0 else mantissa + 0x108 << segment - 1
+    return magnitude if octet & 0x80 else -magnitude
+
+
+@pytest.mark.parametrize("octet", range(256))
+def test_every_octet_comes_back_from_its_own_value(octet: int) -> None:
+    assert alaw_octet(alaw_linear(octet)) == octet
+    # 0x7F is minus zero, which no sample is.
+    assert ulaw_octet(ulaw_linear(octet)) == (0xFF if octet == 0x7F else octet)
+
+
+@pytest.mark.parametrize(
+    ("sample", "ulaw", "alaw"),
+    [(0, 0xFF, 0xD5), (32767, 0x80, 0xAA), (-32768, 0x00, 0x2A), (-1, 0x7F, 0x55)],
+)
+def test_known_values(sample: int, ulaw: int, alaw: int) -> None:
+    assert (ulaw_octet(sample), alaw_octet(sample)) == (ulaw, alaw)
+    assert encode([sample], "pcmu") == bytes([ulaw])
+    assert encode([sample], "PCMA") == bytes([alaw])
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder"), [(ulaw_octet, ulaw_linear), (alaw_octet, alaw_linear)]
+)
+def test_no_sample_is_far_from_what_is_heard(encoder: object, decoder: object) -> None:
+    for sample in range(-32000, 32001, 37):
+        heard = decoder(encoder(sample))  # type: ignore[operator]
+        assert abs(heard - sample) <= max(16, abs(sample) / 16)
+
+
+def test_another_codec_has_no_table() -> None:
+    with pytest.raises(ValueError, match="G729"):
+        table("G729")
+
+
+def test_a_tone_has_its_pitch_and_length() -> None:
+    frames = list(tone(1000.0, 0.5))
+    assert [len(frame) for frame in frames] == [160] * 25
+    samples = [sample for frame in frames for sample in frame]
+    crossings = sum(a < 0 <= b for a, b in itertools.pairwise(samples))
+    assert crossings == pytest.approx(500, abs=2)
+    assert max(samples) == pytest.approx(8000, abs=2)
+
+
+def test_a_tone_that_ends_within_a_frame_is_filled_up() -> None:
+    *_, last = tone(440.0, 0.025)
+    assert len(last) == 160
+    assert last[40:] == [0] * 120
+    assert any(last[:40])
+
+
+@pytest.mark.parametrize(
+    ("frequency_hz", "duration_s"), [(0, 1), (4000, 1), (math.nan, 1), (440, 0), (440, 31)]
+)
+def test_a_tone_has_limits(frequency_hz: float, duration_s: float) -> None:
+    with pytest.raises(ValueError, match="between"):
+        tone(frequency_hz, duration_s)
+
+
+def test_ports_are_even_and_run_out_honestly() -> None:
+    ports = RtpPorts("127.0.0.1", 24_001, 24_005)
+    one, two = ports.bind(), ports.bind()
+    assert {one.getsockname()[1], two.getsockname()[1]} == {24_002, 24_004}
+    with pytest.raises(OSError, match="every RTP port is taken"):
+        ports.bind()
+    one.close()
+    ports.bind().close()
+    two.close()
+
+
+@pytest.mark.parametrize(("first", "last"), [(5, 5), (10, 8), (0, 0), (65_536, 65_540)])
+def test_a_range_without_a_usable_port_is_refused(first: int, last: int) -> None:
+    with pytest.raises(ValueError, match="no usable even port"):
+        RtpPorts("127.0.0.1", first, last)
+
+
+async def test_the_clock_ticks_for_all_and_a_broken_member_only_loses_itself() -> None:
+    ticker, ticks = Ticker(), 0
+
+    def good() -> None:
+        nonlocal ticks
+        ticks += 1
+
+    def broken() -> None:
+        raise RuntimeError("out of tune")
+
+    ticker.add(broken)
+    ticker.add(good)
+    await asyncio.sleep(0.21)
+    assert 8 <= ticks <= 11
+    ticker.discard(good)
+    before = ticks
+    await asyncio.sleep(0.05)
+    assert ticks == before
+    ticker.add(good)
+    await asyncio.sleep(0.05)
+    assert ticks > before
+    ticker.discard(good)
+
+
+async def test_a_late_clock_does_not_catch_up_with_a_burst() -> None:
+    ticker, times = Ticker(), []
+    ticker.add(lambda: times.append(asyncio.get_running_loop().time()))
+    await asyncio.sleep(0.03)
+    time.sleep(0.5)  # noqa: ASYNC251 - the machine stalls
+    await asyncio.sleep(0.1)
+    assert ticker.dropped > 10
+    assert len(times) < 20

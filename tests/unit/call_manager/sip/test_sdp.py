@@ -1,0 +1,97 @@
+"""SDP: an exact offer, a lenient reading of whatever answers it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from call_manager.sip.sdp import LocalAudio, RemoteAudio, payloads, read, write_answer, write_offer
+
+OURS = ("PCMU", "PCMA", "G729", "opus")
+
+
+def an_answer(formats: str, *more: str, port: str = "4000", c: str = "c=IN IP4 192.0.2.1") -> bytes:
+    lines = ["v=0", "o=- 1 1 IN IP4 x", "s=-", c, "t=0 0", f"m=audio {port} RTP/AVP {formats}"]
+    return "\r\n".join([*lines, *more, ""]).encode()
+
+
+def test_an_offer_lists_exactly_the_codecs_in_order() -> None:
+    offer = write_offer(LocalAudio("192.0.2.7", 4000, ("iLBC", "G722", "opus", "PCMU"), 5))
+    assert offer.decode().split("\r\n") == [
+        *("v=0", "o=- 5 1 IN IP4 192.0.2.7", "s=-", "c=IN IP4 192.0.2.7", "t=0 0"),
+        "m=audio 4000 RTP/AVP 96 9 97 0 101",
+        *("a=rtpmap:96 iLBC/8000", "a=rtpmap:9 G722/8000", "a=rtpmap:97 opus/48000/2"),
+        *("a=rtpmap:0 PCMU/8000", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16"),
+        *("a=ptime:20", "a=sendrecv", ""),
+    ]
+
+
+def test_dynamic_numbers_leave_out_telephone_events() -> None:
+    numbers = payloads([f"X{n}" for n in range(8)])
+    assert list(numbers.values()) == [96, 97, 98, 99, 100, 102, 103, 104]
+
+
+@pytest.mark.parametrize("codecs", [(), ("PCMU\r\na=x",), ("",), ("a b",), ("X",) * 17])
+def test_codecs_no_sdp_can_say_are_refused(codecs: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"codec|encoding"):
+        payloads(codecs)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (an_answer("0 101"), RemoteAudio("PCMU", 0, ("192.0.2.1", 4000))),
+        (an_answer("8"), RemoteAudio("PCMA", 8, ("192.0.2.1", 4000))),
+        (an_answer("18 8"), RemoteAudio("PCMA", 8, ("192.0.2.1", 4000))),
+        (an_answer("18"), RemoteAudio("G729", 18, ("192.0.2.1", 4000))),
+        (
+            an_answer("111", "a=rtpmap:111 OPUS/48000/2"),
+            RemoteAudio("opus", 111, ("192.0.2.1", 4000)),
+        ),
+        (
+            an_answer("0", "c=IN IP4 198.51.100.9/127"),
+            RemoteAudio("PCMU", 0, ("198.51.100.9", 4000)),
+        ),
+        (an_answer("0", "a=sendonly"), RemoteAudio("PCMU", 0, ("192.0.2.1", 4000), "sendonly")),
+        (an_answer("0", c="c=IN IP4 0.0.0.0"), RemoteAudio("PCMU", 0, None, "inactive")),
+        (an_answer("0", c="x="), RemoteAudio("PCMU", 0, None)),
+        (an_answer("0", port="0"), RemoteAudio()),
+        (an_answer("0", port="zz"), RemoteAudio()),
+        (an_answer("0", port="70000"), RemoteAudio()),
+        (an_answer("3"), RemoteAudio()),
+        (an_answer(""), RemoteAudio()),
+        (b"", RemoteAudio()),
+        (b"\xff\xfe m=audio", RemoteAudio()),
+        (an_answer("0").replace(b"\r\n", b"\n"), RemoteAudio("PCMU", 0, ("192.0.2.1", 4000))),
+        (
+            b"v=0\nm=video 9 RTP/AVP 0\n" + an_answer("0")[4:],
+            RemoteAudio("PCMU", 0, None),
+        ),
+    ],
+)
+def test_an_answer_is_read_as_far_as_it_goes(body: bytes, expected: RemoteAudio) -> None:
+    assert read(body, OURS) == expected
+
+
+@given(st.binary(max_size=300), st.text(max_size=40))
+def test_no_body_raises(raw: bytes, text: str) -> None:
+    for body in (raw, an_answer("0 8", text, raw.decode("latin-1")), an_answer(text)):
+        assert read(body, OURS).codec in {"", *OURS}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("sendrecv", "sendrecv"),
+        ("sendonly", "recvonly"),
+        ("recvonly", "sendonly"),
+        ("inactive", "inactive"),
+    ],
+)
+def test_a_direction_is_answered_by_its_mirror(theirs: str, ours: str) -> None:
+    audio = LocalAudio("::1", 4000, OURS, 5)
+    answer = write_answer(audio, RemoteAudio("opus", 111, None, theirs), version=2).decode()
+    assert f"a={ours}\r\n" in answer
+    assert "m=audio 4000 RTP/AVP 111 101" in answer
+    assert "o=- 5 2 IN IP6 ::1" in answer

@@ -1,0 +1,112 @@
+"""Settings, addresses, resolution and targets: what they refuse, and in which words."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from call_manager.sip.effects import read_address, write_address
+from call_manager.sip.resolve import ResolveError, Resolver
+from call_manager.sip.settings import SipSettings
+from call_manager.sip.target import prepare
+from tests.support.sip_calls import a_target
+
+
+@pytest.mark.parametrize(
+    ("text", "address"), [("1.2.3.4:5", ("1.2.3.4", 5)), ("[::1]:0", ("::1", 0))]
+)
+def test_addresses_are_read_and_written(text: str, address: tuple[str, int]) -> None:
+    assert read_address(text) == address
+    assert write_address(address) == text
+
+
+@pytest.mark.parametrize("text", ["", "1.2.3.4", ":5", "h:", "h:x", "h:70000", "h:²"])
+def test_half_an_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="host:port"):
+        read_address(text)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"listen": "0.0.0.0:5060"},
+        {"listen": "carrier.example:5060"},
+        {"listen": "127.0.0.1"},
+        {"advertised": "name:5060"},
+        {"rtp_listen": "x"},
+        {"t1_s": 0.0},
+        {"legs_max": 0},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        SipSettings(**changes)  # type: ignore[arg-type]
+
+
+def test_an_advertised_address_may_leave_the_port_to_the_socket() -> None:
+    settings = SipSettings(listen="0.0.0.0:0", advertised="192.0.2.1:0", rtp_listen="10.0.0.1")
+    assert settings.advertise(("0.0.0.0", 4711)) == ("192.0.2.1", 4711)
+    assert settings.rtp_host == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("127.0.0.1", False),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("224.0.0.1", False),
+        ("0.0.0.0", False),
+        ("::ffff:10.0.0.1", False),
+        ("2606:4700::1", True),
+        ("fe80::1", False),
+        ("no address", False),
+    ],
+)
+def test_only_public_addresses_are_allowed_outside_the_lab(address: str, public: bool) -> None:
+    assert Resolver(ipv6=False, allow_private=False).allows(address) is public
+
+
+async def test_a_name_gives_its_public_addresses_in_order() -> None:
+    async def lookup(_name: str, _kind: str) -> list[str]:
+        return ["9.9.9.9", "10.0.0.1", "8.8.8.8"]
+
+    resolver = Resolver(ipv6=False, allow_private=False, lookup=lookup)
+    assert await resolver.addresses("carrier.test") == ["9.9.9.9", "8.8.8.8"]
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [([], "has no IPv4 address"), (["10.0.0.1"], "only private or reserved"), (["::1"], "no IPv4")],
+)
+async def test_a_name_without_usable_addresses_says_why(found: list[str], sentence: str) -> None:
+    async def lookup(_name: str, _kind: str) -> list[str]:
+        return found
+
+    with pytest.raises(ResolveError, match=sentence):
+        await Resolver(ipv6=False, allow_private=False, lookup=lookup).addresses("carrier.test")
+
+
+async def test_a_slow_dns_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lookup(_name: str, _kind: str) -> list[str]:
+        await asyncio.sleep(60)
+        return []
+
+    monkeypatch.setattr("call_manager.sip.resolve.RESOLVE_S", 0.02)
+    with pytest.raises(ResolveError, match="within 5 s"):
+        await Resolver(ipv6=False, allow_private=False, lookup=lookup).addresses("carrier.test")
+
+
+def test_a_target_becomes_header_values() -> None:
+    target = a_target(
+        5060,
+        from_display='A "B" \\',
+        headers=(("Privacy", "id"), ("X-H", "a{local}b")),
+    )
+    text = prepare(target, local_host="192.0.2.1", from_tag="t")
+    assert text.from_header == '"A \\"B\\" \\\\" <sip:+15550111@192.0.2.1>;tag=t'
+    assert text.headers == (("Privacy", "id"), ("X-H", "a192.0.2.1b"))
+    assert text.codecs == ("PCMU", "PCMA")
