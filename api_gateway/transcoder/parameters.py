@@ -65,24 +65,34 @@ class Parameter:
         self._convert = _CONVERTERS.get(field.type, str)
         self._fill: Fill = readers.field(field)
         self._is_uuid = contract.field_policy(field).format == options_pb2.FIELD_FORMAT_UUID
+        self._field = field.name
         self._parents = name.split(".")[:-1]
 
     def set(self, message: Message, texts: Sequence[str]) -> None:
         """Fill the field; raises ParameterInvalid or InvalidId."""
         if len(texts) > 1 and not self._repeated:
             raise ParameterInvalid(f"{self.name} stands more than once.", parameter=self.name)
+        values = [self._convert(text) for text in texts]
+        with _as_parameter(self.name):
+            self._fill(self._holder(message), values if self._repeated else values[0], self.name)
+
+    def set_path(self, message: Message, text: str) -> None:
+        """Fill the field from the path.
+
+        An id in a path is always one: the all-zero UUID raises InvalidId. What the path says the
+        body may not: raises FieldInvalid.
+        """
+        if self._is_uuid and text == json_forms.ZERO_UUID:
+            raise InvalidId(f"{self.name} is the all-zero UUID.", field=self.name)
+        if getattr(self._holder(message), self._field):
+            raise FieldInvalid(f"{self.name} is said by the path.", field=self.name)
+        self.set(message, [text])
+
+    def _holder(self, message: Message) -> Any:
         holder: Any = message
         for parent in self._parents:
             holder = getattr(holder, parent)
-        values = [self._convert(text) for text in texts]
-        with _as_parameter(self.name):
-            self._fill(holder, values if self._repeated else values[0], self.name)
-
-    def set_path(self, message: Message, text: str) -> None:
-        """Fill the field from the path, where an id is always one: the all-zero UUID is none."""
-        if self._is_uuid and text == json_forms.ZERO_UUID:
-            raise InvalidId(f"{self.name} is the all-zero UUID.", field=self.name)
-        self.set(message, [text])
+        return holder
 
 
 @contextmanager

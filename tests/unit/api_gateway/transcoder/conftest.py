@@ -1,7 +1,5 @@
 """A real gRPC node with a few servicers, and the transcoder in front of it over ASGI."""
 
-import hashlib
-import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,13 +8,12 @@ import pytest
 
 from api_gateway.transcoder import ServedService, Transcoder, TranscoderSettings
 from mesh.clients import MeshChannel, channel
-from mesh.node import Node
-from mesh.settings import MeshSettings
 from tests.unit.api_gateway.transcoder.door import (
     PEER_TOKEN,
     SERVICES,
     KnownTokens,
     Peer,
+    running_node,
     servicer,
 )
 
@@ -33,16 +30,10 @@ def authenticator() -> KnownTokens:
 
 @pytest.fixture
 async def node_channel(tmp_path: Path, peer: Peer) -> AsyncIterator[MeshChannel]:
-    peers = tmp_path / "peers.json"
-    digest = hashlib.sha256(PEER_TOKEN.encode()).hexdigest()
-    peers.write_text(json.dumps({"api_gateway": digest}))
-    settings = MeshSettings(data_dir=tmp_path, peers_file=peers, drain_delay_s=0, drain_grace_s=1)
-    node = Node(settings, name="peer", servicers=[servicer(peer, service) for service in SERVICES])
-    await node.start()
-    asked = channel(node.address, token=PEER_TOKEN, budget_s=5.0)
-    yield asked
-    await asked.close()
-    await node.stop()
+    async with running_node(tmp_path, [servicer(peer, service) for service in SERVICES]) as address:
+        asked = channel(address, token=PEER_TOKEN, budget_s=5.0)
+        yield asked
+        await asked.close()
 
 
 @pytest.fixture

@@ -1,8 +1,12 @@
 """What stands behind the transcoder in its tests: servicers that remember what they are asked."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -28,6 +32,8 @@ from api_gateway.transcoder import Credentials
 from mesh import ambient, contract
 from mesh.errors import MeshError
 from mesh.identity import Caller, current_caller
+from mesh.node import Node
+from mesh.settings import MeshSettings
 
 PEER_TOKEN = "vbp_of_the_door"
 ADMIN = Identity(
@@ -130,14 +136,14 @@ ANSWERS: Answers = {
 }
 
 
-def handler(peer: Peer, rpc: MethodDescriptor) -> Any:
+def handler(peer: Peer, rpc: MethodDescriptor, answers: Answers) -> Any:
     """Return the gRPC handler of one RPC: the real codec, and the answer from the table."""
 
     async def serve(request: Any, _context: Any) -> Message:
         await peer.asked(request)
-        if rpc.name not in ANSWERS:
+        if rpc.name not in answers:
             raise NotImplementedError
-        return ANSWERS[rpc.name](peer, request)
+        return answers[rpc.name](peer, request)
 
     async def stream(request: Any, _context: Any) -> AsyncIterator[Message]:
         async for response in peer.stream(request):
@@ -152,16 +158,31 @@ def handler(peer: Peer, rpc: MethodDescriptor) -> Any:
     return grpc.unary_unary_rpc_method_handler(serve, **codec)
 
 
-def servicer(peer: Peer, service: ServiceDescriptor) -> Any:
+def servicer(peer: Peer, service: ServiceDescriptor, answers: Answers = ANSWERS) -> Any:
     """Return what a node needs to serve the service."""
 
     def add(_servicer: object, server: grpc.aio.Server) -> None:
-        handlers = {rpc.name: handler(peer, rpc) for rpc in service.methods}
+        handlers = {rpc.name: handler(peer, rpc, answers) for rpc in service.methods}
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(service.full_name, handlers),)
         )
 
     return add, peer, service
+
+
+@asynccontextmanager
+async def running_node(folder: Path, servicers: list[Any]) -> AsyncIterator[str]:
+    """Run a real node that knows the door's peer token; gives its address."""
+    peers = folder / "peers.json"
+    digest = hashlib.sha256(PEER_TOKEN.encode()).hexdigest()
+    peers.write_text(json.dumps({"api_gateway": digest}))
+    settings = MeshSettings(data_dir=folder, peers_file=peers, drain_delay_s=0, drain_grace_s=1)
+    node = Node(settings, name="peer", servicers=servicers)
+    await node.start()
+    try:
+        yield node.address
+    finally:
+        await node.stop()
 
 
 class KnownTokens:
