@@ -26,7 +26,7 @@ class Attempt:
         before = self.outcome()
         if response.code < 200:
             self.trying_at = self.trying_at or at
-            if response.code >= 180:
+            if 180 <= response.code < 190:
                 self.ringing_at = self.ringing_at or at
         else:
             self.code, self.reason = response.code, readable(response.reason)

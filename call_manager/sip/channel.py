@@ -87,7 +87,8 @@ class SipChannel:
         self._identity = Identity(write_address(advertised), self._settings.user_agent)
         for codec in DEFAULT_CODECS:
             table(codec)  # Half a tenth of a second, better spent now than in the first call.
-        wire = Wire(self._socket, self._resolver, self._clock, write_address(bound))
+        local = write_address(self._settings.record(bound))
+        wire = Wire(self._socket, self._resolver, self._clock, local)
         studio = Studio(self._ports, self._ticker, advertised[0])
         self._shared = Shared(wire, studio, self._timing)
 

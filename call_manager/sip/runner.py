@@ -220,14 +220,16 @@ class Runner:
         """Where a hop is; one that cannot be used gives way to where the INVITE went."""
         if not hop.uri:
             return hop.address
-        if hop.uri not in self._hops and len(self._hops) < HOPS_MAX:
+        if hop.uri not in self._hops:
+            if len(self._hops) >= HOPS_MAX:
+                self._hops.clear()  # A peer that keeps moving costs a resolution each time.
             self._hops[hop.uri] = hop.address
             try:
                 host, port = host_port_of(hop.uri)
                 self._hops[hop.uri] = (await self._wire.resolver.addresses(host))[0], port
             except (MalformedMessageError, ResolveError) as error:
                 log.warning("the dialog's next hop is not usable, its peer is used: %s", error)
-        return self._hops.get(hop.uri, hop.address)
+        return self._hops[hop.uri]
 
     def _stop_timer(self, key: TimerKey) -> None:
         handle = self._timers.pop(key, None)

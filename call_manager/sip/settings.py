@@ -48,6 +48,11 @@ class SipSettings:
         host, port = read_address(self.advertised)
         return host, port or bound[1]
 
+    def record(self, bound: Address) -> Address:
+        """What the wire record calls our end: a wildcard names no address."""
+        wildcard = ipaddress.ip_address(bound[0]).is_unspecified
+        return self.advertise(bound) if wildcard else bound
+
     @property
     def rtp_host(self) -> str:
         """The IP address RTP sockets are bound to."""

@@ -43,6 +43,7 @@ def prepare(target: DialTarget, *, local_host: str, from_tag: str) -> CallerText
     A port may not stand in a From (RFC 3261 table in 19.1.1), so the host alone is used.
     Raises `ValueError`, with a sentence, for anything that would change another header.
     """
+    local_host = f"[{local_host}]" if ":" in local_host else local_host
     from_uri = target.from_uri.replace(LOCAL, local_host)
     for uri in (target.request_uri, from_uri):
         if _UNSAFE_URI.search(uri) or not uri.lower().startswith(("sip:", "sips:")):

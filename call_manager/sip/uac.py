@@ -71,8 +71,10 @@ class UacCore(Core):
         self._addresses: list[Address] = []
         self._now: Inviting | None = None
         self._main: Session | None = None
+        self._undeliverable = ""
+        """Why the network did not take our INVITE."""
         self._fault = ""
-        """Why we end a leg that nobody asked us to end."""
+        """Why we end an answered leg that nobody asked us to end."""
 
     def on_step(self, event: Input) -> None:
         """Follow the leg's preparation: resolved, committed, on the wire."""
@@ -119,7 +121,7 @@ class UacCore(Core):
     def on_unreachable(self, event: Unreachable) -> None:
         """An INVITE cannot arrive; a BYE is repeated, since its peer may only be restarting."""
         if self._phase is Phase.INVITING:
-            self._fault = event.detail
+            self._undeliverable = event.detail
             self._repeated = self.exchange.times_sent(event.branch) > 1
             self.exchange.on_unreachable(event.branch)
 
@@ -240,7 +242,8 @@ class UacCore(Core):
         if self._addresses and not self._hangup_asked and not self._repeated:
             self._commit(now.plan, self._addresses.pop(0), ())
         else:
-            self._end(EndedBy.ERROR, detail=self._fault)
+            by = EndedBy.LOCAL if self._hangup_asked else EndedBy.ERROR
+            self._end(by, detail=self._undeliverable)
 
     def _cancel(self) -> None:
         """Send the CANCEL and give its INVITE 64*T1 to end (section 9.1)."""

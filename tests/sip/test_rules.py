@@ -228,6 +228,38 @@ async def test_a_silent_first_address_is_never_followed_by_a_second(
         await channel.stop(grace_s=0)
 
 
+async def test_an_icmp_error_while_it_rings_changes_nothing(
+    quick: SipChannel, journal: MemoryJournal
+) -> None:
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        invite = await peer.hear("INVITE")
+        peer.reply(invite, Reply(180, "Ringing"))
+        await until(leg, Progress)
+        quick._on_undelivered(invite.raw, "Connection refused")
+        peer.reply(invite, OK)
+        await until(leg, Answered)
+        peer.request("BYE", invite)
+        ended = await end_of(leg)
+        assert (ended.by, ended.detail) == (EndedBy.REMOTE, "")
+
+
+async def test_ipv6_addresses_are_written_in_brackets(journal: MemoryJournal) -> None:
+    channel = SipChannel(settings(QUICK_T1_S, "[::1]:0"))
+    await channel.start()
+    async with sip_peer("::1") as peer:
+        leg = channel.dial(a_target(peer.port, host="[::1]"), journal)
+        invite = await peer.hear("INVITE")
+        assert invite.header("Contact") == f"<sip:mesh@{channel.address}>"
+        assert channel.address.startswith("[::1]:")
+        assert "sip:+15550111@[::1]>" in invite.header("From")
+        assert "c=IN IP6 ::1" in invite.body
+        peer.reply(invite, Reply(480))
+        assert (await end_of(leg)).code == 480
+        assert journal.planned[0].remote_address == f"[::1]:{peer.port}"
+        await channel.stop(grace_s=0)
+
+
 async def test_private_addresses_are_refused_outside_the_lab(journal: MemoryJournal) -> None:
     channel = SipChannel(SipSettings(listen="127.0.0.1:0"))
     await channel.start()

@@ -174,10 +174,10 @@ def _message(lines: Iterable[str], body: str) -> str:
 
 
 @asynccontextmanager
-async def sip_peer() -> AsyncIterator[SipPeer]:
+async def sip_peer(host: str = "127.0.0.1") -> AsyncIterator[SipPeer]:
     """Open a phone on a free loopback port."""
     transport, peer = await asyncio.get_running_loop().create_datagram_endpoint(
-        SipPeer, local_addr=("127.0.0.1", 0)
+        SipPeer, local_addr=(host, 0)
     )
     try:
         yield peer
