@@ -24,7 +24,7 @@ from mesh.database import Database, Transaction, Work
 from mesh.errors import MeshError, ServiceOverloaded, ServiceUnavailable
 from mesh.remote import RemoteError
 from mesh.telemetry import span
-from route_manager.providercall import repository
+from route_manager.providercall import metrics, repository
 from route_manager.providercall.domain import (
     Placed,
     ProviderCall,
@@ -158,11 +158,13 @@ class ProviderCallSaga:
             return record
 
         record = await self._stored(end, "providercall_end")
+        reason = "" if record.verdict is None else record.verdict.reason
+        metrics.ENDED.labels(record.status.value, reason).inc()
         log.info(
             "provider call ended",
             provider_call_id=str(record.id),
             status=record.status.value,
-            reason="" if record.verdict is None else record.verdict.reason,
+            reason=reason,
             creation_id=str(record.creation_id),
         )
         return record

@@ -23,7 +23,7 @@ from mesh.tasks import TaskOwner
 from mesh.telemetry import log_bindings, remote_parent, span
 from route_manager.errors import ProviderNotFound
 from route_manager.provider import repository as providers
-from route_manager.providercall import repository
+from route_manager.providercall import metrics, repository
 from route_manager.providercall.domain import ProviderCall, Status, snapshot_of
 from route_manager.providercall.saga import ProviderCallSaga, SagaParts, T, pauses
 
@@ -123,6 +123,7 @@ class ProviderCallSagas:
             remote_parent(record.traceparent),
             log_bindings(provider_call_id=str(record.id)),
             span("providercall saga", attributes={"providercall.taken_up": taken_up}),
+            metrics.SAGAS.track_inprogress(),
         ):
             return await ProviderCallSaga(self._parts, record, taken_up=taken_up).run()
 
