@@ -144,18 +144,25 @@ class SipChannel:
             if before is not None and before.state is not AttemptState.ENDED:
                 await self._close_stored(before, journal)
             last[attempt.invite.sip_call_id] = attempt
-        ending = []
-        for call_id, attempt in last.items():
-            if attempt.state is AttemptState.ENDED or call_id in self._runners:
-                continue
-            try:
-                core = RecoveryCore(attempt, self._timing, self._identity)
-            except ValueError:
-                log.exception("a stored attempt cannot be read; it is given up")
-                await self._close_stored(attempt, journal)
-                continue
-            ending.append(self._begin(call_id, core, journal, self._shared.wire))
-        await asyncio.gather(*(runner.ended.wait() for runner in ending))
+        wire = self._shared.wire
+        live = [stored for stored in last.values() if stored.state is not AttemptState.ENDED]
+        await asyncio.gather(*(self._clear_one(stored, journal, wire) for stored in live))
+
+    async def _clear_one(self, stored: StoredAttempt, journal: CallJournal, wire: Wire) -> None:
+        call_id = stored.invite.sip_call_id
+        stray = self._runners.get(call_id)
+        if stray is not None:
+            # Its 200 was repeated before we came to its row, and is being ended already.
+            await stray.ended.wait()
+            await self._close_stored(stored, journal)
+            return
+        try:
+            core = RecoveryCore(stored, self._timing, self._identity)
+        except ValueError:
+            log.exception("a stored attempt cannot be read; it is given up")
+            await self._close_stored(stored, journal)
+            return
+        await self._begin(call_id, core, journal, wire).ended.wait()
 
     async def _close_stored(self, stored: StoredAttempt, journal: CallJournal) -> None:
         now = self._clock.now()

@@ -164,6 +164,23 @@ async def test_a_repeated_answer_to_a_forgotten_call_is_ended(quick: SipChannel)
             assert len({heard.raw for heard in peer.heard if heard.label == "BYE"}) == 1
 
 
+async def test_a_call_whose_answer_came_before_its_row_was_read_is_closed_too(
+    quick: SipChannel,
+) -> None:
+    async with sip_peer() as peer:
+        dead, invite = await ring_and_crash(peer, quick)
+        after = MemoryJournal()
+        async with dead.restarted() as channel:
+            peer.reply(invite, OK)
+            bye = await peer.hear("BYE")
+            clearing = asyncio.create_task(channel.clear(dead.stored(), after))
+            await asyncio.sleep(0)
+            peer.reply(bye, Reply(200, "OK"))
+            await asyncio.wait_for(clearing, 2)
+            assert [outcome.ended_at is not None for outcome in after.outcomes] == [True]
+            assert peer.count("CANCEL") == 0
+
+
 async def test_an_invented_answer_is_ignored(quick: SipChannel) -> None:
     async with sip_peer() as peer:
         dead, invite = await ring_and_crash(peer, quick)
