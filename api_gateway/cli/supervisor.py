@@ -84,7 +84,7 @@ class Supervisor:
                 return
             deaths = 0 if time.monotonic() - started > STEADY_S else deaths + 1
             wait_s = BACKOFF_S[min(deaths, len(BACKOFF_S) - 1)]
-            log.warning("service died", service=program.name, status=status, again_in_s=wait_s)
+            log.warning("service died", program=program.name, status=status, again_in_s=wait_s)
             await asyncio.sleep(wait_s)
 
     async def _spawn(self, program: Program) -> asyncio.subprocess.Process:
@@ -109,6 +109,6 @@ class Supervisor:
         try:
             await asyncio.wait_for(process.wait(), END_GRACE_S)
         except TimeoutError:
-            log.exception("service does not end and is killed", service=name)
+            log.exception("service does not end and is killed", program=name)
             process.kill()
             await process.wait()

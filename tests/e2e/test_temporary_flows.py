@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
-from contextlib import closing
 from typing import Any, Final
-from uuid import UUID
 
 import pytest
 
@@ -99,15 +96,6 @@ async def test_without_flow_and_actions_the_call_ends_after_the_answer(
     assert "tm_progressing" in call
 
 
-def flows_made_for(mesh: RunningMesh, record_id: str) -> list[UUID]:
-    """Return the ids of a record's temporary flows; once undone, nothing public names them."""
-    path = mesh.data_dir / "flow_manager.db"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        owner = (UUID(record_id).hex,)
-        rows = database.execute("SELECT id FROM flow WHERE owner_id = ?", owner).fetchall()
-    return [UUID(row[0]) for row in rows]
-
-
 async def test_the_flow_is_gone_when_no_destination_is_admitted(
     mesh: RunningMesh, answers: Carrier
 ) -> None:
@@ -126,7 +114,7 @@ async def test_the_flow_is_gone_when_no_destination_is_admitted(
     # The audit keeps what was asked, although the flow made of it is gone.
     assert steps(record["actions"]) == steps(ACTIONS)
     assert record["flow_id"] == NO_FLOW
-    (flow_id,) = flows_made_for(mesh, record["id"])
+    flow_id = mesh.flow_owners(undone=True)[record["id"]]
     assert reason(await mesh.get(f"/v1.0/flows/{flow_id}")) == (404, "FLOW_NOT_FOUND")
     assert ok(await mesh.get("/v1.0/calls?page_size=1"))["result"] == calls_before
     assert answers.numbers == []

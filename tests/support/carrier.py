@@ -148,7 +148,8 @@ class Carrier(asyncio.DatagramProtocol):
             waited_s, wait_s = waited_s + wait_s, min(2 * wait_s, 8 * T1_S)
 
     def _reply(self, request: str, addr: Address, code: int) -> None:
-        assert self._transport is not None
+        if self._transport is None or self._transport.is_closing():
+            return
         (to_header,), (cseq,) = headers(request, "To"), headers(request, "CSeq")
         body = ""
         if code == 200 and cseq.endswith("INVITE"):

@@ -6,12 +6,14 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import httpx
 
@@ -69,6 +71,22 @@ class RunningMesh:
     def pid(self, service: str) -> int:
         """Return the process id of a service."""
         return int((self.data_dir / "run" / f"{service}.pid").read_text())
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids of the four services."""
+        return {service: self.pid(service) for service in self.ready["grpc"]}
+
+    async def kill_supervisor(self) -> None:
+        """End `vbmesh up` itself with SIGKILL; the services must notice by themselves."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines that tell of an event."""
+        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        told: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        return [line for line in told if line["event"] == event]
 
     def kill(self, service: str) -> None:
         """End a service with SIGKILL; the supervisor starts it again."""
@@ -149,6 +167,17 @@ class RunningMesh:
         """Return the credential of a service, as the supervisor minted it."""
         return (self.data_dir / "credentials" / f"{peer}.token").read_text().strip()
 
+    def flow_owners(self, *, undone: bool = False) -> dict[str, str]:
+        """Return the temporary flows there are, or were: each one's id by the record it is of.
+
+        Nothing public names a flow that was undone, so this looks into flow_manager's database.
+        """
+        path = self.data_dir / "flow_manager.db"
+        query = f"""SELECT owner_id, id FROM flow WHERE owner_id IS NOT NULL
+            AND tm_delete IS {"NOT NULL" if undone else "NULL"}"""
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            return {str(UUID(owner)): str(UUID(row)) for owner, row in database.execute(query)}
+
     async def ladder(self, call_id: str) -> list[str]:
         """Return the methods of a call's SIP messages, in order."""
         analysis = ok(await self.get(f"/v1.0/timelines/calls/{call_id}/sip-analysis"))
@@ -174,6 +203,15 @@ def ok(response: httpx.Response) -> Any:
 def reason(response: httpx.Response) -> tuple[int, str]:
     """Return the status and the stable reason of a refusal."""
     return response.status_code, response.json()["error"]["reason"]
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; one that only waits to be reaped does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 async def eventually(probe: Callable[[], T], *, within_s: float = 10.0, every_s: float = 0.02) -> T:
