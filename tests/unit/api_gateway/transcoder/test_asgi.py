@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from api_gateway.transcoder import Transcoder
-from tests.unit.api_gateway.transcoder.door import (
+from tests.unit.api_gateway.transcoder.door import PROVIDER_ID, KnownTokens, Peer, a_scope, reason
     KnownTokens,
     Peer,
     a_scope,
@@ -71,3 +71,17 @@ async def test_a_websocket_is_closed(transcoder: Transcoder) -> None:
 
     await transcoder({"type": "websocket", "path": "/"}, receive, send)
     assert sent == ["websocket.close"]
+
+
+async def test_a_head_request_is_sent_no_byte_of_a_body(transcoder: Transcoder) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    await transcoder(a_scope("HEAD", f"/v1.0/providers/{PROVIDER_ID}"), receive, send)
+    assert sent[0]["status"] == 200
+    assert [event["body"] for event in sent[1:]] == [b""]
