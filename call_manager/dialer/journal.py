@@ -17,6 +17,7 @@ from call_manager.channel import (
 )
 from call_manager.dialer import repository
 from call_manager.dialer.equipment import Equipment
+from call_manager.dialer.metrics import AttemptMeter
 from call_manager.dialer.repository import Dial
 from call_manager.dialer.spans import AttemptSpans
 from mesh.database import Transaction
@@ -74,6 +75,7 @@ class SessionJournal(StoredJournal):
         super().__init__(call_id, equipment)
         self._dial = dial
         self._spans = AttemptSpans(call_id, dial.provider_id)
+        self._meter = AttemptMeter(dial.provider_id)
         self._open = True
         self.refused = False
         """Whether an INVITE was refused: the call was ending, or it was too late."""
@@ -82,9 +84,10 @@ class SessionJournal(StoredJournal):
         """Allow no further INVITE: the call is ending."""
         self._open = False
 
-    def end_spans(self) -> None:
-        """Close the spans of attempts that never got an answer."""
+    def end_observation(self) -> None:
+        """Close the spans of attempts that never got an answer, and count them."""
         self._spans.end()
+        self._meter.end()
 
     @override
     async def invite_planned(self, record: InviteRecord) -> None:
@@ -104,9 +107,11 @@ class SessionJournal(StoredJournal):
             raise
         log.info("invite leaves", attempt_id=str(record.attempt_id), to=record.remote_address)
         self._spans.begin(record)
+        self._meter.begin(record)
 
     @override
     async def attempt_updated(self, outcome: AttemptOutcome) -> None:
         """Store an attempt's times and final answer."""
         self._spans.update(outcome)
+        self._meter.update(outcome)
         await super().attempt_updated(outcome)

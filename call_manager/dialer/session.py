@@ -16,7 +16,7 @@ from call_manager.call.domain import Call, CallStatus
 from call_manager.call.hangup import Cause
 from call_manager.call.repository import Finish
 from call_manager.channel import Answered, Ended, EndedBy, Leg, Progress
-from call_manager.dialer import endings
+from call_manager.dialer import endings, metrics
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.flow_runner import Ending, FlowRunner
 from call_manager.dialer.journal import NOT_DIALLED, SessionJournal
@@ -81,6 +81,7 @@ class Session:
             telemetry.remote_parent(self._call.traceparent),
             telemetry.log_bindings(call_id=str(self._call.id)),
             telemetry.span("call session", attributes={"call.id": str(self._call.id)}),
+            metrics.LIVE.track_inprogress(),
         ):
             self._context = contextvars.copy_context()
             try:
@@ -242,13 +243,14 @@ class Session:
     async def _put_down(self) -> None:
         await _cancel(self._timer, self._flow)
         if self._journal is not None:
-            self._journal.end_spans()
+            self._journal.end_observation()
 
     async def _finish(self, end: Finish) -> None:
         """End the call's row, once its trace is stored. Asked again until the database has it."""
         await self._equipment.traces.flush()
         ended = await self._kept(end)
         if ended is not None:
+            metrics.ENDED.labels(str(ended.hangup_reason), str(ended.hangup_by)).inc()
             log.info("the call is over", by=ended.hangup_by, reason=ended.hangup_reason,
                      sip_code=ended.sip_code, detail=ended.hangup_detail)  # fmt: skip
 
