@@ -7,11 +7,6 @@ import httpx
 
 from api_gateway.transcoder import Transcoder
 from tests.unit.api_gateway.transcoder.door import PROVIDER_ID, KnownTokens, Peer, a_scope, reason
-    KnownTokens,
-    Peer,
-    a_scope,
-    reason,
-)
 
 
 async def test_a_body_that_never_arrives_is_given_up(transcoder: Transcoder) -> None:
