@@ -11,6 +11,8 @@ from typing import Any, Final
 import structlog
 import uvicorn
 
+from mesh.start import listening_at
+
 HEADER_BYTES_MAX: Final = 32 * 1024
 """The most bytes of request headers; a browser's cookies fit in well."""
 
@@ -62,12 +64,13 @@ class HttpServer:
         """The `host:port` it listens on, once started."""
 
     async def start(self) -> None:
-        """Listen; raises OSError when the address is taken."""
+        """Listen; raises StartRefused when the address is taken or not this machine's."""
         host, _, port = self._listen.rpartition(":")
         family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-        listener = socket.create_server(
-            (host.strip("[]"), int(port)), family=family, backlog=BACKLOG
-        )
+        with listening_at(self._listen, "REST", "VBMESH_HTTP_LISTEN"):
+            listener = socket.create_server(
+                (host.strip("[]"), int(port)), family=family, backlog=BACKLOG
+            )
         self.address = f"{host}:{listener.getsockname()[1]}"
         self._serving = asyncio.create_task(self._server.serve([listener]), name="http")
         log.info("http serves", address=self.address)

@@ -224,7 +224,7 @@ class Channel(Protocol):
         """The `host:port` the channel answers at."""
 
     async def start(self) -> None:
-        """Bind sockets; raises `OSError` when the address is taken."""
+        """Bind sockets; raises `mesh.start.StartRefused` when the address is taken."""
 
     async def stop(self, *, grace_s: float) -> None:
         """Hang every live leg up, wait up to `grace_s` for their ends, close the sockets."""

@@ -8,8 +8,10 @@ running ones finish, then the owned parts stop in reverse order (RELIABILITY.md 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
@@ -20,16 +22,24 @@ from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from mesh import contract, parent, runfiles, telemetry
+from mesh import contract, parent, telemetry
 from mesh.clients import MESSAGE_BYTES_MAX
 from mesh.concerns import DeadlineConcern, ErrorConcern, ValidationConcern
 from mesh.identity import IdentityConcern, PeerAuthenticator, TokenAuthenticator
+from mesh.runfiles import RunFiles
 from mesh.serving import Concern, MeshInterceptor
 from mesh.settings import MeshSettings, load
+from mesh.start import EXIT_REFUSED, StartRefused, listening_at, try_to_bind
 from mesh.telemetry import TelemetryConcern
 
 EXIT_FAILED: Final = 1
-"""The exit status when the node cannot start or cannot go on."""
+"""The exit status when the node fails; starting it again may help."""
+
+PRIVATE_UMASK: Final = 0o077
+"""What a node writes, only its own user may read: databases hold keys and passwords."""
+
+_EARLIER_MARGIN_S: Final = 5.0
+_EARLIER_POLL_S: Final = 0.1
 
 CHECK_CONFIG: Final = "--check-config"
 """The argument that reads the configuration, says whether it is right, and ends."""
@@ -77,27 +87,50 @@ class Node:
         self._started: list[Owned] = []
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
+        self._files = RunFiles(settings.data_dir, name)
         self._ending = asyncio.Event()
         self._delay_s = settings.drain_delay_s
         self.address = ""
         """The `host:port` the node listens on, once started."""
 
     async def run(self) -> None:
-        """Serve until told to end, then end in good order."""
-        runfiles.write_pid(self._settings.data_dir, self.name)
+        """Serve until told to end, then end in good order.
+
+        Raises StartRefused when the data directory or an address cannot be had.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.end)
         parent.watch(lambda: loop.call_soon_threadsafe(self._orphaned), self._orphan_grace_s())
+        if not await self._held():
+            return
         try:
+            self._files.write_pid()
             await self.start()
             if not self._ending.is_set():
-                addresses = {"grpc": self.address, **self._extra()}
-                runfiles.write_addresses(self._settings.data_dir, self.name, addresses)
+                self._files.write_addresses({"grpc": self.address, **self._extra()})
             await self._ending.wait()
         finally:
             await self.stop()
-            runfiles.remove(self._settings.data_dir, self.name)
+            self._files.release()
+
+    async def _held(self) -> bool:
+        """Wait until the data directory is ours; False when we are told to end before.
+
+        An earlier process whose supervisor was killed is still ending its live work there.
+        """
+        patience_s = self._orphan_grace_s() + _EARLIER_MARGIN_S
+        give_up = time.monotonic() + patience_s
+        while not self._ending.is_set():
+            if self._files.hold():
+                return True
+            if time.monotonic() > give_up:
+                raise StartRefused(
+                    f"another {self.name} runs on {self._settings.data_dir}. "
+                    "End it, or set VBMESH_DATA_DIR to another directory."
+                )
+            await asyncio.sleep(_EARLIER_POLL_S)
+        return False
 
     def end(self) -> None:
         """Ask the node to end; returns at once."""
@@ -159,7 +192,13 @@ class Node:
             reflection.enable_server_reflection(
                 [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
             )
-        port = server.add_insecure_port(self._settings.grpc_listen)
+        with listening_at(self._settings.grpc_listen, "gRPC", "VBMESH_GRPC_LISTEN"):
+            try:
+                port = server.add_insecure_port(self._settings.grpc_listen)
+            except RuntimeError:
+                # gRPC does not say why; the system does.
+                try_to_bind(self._settings.grpc_listen)
+                raise
         self.address = f"{host}:{port}"
         self._server = server
         await server.start()
@@ -199,16 +238,27 @@ S = TypeVar("S", bound=MeshSettings)
 def main(build: Callable[[S], Node], settings_class: type[S], name: str) -> None:
     """Run a service's process: settings, telemetry, node; what `__main__` calls.
 
-    With `--check-config` it only reads the settings. Exits 2 when they are wrong, 1 when
-    the node fails.
+    With `--check-config` it only reads the settings. Exits 2 when they are wrong, 3 when this
+    machine lacks what they name (one line on stderr says what), 1 when the node fails.
     """
+    os.umask(PRIVATE_UMASK)
     settings = load(settings_class)
     if CHECK_CONFIG in sys.argv[1:]:
         sys.stdout.write("The configuration is right.\n")
         return
+    try:
+        _serve(build, settings, name)
+    except StartRefused as refusal:
+        sys.stderr.write(f"{name}: {refusal}\n")
+        raise SystemExit(EXIT_REFUSED) from None
+
+
+def _serve(build: Callable[[S], Node], settings: S, name: str) -> None:
     tracing = telemetry.setup(name, settings)
     try:
         uvloop.run(_run(build, settings))
+    except StartRefused:
+        raise
     except Exception:
         log.exception("the node failed", node=name)
         raise SystemExit(EXIT_FAILED) from None

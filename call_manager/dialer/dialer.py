@@ -79,7 +79,7 @@ class Dialer:
         return len(self._sessions)
 
     async def start(self) -> None:
-        """Start the channel, the recovery and the claims; OSError when an address is taken."""
+        """Start the channel, the recovery and the claims; StartRefused: the address is taken."""
         await self._equipment.channel.start()
         recovery = Recovery(self._equipment)
         with untraced():

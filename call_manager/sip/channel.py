@@ -36,6 +36,7 @@ from call_manager.sip.timing import Timing
 from call_manager.sip.trace import branch_of, call_id_of
 from call_manager.sip.udp import Handlers, UdpSocket
 from mesh.clock import Clock, SystemClock
+from mesh.start import listening_at
 
 STRAYS_MAX: Final = 64  # Answers to forgotten calls being ended at once.
 LINGER_FACTOR: Final = 8  # Ended legs remembered for late messages, per leg that may live.
@@ -81,8 +82,9 @@ class SipChannel:
         return len(self._live)
 
     async def start(self) -> None:
-        """Bind the socket; raises `OSError` when the address is taken."""
-        bound = self._socket.bind(read_address(self._settings.listen))
+        """Bind the socket; raises `StartRefused` when the address is taken."""
+        with listening_at(self._settings.listen, "SIP", "VBMESH_SIP_LISTEN"):
+            bound = self._socket.bind(read_address(self._settings.listen))
         advertised = self._settings.advertise(bound)
         self._identity = Identity(write_address(advertised), self._settings.user_agent)
         for codec in DEFAULT_CODECS:

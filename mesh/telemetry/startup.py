@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from mesh.clock import new_id
 from mesh.settings import MeshSettings
+from mesh.start import listening_at
 from mesh.telemetry.logs import configure_logs
 from mesh.telemetry.metrics import serve_metrics
 
@@ -34,12 +35,16 @@ class Telemetry:
 
 
 def setup(service: str, settings: MeshSettings) -> Telemetry:
-    """Configure logs, traces and (when asked for) the metrics listener of this process."""
+    """Configure logs, traces and (when asked for) the metrics listener of this process.
+
+    Raises StartRefused when metrics cannot be served where they are asked for.
+    """
     configure_logs(service, settings.log_level)
     tracing = build_tracing(service, settings)
     trace.set_tracer_provider(tracing)
     if settings.metrics_listen is not None:
-        serve_metrics(settings.metrics_listen)
+        with listening_at(settings.metrics_listen, "metrics", "VBMESH_METRICS_LISTEN"):
+            serve_metrics(settings.metrics_listen)
     return Telemetry(tracing)
 
 

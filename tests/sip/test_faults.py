@@ -18,6 +18,7 @@ from call_manager.channel import (
 from call_manager.sip.channel import SipChannel
 from call_manager.sip.core import Core
 from call_manager.sip.message import Request
+from mesh.start import StartRefused
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, a_target, end_of, settings, until
 from tests.support.sip_peer import Reply, sip_peer
@@ -115,7 +116,7 @@ async def test_a_flood_of_one_leg_does_not_grow_it(
 
 async def test_an_address_that_is_taken_stops_the_start(quick: SipChannel) -> None:
     other: Channel = SipChannel(settings(QUICK_T1_S, quick.address))
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(StartRefused, match="in use"):
         await other.start()
 
 

@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,90 +12,32 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from mesh.errors import MeshError
 from mesh.node import Node
-from mesh.parent import PARENT_FD
 from mesh.remote import RemoteError
 from mesh.settings import MeshSettings
 from tests.support.echo import FILE, SERVICE, Echo, EchoRequest, EchoStub, add_to_server
+from tests.support.echo_process import EchoProcess, health_of
 from tests.support.node import Credentials, running
 from tests.support.otlp import otlp_collector
 
-ROOT = Path(__file__).parents[3]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class Process:
-    """The echo node as a process, and what it left behind."""
-
-    def __init__(self, folder: Path, credentials: Credentials) -> None:
-        self.folder = folder
-        self.credentials = credentials
-        self._process: subprocess.Popen[str] | None = None
-
-    def spawn(self, *arguments: str, parts: str = "", parent: int = -1, **env: str) -> None:
-        (self.folder / "parts.txt").write_text(parts, encoding="utf-8")
-        settings = self.credentials.settings("call_manager")
-        variables = {f"VBMESH_{name.upper()}": str(value) for name, value in settings.items()}
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        if parent >= 0:
-            inherited[PARENT_FD] = str(parent)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.echo_node", *arguments],
-            cwd=ROOT,
-            env={**inherited, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}", **variables, **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            pass_fds=[parent] if parent >= 0 else [],
-        )
-
-    @property
-    def process(self) -> subprocess.Popen[str]:
-        assert self._process is not None
-        return self._process
-
-    @property
-    def run_file(self) -> Path:
-        return self.folder / "run" / "echo.json"
-
-    def diary(self) -> list[str]:
-        return (self.folder / "diary.txt").read_text(encoding="utf-8").splitlines()
-
-    async def address(self) -> str:
-        end = time.monotonic() + 20
-        while time.monotonic() < end and self.process.poll() is None:
-            if self.run_file.exists():
-                return str(json.loads(self.run_file.read_text(encoding="utf-8"))["grpc"])
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"the node did not start: {self.process.communicate(timeout=5)}")
-
-    async def ended(self, seconds: float = 15) -> tuple[int, str, str]:
-        out, err = await asyncio.to_thread(self.process.communicate, timeout=seconds)
-        return self.process.returncode, out, err
-
-
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Process]:
-    made = Process(tmp_path, Credentials(tmp_path))
+def node(tmp_path: Path) -> Iterator[EchoProcess]:
+    made = EchoProcess(tmp_path, Credentials(tmp_path))
     yield made
     if made.process.poll() is None:
         made.process.kill()
         made.process.communicate()
 
 
-async def health_of(address: str, service: str = "") -> int:
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
-        return int(answer.status)
-
-
-async def test_a_node_says_where_it_listens_and_ends_clean(node: Process) -> None:
+async def test_a_node_says_where_it_listens_and_ends_clean(node: EchoProcess) -> None:
     node.spawn(parts="one two three")
     address = await node.address()
     told = json.loads(node.run_file.read_text(encoding="utf-8"))
@@ -114,10 +54,10 @@ async def test_a_node_says_where_it_listens_and_ends_clean(node: Process) -> Non
         ["stop three", "stop two", "stop one"],
     )
     assert node.diary() == starts + stops
-    assert list((node.folder / "run").iterdir()) == []
+    assert [path.name for path in (node.folder / "run").iterdir()] == ["echo.lock"]
 
 
-async def test_an_ending_node_finishes_what_it_began(node: Process) -> None:
+async def test_an_ending_node_finishes_what_it_began(node: EchoProcess) -> None:
     node.spawn(VBMESH_DRAIN_DELAY_S="0.5")
     address = await node.address()
     async with node.credentials.channel(address, "friend", FILE) as channel:
@@ -136,7 +76,7 @@ async def test_an_ending_node_finishes_what_it_began(node: Process) -> None:
             await stub.Whisper(EchoRequest(text="too late"))
 
 
-async def test_a_request_that_outlasts_the_grace_is_cut(node: Process) -> None:
+async def test_a_request_that_outlasts_the_grace_is_cut(node: EchoProcess) -> None:
     node.spawn(VBMESH_DRAIN_GRACE_S="0.3")
     address = await node.address()
     async with node.credentials.channel(address, "friend", FILE, budget_s=20) as channel:
@@ -151,7 +91,7 @@ async def test_a_request_that_outlasts_the_grace_is_cut(node: Process) -> None:
         assert time.monotonic() - start < 5
 
 
-async def test_a_node_does_not_outlive_its_supervisor(node: Process) -> None:
+async def test_a_node_does_not_outlive_its_supervisor(node: EchoProcess) -> None:
     reading, writing = os.pipe()
     try:
         node.spawn(parts="one", parent=reading, VBMESH_DRAIN_DELAY_S="60")
@@ -167,7 +107,9 @@ async def test_a_node_does_not_outlive_its_supervisor(node: Process) -> None:
         os.close(reading)
 
 
-async def test_a_part_that_cannot_start_ends_the_node_and_stops_the_others(node: Process) -> None:
+async def test_a_part_that_cannot_start_ends_the_node_and_stops_the_others(
+    node: EchoProcess,
+) -> None:
     node.spawn(parts="one broken three")
     status, _, err = await node.ended()
     assert status == 1
@@ -176,7 +118,7 @@ async def test_a_part_that_cannot_start_ends_the_node_and_stops_the_others(node:
     assert not node.run_file.exists()
 
 
-async def test_a_part_that_cannot_stop_does_not_keep_the_others(node: Process) -> None:
+async def test_a_part_that_cannot_stop_does_not_keep_the_others(node: EchoProcess) -> None:
     node.spawn(parts="one stubborn")
     await node.address()
     node.process.send_signal(signal.SIGINT)
@@ -186,25 +128,14 @@ async def test_a_part_that_cannot_stop_does_not_keep_the_others(node: Process) -
     assert "this part cannot stop" in err
 
 
-async def test_a_port_that_is_taken_ends_the_node(node: Process, tmp_path: Path) -> None:
-    node.spawn()
-    address = await node.address()
-    (tmp_path / "second").mkdir()
-    second = Process(tmp_path / "second", Credentials(tmp_path / "second"))
-    second.spawn(VBMESH_GRPC_LISTEN=address)
-    status, _, err = await second.ended()
-    assert status == 1
-    assert "node failed" in err
-
-
-async def test_the_configuration_can_be_checked_without_starting(node: Process) -> None:
+async def test_the_configuration_can_be_checked_without_starting(node: EchoProcess) -> None:
     node.spawn("--check-config", parts="broken")
     status, out, _ = await node.ended()
     assert (status, out) == (0, "The configuration is right.\n")
     assert not (node.folder / "diary.txt").exists()
 
 
-async def test_a_wrong_configuration_ends_with_every_mistake(node: Process) -> None:
+async def test_a_wrong_configuration_ends_with_every_mistake(node: EchoProcess) -> None:
     node.spawn("--check-config", VBMESH_LOG_LEVEL="loud", VBMESH_RPC_CONCURRENCY_MAX="0")
     status, _, err = await node.ended()
     assert status == 2
@@ -214,7 +145,7 @@ async def test_a_wrong_configuration_ends_with_every_mistake(node: Process) -> N
     }
 
 
-async def test_the_trace_of_an_rpc_and_its_log_lines_belong_together(node: Process) -> None:
+async def test_the_trace_of_an_rpc_and_its_log_lines_belong_together(node: EchoProcess) -> None:
     trace_id, parent_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     async with otlp_collector() as collector:
         node.spawn(VBMESH_OTLP_ENDPOINT=collector.endpoint)
@@ -250,7 +181,7 @@ async def test_the_trace_of_an_rpc_and_its_log_lines_belong_together(node: Proce
     assert "a failure that nobody foresaw" in failed["exception"]
 
 
-async def test_metrics_are_served_where_asked(node: Process, unused_tcp_port: int) -> None:
+async def test_metrics_are_served_where_asked(node: EchoProcess, unused_tcp_port: int) -> None:
     node.spawn(VBMESH_METRICS_LISTEN=f"127.0.0.1:{unused_tcp_port}")
     async with node.credentials.channel(await node.address(), "friend", FILE) as channel:
         await EchoStub(channel).Whisper(EchoRequest(text="hello"))
