@@ -53,7 +53,7 @@ class ProviderCallSagas:
         self._turns = asyncio.Semaphore(taken_up_max)
         self._tasks = TaskOwner("providercall")
         self._running: dict[UUID, asyncio.Task[ProviderCall]] = {}
-        self._being_recorded: set[UUID] = set()
+        self._being_recorded: dict[UUID, asyncio.Event] = {}
         self._taking_up: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -71,8 +71,12 @@ class ProviderCallSagas:
         await self._tasks.drain(self._grace_s)
         await self._tasks.stop()
 
-    def of(self, record_id: UUID) -> asyncio.Task[ProviderCall] | None:
+    async def of(self, record_id: UUID) -> asyncio.Task[ProviderCall] | None:
         """Return the running saga of a record, to wait for, or None; nobody but us cancels it."""
+        begun = self._being_recorded.get(record_id)
+        if begun is not None:
+            # A record can be read a moment before its writer hears that it is stored.
+            await begun.wait()
         return self._running.get(record_id)
 
     async def record(self, draft: ProviderCall) -> ProviderCall:
@@ -90,7 +94,7 @@ class ProviderCallSagas:
         async def work(tx: Transaction) -> ProviderCall:
             return await _write(tx, draft)
 
-        self._being_recorded.add(draft.id)
+        begun = self._being_recorded[draft.id] = asyncio.Event()
         try:
             record = await self._parts.database.transact(work, name="providercall_create")
             if record.id == draft.id:
@@ -106,7 +110,8 @@ class ProviderCallSagas:
             # A refusal is an answer, not a failure of the task that found it out.
             return error
         finally:
-            self._being_recorded.discard(draft.id)
+            del self._being_recorded[draft.id]
+            begun.set()
 
     def _begin(self, record: ProviderCall, *, taken_up: bool) -> None:
         task = self._tasks.spawn(self._run(record, taken_up), name="saga")

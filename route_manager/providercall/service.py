@@ -172,7 +172,7 @@ class ProviderCallService:
         """Wait for the record's end; return it as it stands when the deadline comes first."""
         if record.status is not Status.PENDING:
             return record
-        saga = self._parts.sagas.of(record.id)
+        saga = await self._parts.sagas.of(record.id)
         if saga is None:
             # It ended a moment ago, or another process has it.
             return await self.get(record.id)
