@@ -11,8 +11,8 @@ from mesh.database.columns import (
     Uuid,
     table_registry,
 )
-from mesh.database.engine import Database, Work
-from mesh.database.transaction import Transaction, TransactionDead
+from mesh.database.engine import Database
+from mesh.database.transaction import Transaction, TransactionDead, Work
 
 __all__ = [
     "NAMING_CONVENTION",

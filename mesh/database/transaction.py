@@ -1,19 +1,23 @@
 """The transaction that `work` sees, and the loop that runs `work` by hand.
 
 `work` is driven with `send`, one statement at a time, by whoever holds the connection. That is
-what makes "awaits nothing but `tx`" a rule that is checked, and what lets a later driver run
-many transactions in one thread with one fsync.
+what makes "awaits nothing but `tx`" a rule that is checked, and what lets SQLite's driver run many
+transactions in a row with one fsync.
 """
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Executable, RowMapping
 
 T = TypeVar("T")
+
+NOTHING_ELSE: Final = "a transaction's work may await nothing but its tx"
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
@@ -88,25 +92,30 @@ class Transaction:
         return await Statement(executable, parameters)
 
 
+Work = Callable[[Transaction], Coroutine[Any, Any, T]]
+"""An async function of a transaction; awaits nothing but it."""
+
+
 async def drive(
-    work: Callable[[Transaction], Coroutine[Any, Any, T]],
+    work: Work[T],
     tx: Transaction,
     execute: Callable[[Statement], Awaitable[Outcome]],
+    context: Context,
 ) -> T:
-    """Run `work` to its end, executing each statement it awaits.
+    """Run `work` to its end in `context`, executing each statement it awaits outside of it.
 
     Raises the first error of a statement even when `work` swallows it, for the transaction can
     no longer be committed, and TypeError when `work` awaits anything else.
     """
-    coroutine = work(tx)
+    coroutine = context.run(work, tx)
     failure: BaseException | None = None
     outcome: Outcome | None = None
     try:
         while True:
-            asked = _step(coroutine, outcome, failure)
+            asked = _step(coroutine, outcome, failure, context)
             if not isinstance(asked, Statement):
                 tx.dead = True
-                failure = TypeError("a transaction's work may await nothing but its tx")
+                failure = TypeError(NOTHING_ELSE)
                 continue
             try:
                 outcome = await execute(asked)
@@ -122,8 +131,25 @@ async def drive(
 
 
 def _step(
-    coroutine: Coroutine[Any, Any, T], outcome: Outcome | None, failure: BaseException | None
+    coroutine: Coroutine[Any, Any, T],
+    outcome: Outcome | None,
+    failure: BaseException | None,
+    context: Context,
 ) -> object:
-    if failure is not None:
-        return coroutine.throw(failure)
-    return coroutine.send(outcome)
+    try:
+        if failure is not None:
+            return context.run(coroutine.throw, failure)
+        return context.run(coroutine.send, outcome)
+    except CancelledError as error:
+        # Nobody cancels the work; it must have waited for something else that was.
+        raise TypeError(NOTHING_ELSE) from error
+
+
+def at_once(driven: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine that never waits returns: `drive` with an `execute` at hand."""
+    try:
+        driven.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    driven.close()
+    raise RuntimeError("what should run at once waits")
