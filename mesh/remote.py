@@ -15,7 +15,6 @@ from mesh.errors import (
     FieldViolation,
     Internal,
     MeshError,
-    RequestCanceled,
     RichStatus,
     ServiceOverloaded,
     ServiceUnavailable,
@@ -40,7 +39,8 @@ _PRIVATE_CODES: Final = frozenset(
     {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS}
 )
 _BY_TRANSPORT: Final[Mapping[grpc.StatusCode, tuple[type[MeshError], str]]] = {
-    grpc.StatusCode.CANCELLED: (RequestCanceled, "The request was cancelled."),
+    # Nobody here cancelled it, or this would be no answer: a peer that is ending let go of it.
+    grpc.StatusCode.CANCELLED: (ServiceUnavailable, "A needed service is unavailable."),
     grpc.StatusCode.DEADLINE_EXCEEDED: (DeadlineExceeded, "The deadline passed."),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (ServiceOverloaded, "The service is overloaded."),
     grpc.StatusCode.UNAVAILABLE: (ServiceUnavailable, "A needed service is unavailable."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, Final
 from uuid import UUID
 
@@ -301,3 +302,65 @@ async def test_a_sip_destination_goes_through_the_named_provider(
     assert leg.header("X-Account") == "42"
     assert call["provider_id"] == provider["id"]
     assert call["attempts"][0]["remote_address"] == answers.address
+
+
+async def test_what_is_another_customers_is_not_there(mesh: RunningMesh, answers: Carrier) -> None:
+    provider = await mesh.a_provider(answers.address)
+    record = await mesh.place(provider["id"], NUMBER, actions=STAYS)
+    (call_id,) = record["call_ids"]
+    await mesh.call_in(call_id, "progressing")
+    missing = (404, "CALL_NOT_FOUND")
+
+    for path in ("", "/hangup"):
+        ask = mesh.post if path else mesh.get
+        answer = await ask(f"/v1.0/calls/{call_id}{path}", role="customer_admin")
+        assert reason(answer) == missing
+    assert reason(await mesh.delete(f"/v1.0/calls/{call_id}", "customer_admin")) == missing
+    for kind in ("sip-analysis", "pcap"):
+        trace = await mesh.get(f"/v1.0/timelines/calls/{call_id}/{kind}", "customer_admin")
+        assert reason(trace) == missing
+    flow = await mesh.get(f"/v1.0/flows/{record['flow_id']}", "customer_admin")
+    assert reason(flow) == (404, "FLOW_NOT_FOUND")
+    assert ok(await mesh.get("/v1.0/calls", "customer_admin"))["result"] == []
+
+    assert (await mesh.call(call_id))["status"] == "progressing"
+    ok(await mesh.delete(f"/v1.0/calls/{call_id}"))
+    call = await mesh.ended(call_id)
+    assert call["tm_delete"] is not None
+    assert call_id not in (await mesh.get("/v1.0/calls")).text
+
+
+async def test_a_client_that_goes_away_changes_nothing(mesh: RunningMesh, answers: Carrier) -> None:
+    provider = await mesh.a_provider(answers.address)
+    host, _, port = mesh.ready["http"].removeprefix("http://").rpartition(":")
+    body = json.dumps(wish(provider["id"], NUMBER, actions=[{"type": "hangup"}]))
+    head = [f"{name}: {value}" for name, value in mesh.headers().items()]
+    lines = [f"POST {RECORDS} HTTP/1.1", "Host: x", *head, "Content-Type: application/json",
+             f"Content-Length: {len(body)}", "", body]  # fmt: skip
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write("\r\n".join(lines).encode())
+    await writer.drain()
+    writer.transport.abort()
+
+    await eventually(lambda: answers.numbers == [NUMBER])
+    (record,) = ok(await mesh.get(f"{RECORDS}?provider_id={provider['id']}"))["result"]
+    assert record["status"] == "completed"
+    await mesh.ended(record["call_ids"][0])
+
+
+async def test_thirty_administrators_at_once_each_get_their_own_calls(
+    mesh: RunningMesh, answers: Carrier
+) -> None:
+    provider = await mesh.a_provider(answers.address)
+    numbers = [f"+1202555{index:04d}" for index in range(30)]
+
+    records = await asyncio.gather(
+        *(mesh.place(provider["id"], number, actions=[{"type": "hangup"}]) for number in numbers)
+    )
+
+    calls = [await mesh.ended(record["call_ids"][0]) for record in records]
+    assert [call["destination"]["target"] for call in calls] == numbers
+    assert {call["hangup_reason"] for call in calls} == {"normal"}
+    assert sorted(answers.numbers) == numbers
+    assert len({leg.call_id for leg in answers.legs.values()}) == 30
+    assert not answers.open_legs

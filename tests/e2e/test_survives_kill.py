@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -15,12 +17,12 @@ import pytest_asyncio
 
 from mesh.clock import new_id
 from tests.support.carrier import Carrier, carrier
-from tests.support.running_mesh import RunningMesh, eventually, ok, running_mesh, wish
+from tests.support.running_mesh import RunningMesh, alive, eventually, ok, running_mesh, wish
 
 RECORDS: Final = "/v1.0/providercalls"
 SERVICES: Final = ("api_gateway", "route_manager", "flow_manager", "call_manager")
-MOMENTS_S: Final = (0.0, 0.002, 0.005, 0.010, 0.020, 0.050, 0.100)
-"""How long before the kill the requests of a round are sent."""
+MOMENTS_S: Final = (0.100, 0.050, 0.020, 0.010, 0.005, 0.002, 0.0)
+"""How many seconds before the kill the requests of a round are sent."""
 
 ROUNDS: Final = 3
 BRIEFLY: Final = [{"type": "sleep", "option": {"duration": 150}}]
@@ -37,6 +39,11 @@ class Asked:
     interruptions: list[str] = field(default_factory=list)
     record: dict[str, Any] | None = None
     refusal: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether its client still does not know how it ended."""
+        return self.record is None and not self.refusal
 
 
 @dataclass
@@ -69,26 +76,45 @@ class World:
                 asked.interruptions.append(why)
             await asyncio.sleep(0.1)
 
-    async def round(self, service: str) -> None:
-        """Kill a service while seven requests are at seven stages, and see them all end."""
-        some = [
-            Asked(f"+1202555{len(self.asked) + index:04d}") for index in range(len(MOMENTS_S) + 1)
-        ]
-        self.asked.extend(some)
-        pid = self.mesh.pid(service)
-        tasks = []
-        before = 0.0
-        for asked, moment in zip(some, reversed(MOMENTS_S), strict=False):
-            if before:
-                await asyncio.sleep(before - moment)
+    def some(self, count: int) -> list[Asked]:
+        """Make up requests, each to a number of its own."""
+        made = [Asked(f"+1202555{len(self.asked) + index:04d}") for index in range(count)]
+        self.asked.extend(made)
+        return made
+
+    async def under_way(self) -> list[asyncio.Task[None]]:
+        """Send a request at each of the moments; the last one has only just been sent."""
+        tasks: list[asyncio.Task[None]] = []
+        for asked, moment, following in zip(
+            self.some(len(MOMENTS_S)), MOMENTS_S, (*MOMENTS_S[1:], 0.0), strict=True
+        ):
             tasks.append(asyncio.create_task(self.ask(asked)))
-            before = moment
+            await asyncio.sleep(moment - following)
+        return tasks
+
+    async def round(self, service: str) -> None:
+        """Kill a service while requests are at every stage, and see them all end."""
+        pid = self.mesh.pid(service)
+        tasks = await self.under_way()
         self.mesh.kill(service)
         # One more meets the service when it is certainly dead.
-        tasks.append(asyncio.create_task(self.ask(some[-1])))
-        await asyncio.gather(*tasks)
+        (late,) = self.some(1)
+        await asyncio.gather(*tasks, self.ask(late))
         await self.mesh.restarted(service, pid)
-        assert self.mesh.pid(service) != pid
+
+    async def power_cut(self) -> None:
+        """Kill everything at once, start anew, and let every client ask again."""
+        tasks = await self.under_way()
+        pids = self.mesh.pids()
+        await self.mesh.kill_supervisor()
+        for pid in pids.values():
+            os.kill(pid, signal.SIGKILL)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await eventually(lambda: not any(alive(pid) for pid in pids.values()))
+        await self.mesh.start()
+        await asyncio.gather(*(self.ask(asked) for asked in self.asked if asked.open))
 
     async def records(self) -> list[dict[str, Any]]:
         """Return every record there is, by the public list."""
@@ -121,6 +147,15 @@ async def test_a_kill_loses_no_record_and_dials_nobody_twice(world: World, servi
     await assert_no_orphan_flows(world, records)
 
 
+async def test_a_power_cut_loses_no_record_and_dials_nobody_twice(world: World) -> None:
+    for _ in range(2):
+        await world.power_cut()
+
+    records = await settled(world)
+    await assert_one_record_and_one_invite_each(world, records)
+    await assert_no_orphan_flows(world, records)
+
+
 async def settled(world: World) -> list[dict[str, Any]]:
     """Wait until no record is pending and every call is over; return the records."""
     async with asyncio.timeout(60):
@@ -144,6 +179,7 @@ async def assert_one_record_and_one_invite_each(
         by_number.setdefault(record["destinations"][0]["target"], []).append(record)
     known: set[str] = set()
     for asked in world.asked:
+        assert len(by_number.get(asked.number, [])) == 1, asked
         (record,) = by_number.pop(asked.number)
         if asked.record is not None:
             assert record["id"] == asked.record["id"]

@@ -57,7 +57,7 @@ def test_broken_details_count_as_none() -> None:
     [
         ("UNAVAILABLE", ("UNAVAILABLE", "A needed service is unavailable.")),
         ("DEADLINE_EXCEEDED", ("DEADLINE_EXCEEDED", "The deadline passed.")),
-        ("CANCELLED", ("CANCELLED", "The request was cancelled.")),
+        ("CANCELLED", ("UNAVAILABLE", "A needed service is unavailable.")),
         ("RESOURCE_EXHAUSTED", ("RESOURCE_EXHAUSTED", "The service is overloaded.")),
         ("INTERNAL", ("INTERNAL", "internal error")),
         ("UNKNOWN", ("INTERNAL", "internal error")),

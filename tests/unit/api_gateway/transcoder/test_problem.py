@@ -188,7 +188,7 @@ def test_a_reason_that_was_passed_on_is_explained_all_the_same() -> None:
         (grpc.StatusCode.UNKNOWN, "", (500, "INTERNAL")),
         (grpc.StatusCode.UNAVAILABLE, "", (503, "SERVICE_UNAVAILABLE")),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "", (504, "REQUEST_TIMEOUT")),
-        (grpc.StatusCode.CANCELLED, "", (499, "REQUEST_CANCELED")),
+        (grpc.StatusCode.CANCELLED, "", (503, "SERVICE_UNAVAILABLE")),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "", (429, "SERVICE_OVERLOADED")),
     ],
 )
