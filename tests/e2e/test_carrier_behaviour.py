@@ -72,7 +72,8 @@ async def test_we_hang_up_when_the_flow_is_over(mesh: RunningMesh) -> None:
     (attempt,) = call["attempts"]
     assert (attempt["sip_code"], attempt["codec"]) == (200, "PCMU")
     assert attempt["remote_address"] == sipp.address
-    assert {"tm_ringing", "tm_answered"} <= attempt.keys() - {None}
+    assert attempt["tm_ringing"] is not None
+    assert attempt["tm_answered"] is not None
     assert_times_in_order(call)
     assert await mesh.ladder(call_id) == [
         "INVITE", "180 INVITE", "200 INVITE", "ACK", "BYE", "200 BYE",

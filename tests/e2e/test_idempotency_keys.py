@@ -7,6 +7,8 @@ import os
 import signal
 from typing import Final
 
+import pytest
+
 from mesh.clock import new_id
 from tests.support.carrier import Carrier, carrier
 from tests.support.running_mesh import RunningMesh, ok, reason, wish
@@ -126,6 +128,37 @@ async def test_a_key_whose_first_request_is_under_way_says_when_to_come_back(
                 await asyncio.sleep(0.2)
         record = response.json()
         assert record["id"] == told[0]["provider_call_id"]
+        await hasty.ended(record["call_ids"][0])
+        await asyncio.sleep(0.5)
+        assert made.numbers == [NUMBER]
+
+
+@pytest.mark.parametrize("service", ["api_gateway", "route_manager", "flow_manager"])
+async def test_a_request_whose_answer_was_lost_is_carried_out_once(
+    hasty: RunningMesh, service: str
+) -> None:
+    async with carrier() as made:
+        provider = await hasty.a_provider(made.address)
+        body, key = wish(provider["id"], NUMBER, actions=[{"type": "hangup"}]), a_key()
+        pid = hasty.pid(service)
+        asked = asyncio.create_task(hasty.post(RECORDS, body, idempotency_key=key))
+        await asyncio.sleep(0.004)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(4)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await asyncio.gather(asked, return_exceptions=True)
+
+        async with asyncio.timeout(40):
+            while True:
+                response = await hasty.post(RECORDS, body, idempotency_key=key)
+                if response.status_code == 200:
+                    break
+                assert response.status_code in {409, 503, 504}, response.text
+                await asyncio.sleep(0.2)
+        (record,) = ok(await hasty.get(f"{RECORDS}?provider_id={provider['id']}"))["result"]
+        assert record == response.json()
         await hasty.ended(record["call_ids"][0])
         await asyncio.sleep(0.5)
         assert made.numbers == [NUMBER]
