@@ -229,6 +229,30 @@ async def test_record_route_is_followed(mesh: RunningMesh) -> None:
     assert outcome(call) == ("normal", "local", 200)
 
 
+@pytest.mark.parametrize(
+    ("hostname", "attempts", "says"),
+    [
+        ("no-such-host.invalid", 0, "no-such-host.invalid"),
+        ("127.0.0.1:9", 1, "cannot be reached"),
+    ],
+)
+async def test_a_carrier_that_cannot_be_reached_is_told_at_once(
+    mesh: RunningMesh, hostname: str, attempts: int, says: str
+) -> None:
+    provider = await mesh.a_provider(hostname)
+
+    record = await mesh.place(provider["id"], NUMBER, actions=FOR_LONG)
+    call = await mesh.ended(record["call_ids"][0], within_s=20)
+
+    assert record["status"] == "completed"
+    assert outcome(call) == ("failed", "local", 0)
+    assert says in call["hangup_detail"]
+    assert len(call["attempts"]) == attempts
+    trace = await mesh.get(f"/v1.0/timelines/calls/{call['id']}/sip-analysis")
+    # What left the house is in the trace, although nobody was there to take it.
+    assert trace.status_code == (200 if attempts else 404)
+
+
 async def test_a_carrier_that_says_nothing_is_given_up_after_timer_b(
     mesh: RunningMesh, mute_call: MuteCall
 ) -> None:

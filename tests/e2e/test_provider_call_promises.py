@@ -20,6 +20,7 @@ STAYS: Final = [{"type": "sleep", "option": {"duration": 60_000}}]
 """What keeps an answered call up."""
 
 NUMBER: Final = "+12025550123"
+TEL: Final = {"type": "tel", "target": NUMBER}
 
 RECORD_KEYS: Final = [
     "id", "customer_id", "provider_id", "flow_id", "source", "destinations", "anonymous",
@@ -328,6 +329,33 @@ async def test_what_is_another_customers_is_not_there(mesh: RunningMesh, answers
     call = await mesh.ended(call_id)
     assert call["tm_delete"] is not None
     assert call_id not in (await mesh.get("/v1.0/calls")).text
+
+
+@pytest.mark.parametrize(
+    ("wishes", "why"),
+    [
+        ({"source": None}, "SOURCE_REQUIRED"),
+        ({"source": {"type": "sip", "target": "a@b.example"}, "anonymous": "yes"},
+         "ANONYMOUS_SOURCE_INVALID"),
+        ({"destinations": [{"type": "tel", "target": "+999999999999"}]}, "DESTINATION_INVALID"),
+        ({"destinations": [{"type": "conference", "target": "x"}]},
+         "DESTINATION_TYPE_UNSUPPORTED"),
+    ],
+)  # fmt: skip
+async def test_a_wish_that_no_call_can_fulfil_is_refused_and_recorded(
+    mesh: RunningMesh, answers: Carrier, wishes: dict[str, Any], why: str
+) -> None:
+    provider = await mesh.a_provider(answers.address)
+
+    response = await mesh.post(RECORDS, wish(provider["id"], **{"destinations": [TEL], **wishes}))
+
+    assert reason(response) == (400, why)
+    (record,) = ok(await mesh.get(f"{RECORDS}?provider_id={provider['id']}"))["result"]
+    assert (record["status"], record["error_reason"]) == ("refused", why)
+    assert record["error_message"] == response.json()["error"]["message"]
+    assert record["call_ids"] == []
+    await asyncio.sleep(0.2)
+    assert answers.numbers == []
 
 
 async def test_a_client_that_goes_away_changes_nothing(mesh: RunningMesh, answers: Carrier) -> None:
