@@ -30,6 +30,7 @@ from call_manager.sip.requests import Identity
 from call_manager.sip.resolve import Lookup, Resolver, look_up
 from call_manager.sip.runner import Hooks, Runner, Wire
 from call_manager.sip.sdp import DEFAULT_CODECS
+from call_manager.sip.seldom import Seldom
 from call_manager.sip.settings import SipSettings
 from call_manager.sip.strangers import ForgottenJournal, Strangers, answers_our_invite
 from call_manager.sip.timing import Timing
@@ -39,6 +40,7 @@ from mesh.clock import Clock, SystemClock
 from mesh.start import listening_at
 
 STRAYS_MAX: Final = 64  # Answers to forgotten calls being ended at once.
+STRAY_BYTES_MAX: Final = 8192  # Our BYE repeats what the answer says; see `_end_stray`.
 LINGER_FACTOR: Final = 8  # Ended legs remembered for late messages, per leg that may live.
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class SipChannel:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._strays: set[str] = set()
         self._strangers = Strangers()
+        self._noise = Seldom(log)
 
     @property
     def address(self) -> str:
@@ -216,13 +219,16 @@ class SipChannel:
         try:
             message = parse(raw)
             if isinstance(message, Response):
-                self._end_stray(message, source)
+                if len(raw) <= STRAY_BYTES_MAX:
+                    self._end_stray(message, source)
             elif (response := self._strangers.answer(message)) is not None:
                 self._socket.send(encode(response), answer_address(message, source))
         except MalformedMessageError as error:
             log.debug("a datagram is no SIP message: %s", error)
         except OSError as error:
-            log.warning("a stranger's request could not be answered: %s", error)
+            self._noise.log(
+                logging.WARNING, "a stranger's request could not be answered: %s", error
+            )
 
     def _on_undelivered(self, raw: bytes, why: str) -> None:
         runner = self._runners.get(call_id_of(raw))
@@ -230,13 +236,19 @@ class SipChannel:
             runner.undelivered(branch_of(raw), f"The carrier cannot be reached: {why}.")
 
     def _end_stray(self, response: Response, source: Address) -> None:
-        """ACK and BYE a 2xx to an INVITE of ours that no leg remembers."""
+        """ACK and BYE a 2xx to an INVITE of ours that no leg remembers.
+
+        Anybody can invent one, so what it makes us send is little, and goes to no place that a
+        call may not go to.
+        """
         if self._shared is None or not answers_our_invite(response, self.address):
             return
-        if len(self._strays) >= STRAYS_MAX:
-            log.warning("too many answers to forgotten calls; one was ignored")
+        if len(self._strays) >= STRAYS_MAX or not self._resolver.allows(source[0]):
+            self._noise.log(logging.WARNING, "an answer to a forgotten call was ignored")
             return
-        log.warning("an answer to a forgotten call is being ended: %s", response.call_id)
+        self._noise.log(
+            logging.WARNING, "an answer to a forgotten call is ended: %s", response.call_id
+        )
         core = StrayCore(response, source, self._timing, self._identity)
         self._strays.add(response.call_id)
         self._begin(response.call_id, core, ForgottenJournal(), self._shared.wire)

@@ -48,6 +48,7 @@ from call_manager.sip.message import (
 )
 from call_manager.sip.resolve import ResolveError, Resolver
 from call_manager.sip.sdp import RemoteAudio
+from call_manager.sip.seldom import Seldom
 from call_manager.sip.trace import label_of, redact
 from call_manager.sip.udp import UdpSocket
 from mesh.clock import Clock
@@ -99,6 +100,7 @@ class Runner:
         self._timers: dict[TimerKey, asyncio.TimerHandle] = {}
         self._hops: dict[str, Address] = {}
         self._faults = 0
+        self._noise = Seldom(log)
 
     def post(self, event: Input, at: datetime | None = None) -> None:
         """Queue one input of our own."""
@@ -108,13 +110,13 @@ class Runner:
     def receive(self, raw: bytes, source: Address, at: datetime) -> None:
         """Record a datagram of this leg, then queue the message in it, if it holds one."""
         if len(self._inbox) >= DATAGRAMS_MAX:
-            log.warning("a leg's queue is full; a datagram was dropped as a network would")
+            self._noise.log(logging.WARNING, "a leg's queue is full; a datagram was dropped")
             return
         self._record(raw, source, at, sent=False)
         try:
             message = parse(raw)
         except MalformedMessageError as error:
-            log.info("a datagram of a leg is no SIP message: %s", error)
+            self._noise.log(logging.INFO, "a datagram of a leg is no SIP message: %s", error)
             return
         self.post(Received(message, source), at)
 

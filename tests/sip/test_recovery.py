@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from call_manager.channel import Answered, AttemptState, Progress, StoredAttempt
-from call_manager.sip.channel import SipChannel
+from call_manager.sip.channel import STRAY_BYTES_MAX, SipChannel
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, a_target, settings, until
 from tests.support.sip_peer import CONTENT, SDP, Heard, Reply, SipPeer, sip_peer
@@ -43,9 +43,10 @@ class Crashed:
         ]
 
     @asynccontextmanager
-    async def restarted(self) -> AsyncIterator[SipChannel]:
+    async def restarted(self, *, lab: bool = True) -> AsyncIterator[SipChannel]:
         """A new process at the same address."""
-        channel = SipChannel(settings(QUICK_T1_S, self.address))
+        again = replace(settings(QUICK_T1_S, self.address), allow_private=lab)
+        channel = SipChannel(again)
         await channel.start()
         try:
             yield channel
@@ -189,6 +190,26 @@ async def test_an_invented_answer_is_ignored(quick: SipChannel) -> None:
             peer.reply(forged, OK)
             twice = replace(OK, headers=("Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKmore",))
             peer.reply(invite, twice)
+            assert await peer.silence(0.1) == []
+
+
+async def test_an_invented_answer_makes_us_send_nothing_to_a_private_address(
+    quick: SipChannel,
+) -> None:
+    async with sip_peer() as peer:
+        dead, invite = await ring_and_crash(peer, quick)
+        async with dead.restarted(lab=False):
+            peer.reply(invite, OK)
+            assert await peer.silence(0.1) == []
+
+
+async def test_an_invented_answer_of_any_length_is_not_repeated_to_its_sender(
+    quick: SipChannel,
+) -> None:
+    async with sip_peer() as peer:
+        dead, invite = await ring_and_crash(peer, quick)
+        async with dead.restarted():
+            peer.reply(invite, replace(OK, reason="O" * STRAY_BYTES_MAX))
             assert await peer.silence(0.1) == []
 
 

@@ -362,6 +362,34 @@ async def test_strangers_are_answered_and_forgotten(quick: SipChannel) -> None:
         assert quick.live_legs == 0
 
 
+@pytest.mark.parametrize(
+    "via", ["127.0.0.1:99999;rport", "127.0.0.1:99999", "127.0.0.1:-1", "[::1]:0"]
+)
+async def test_a_stranger_who_gives_no_real_port_harms_nobody(quick: SipChannel, via: str) -> None:
+    failures: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    async with sip_peer() as peer:
+        host, _, port = quick.address.rpartition(":")
+        for place in (via, f"127.0.0.1:{peer.port}"):
+            peer.send(
+                f"OPTIONS sip:{quick.address} SIP/2.0\r\nVia: SIP/2.0/UDP {place};branch=z9hG4bK1"
+                "\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: s\r\nCSeq: 1 OPTIONS"
+                "\r\n\r\n",
+                (host, int(port)),
+            )
+        await peer.hear("200")
+        assert failures == []
+
+
+async def test_a_datagram_made_to_be_slow_to_read_stops_nothing(quick: SipChannel) -> None:
+    async with sip_peer() as peer:
+        host, _, port = quick.address.rpartition(":")
+        peer.send(b"i:" + b" " * 60_000 + b"\rx", (host, int(port)))
+        leg = quick.dial(a_target(peer.port), MemoryJournal())
+        await peer.hear("INVITE", within_s=1)
+        leg.hangup()
+
+
 async def test_a_ringing_leg_reports_each_provisional_in_order(
     quick: SipChannel, journal: MemoryJournal
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiosipua.auth import SipDigestAuth, build_credentials
-from aiosipua.headers import AuthChallenge, parse_auth, stringify_auth
+from aiosipua.headers import AuthChallenge, AuthCredentials, parse_auth, stringify_auth
 
 from call_manager.channel import Credentials
 from call_manager.sip.message.wire import Request, Response
@@ -19,17 +19,23 @@ def answer_challenge(
     """
     proxy = challenged.code == 407
     for challenge in _challenges(challenged):
-        found = build_credentials(
-            SipDigestAuth(credentials.username, credentials.password),
-            challenge,
-            request.method,
-            request.uri,
-        )
+        found = _credentials(challenge, request, credentials)
         if found is not None:
             # The hash is over the bare name, the header holds it as a quoted-string.
             found.params["username"] = quoted(credentials.username)
             return ("Proxy-Authorization" if proxy else "Authorization"), stringify_auth(found)
     return None
+
+
+def _credentials(
+    challenge: AuthChallenge, request: Request, credentials: Credentials
+) -> AuthCredentials | None:
+    auth = SipDigestAuth(credentials.username, credentials.password)
+    try:
+        return build_credentials(auth, challenge, request.method, request.uri)
+    except UnicodeEncodeError:
+        # The realm is no UTF-8, as it must be (RFC 7616 section 4): nobody can know its hash.
+        return None
 
 
 def is_stale(challenged: Response) -> bool:

@@ -11,6 +11,7 @@ from aiosipua.headers import parse_params, parse_uri, parse_via
 
 CSEQ_MAX: Final = 2**31  # RFC 3261 section 8.1.1.5.
 SIP_PORT: Final = 5060
+PORT_MAX: Final = 65_535
 TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}\Z")
 
 
@@ -57,9 +58,10 @@ def read_cseq(value: str) -> CSeq:
 
 
 def read_via(value: str) -> Via:
-    """Read a Via value leniently; a missing part is empty."""
+    """Read a Via value leniently; a missing part is empty, and a port that cannot be is none."""
     via = parse_via(value)
-    return Via(via.host.strip("[]"), via.port, via.branch or "", "rport" in via.params)
+    port = via.port if via.port is not None and 0 < via.port <= PORT_MAX else None
+    return Via(via.host.strip("[]"), port, via.branch or "", "rport" in via.params)
 
 
 def read_name_addr(value: str) -> NameAddr:
@@ -91,7 +93,7 @@ def host_port_of(uri: str) -> tuple[str, int]:
     if scheme.lower() not in {"sip", "sips"} or not parsed.host:
         raise MalformedMessageError("This is not a SIP URI with a host.")
     port = SIP_PORT if parsed.port is None else parsed.port
-    if not 0 < port < 65_536:
+    if not 0 < port <= PORT_MAX:
         raise MalformedMessageError("The URI's port does not exist.")
     return parsed.host.strip("[]"), port
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from aiosipua.headers import expand_compact_header
@@ -26,7 +27,7 @@ from call_manager.sip.message.fields import (
 )
 
 MESSAGE_MAX: Final = 65_507  # Octets in one UDP datagram over IPv4; nothing longer can leave.
-HEADERS_MAX: Final = 256  # A real message has some thirty; more is an attack on the parser.
+HEADERS_MAX: Final = 256  # Lines or values; a real message has some thirty.
 
 _LISTS: Final = frozenset(
     {"via", "contact", "route", "record-route", "allow", "supported", "require", "unsupported"}
@@ -110,7 +111,9 @@ def parse(raw: bytes) -> Request | Response:
     if b"\0" in head or b"\r" in head.replace(b"\r\n", b"\n"):
         raise MalformedMessageError("A header holds a NUL or a bare carriage return.")
     start, *lines = _unfold(head.decode("utf-8", "surrogateescape"))
-    headers = tuple(_headers(lines))
+    headers = tuple(islice(_headers(lines), HEADERS_MAX + 1))
+    if len(headers) > HEADERS_MAX:
+        raise MalformedMessageError("There are too many headers.")
     message = _start_line(start, headers, _cut(headers, body))
     for name in _ONCE:
         if len(message.values(name)) != 1:
@@ -119,6 +122,8 @@ def parse(raw: bytes) -> Request | Response:
         read_name_addr(message.value(name)).uri.partition(":")[2] for name in ("from", "to")
     ):
         raise MalformedMessageError("From or To holds no URI.")
+    if isinstance(message, Request) and message.cseq.method != message.method:
+        raise MalformedMessageError("The CSeq names another method (section 8.1.1.5).")
     if message.cseq.number < 0 or not message.via.branch:
         raise MalformedMessageError("The Via has no branch.")
     return message
@@ -168,14 +173,16 @@ def _split(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def _unfold(head: str) -> list[str]:
+    found = head.replace("\r\n", "\n").split("\n")
+    if len(found) > HEADERS_MAX:
+        # Asked first: joining thousands of folded lines would cost the square of their number.
+        raise MalformedMessageError("There are too many headers.")
     lines: list[str] = []
-    for line in head.replace("\r\n", "\n").split("\n"):
+    for line in found:
         if line[:1] in {" ", "\t"} and lines:
             lines[-1] += " " + line.strip(" \t")
         else:
             lines.append(line.rstrip(" \t"))
-    if len(lines) > HEADERS_MAX:
-        raise MalformedMessageError("There are too many headers.")
     return lines
 
 
