@@ -11,6 +11,8 @@ import dns.asyncresolver
 import dns.exception
 import dns.resolver
 
+from mesh.addresses import inner_address, is_public
+
 RESOLVE_S: Final = 5.0
 ADDRESSES_MAX: Final = 16
 
@@ -47,11 +49,10 @@ class Resolver:
             ip = ipaddress.ip_address(address)
         except ValueError:
             return False
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        if ip.is_multicast or ip.is_unspecified:
+        inner = inner_address(ip)
+        if inner.is_multicast or inner.is_unspecified or "%" in address:
             return False
-        return self._allow_private or ip.is_global
+        return self._allow_private or is_public(ip)
 
     async def addresses(self, host: str) -> list[str]:
         """Return every usable address of a host, in the DNS's order; never empty.

@@ -7,9 +7,10 @@ judged, when a call is dialled; here only what is written is judged.
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
+from mesh.addresses import Address, inner_address, is_public
 from route_manager.errors import InvalidHostname
 
 HOST_NAME_MAX: Final = 253
@@ -23,10 +24,6 @@ _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 # number makes the whole an address, never a name.
 _NUMBER_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _LOCAL_NAME: Final = re.compile(r"(?:.+\.)?localhost", re.IGNORECASE)  # RFC 6761 section 6.3
-
-# Notations of IPv6 that carry an IPv4 address: NAT64 (RFC 6052) and 6to4 (RFC 3056).
-_NAT64: Final = IPv6Network("64:ff9b::/96")
-_SHARED: Final = IPv4Network("100.64.0.0/10")  # RFC 6598, carrier-grade NAT
 
 _WHAT_IS_RIGHT: Final = (
     "Give a bare host name, an IPv4 address or an IPv6 address in brackets, with :port (1 to"
@@ -47,7 +44,7 @@ def check_hostname(hostname: str, *, lab: bool) -> None:
     address = _address(host)
     if address is not None and (address.is_multicast or address.is_unspecified):
         raise InvalidHostname("hostname", "The hostname is an address that nobody answers at.")
-    local = _LOCAL_NAME.fullmatch(host) if address is None else not _is_public(address)
+    local = _LOCAL_NAME.fullmatch(host) if address is None else not is_public(address)
     if local and not lab:
         raise InvalidHostname(
             "hostname",
@@ -104,22 +101,7 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
-def _address(host: str) -> IPv4Address | IPv6Address | None:
+def _address(host: str) -> Address | None:
     if ":" in host:
-        return _inner(IPv6Address(host))
+        return inner_address(IPv6Address(host))
     return IPv4Address(host) if _is_ipv4(host) else None
-
-
-def _inner(address: IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that the notation hides, or the address itself."""
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    hidden = address.ipv4_mapped or address.sixtofour
-    return hidden if hidden is not None else address
-
-
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv4Address):
-        return address.is_global and address not in _SHARED
-    # Teredo (RFC 4380) tunnels to an address of its client's choosing.
-    return address.is_global and not address.is_site_local and address.teredo is None
