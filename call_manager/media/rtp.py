@@ -61,8 +61,9 @@ class RtpStream:
     def start(self, codec: str, payload_type: int, remote: Address | None, *, held: bool) -> None:
         """Send `codec` to `remote` from the next tick on; called again when they change.
 
-        Without a usable remote address the stream waits for the peer's first packet and
-        answers to its source (symmetric RTP, RFC 4961). `held` keeps time but sends nothing.
+        The peer's first packet may name another port of the same host (symmetric RTP, RFC
+        4961). Without a usable remote address the stream waits for it and answers to whoever
+        sent it. `held` keeps time but sends nothing.
         """
         if self._closed:
             return
@@ -143,7 +144,11 @@ class RtpStream:
                 self._latch((source[0], source[1]))
 
     def _latch(self, source: Address) -> None:
-        """Answer to where the peer's audio comes from, once per description of it."""
-        if self._codec and not self._latched and self._may_send_to(source[0]):
+        """Answer to where the peer's audio comes from, once per description of it.
+
+        Another host than the described one is a stranger who found the port and wants to listen.
+        """
+        described = self._remote is None or self._remote[0] == source[0]
+        if self._codec and not self._latched and described and self._may_send_to(source[0]):
             self._latched = True
             self._remote = source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import struct
 
 import pytest
@@ -138,3 +139,27 @@ async def test_audio_goes_back_to_where_it_comes_from(
         assert leg.media.packets_received == 1
         leg.hangup()
     transport.close()
+
+
+async def test_audio_never_goes_to_another_host_than_the_carrier_named(
+    quick: SipChannel, journal: MemoryJournal
+) -> None:
+    """Whoever finds the port and sends first must not become the one who listens."""
+    carrier, ear, port = await an_ear()
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        invite = await peer.answer(media_port=port)
+        await until(leg, Answered)
+        ours = int(invite.body.partition("m=audio ")[2].split()[0])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.2", 0))
+            stranger.setblocking(False)
+            stranger.sendto(bytes([0x80, 0]) + bytes(170), ("127.0.0.1", ours))
+            await asyncio.sleep(0.1)
+            heard = len(ear.packets)
+            await asyncio.sleep(0.1)
+            assert len(ear.packets) > heard
+            with pytest.raises(BlockingIOError):
+                stranger.recv(2048)
+        leg.hangup()
+    carrier.close()
