@@ -22,6 +22,12 @@ from call_manager.dialer.repository import Dial
 from call_manager.dialer.spans import AttemptSpans
 from mesh.database import Transaction
 
+TRACE_MESSAGES_MAX: Final = 5_000
+"""The most SIP messages that are kept of one call; one of an hour has some hundred."""
+
+TRACE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""The most bytes of them."""
+
 NOT_DIALLED: Final = "The call was ending, or its time to dial was over; no INVITE was sent."
 """What a refused INVITE says of itself."""
 
@@ -38,6 +44,9 @@ class StoredJournal(CallJournal):
     def __init__(self, call_id: UUID, equipment: Equipment) -> None:
         self._call_id = call_id
         self._equipment = equipment
+        self._messages_left = TRACE_MESSAGES_MAX
+        self._bytes_left = TRACE_BYTES_MAX
+        self._trace_full = False
 
     @override
     async def invite_planned(self, record: InviteRecord) -> None:
@@ -64,7 +73,18 @@ class StoredJournal(CallJournal):
 
     @override
     def message(self, message: WireMessage) -> None:
-        """Take one datagram; the trace writer stores it within 50 ms."""
+        """Take one datagram; the trace writer stores it within 50 ms.
+
+        A carrier that does not stop talking fills its own call's trace, and no disk.
+        """
+        if self._trace_full:
+            return
+        self._messages_left -= 1
+        self._bytes_left -= len(message.raw)
+        if self._messages_left < 0 or self._bytes_left < 0:
+            self._trace_full = True
+            log.warning("the trace is full; no more is kept", call_id=str(self._call_id))
+            return
         self._equipment.traces.put(self._call_id, message)
 
 

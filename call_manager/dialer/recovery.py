@@ -77,8 +77,22 @@ class Recovery:
             log.warning("a call's recovery waits for the database", error=error.message)
             return False
         except Exception:
-            # The next start tries again; the other calls must not wait for this one.
-            log.exception("a call was not recovered")
+            # What is stored of it cannot be understood. No next try would, and no call is for ever.
+            log.exception("a call cannot be recovered; it is ended as it stands")
+            return await self._given_up(call)
+        return True
+
+    async def _given_up(self, call: Call) -> bool:
+        end = endings.broken(self._equipment.clock.now())
+
+        async def work(tx: Transaction) -> None:
+            await calls.finish(tx, call.id, end)
+
+        try:
+            await self._equipment.database.transact(work, name="call_recover")
+        except Exception:
+            log.exception("a call's end waits for the database")
+            return False
         return True
 
     async def _end(self, call: Call) -> None:

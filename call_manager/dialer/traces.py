@@ -23,6 +23,9 @@ BATCH_S: Final = 0.05
 WAITING_MAX: Final = 20_000
 """The most messages that wait for the database; what comes then is lost, and logged."""
 
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
+"""The most bytes of them."""
+
 FLUSH_S_MAX: Final = 5.0
 """How long a flush may take before its asker goes on without it."""
 
@@ -39,6 +42,7 @@ class TraceWriter:
         self._waiting: deque[tuple[UUID, WireMessage]] = deque()
         self._some = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._waiting_bytes = 0
         self._taken = 0
         self._written = 0
         self._lost = 0
@@ -60,10 +64,11 @@ class TraceWriter:
 
     def put(self, call_id: UUID, message: WireMessage) -> None:
         """Take one message of a call; returns at once."""
-        if len(self._waiting) >= WAITING_MAX:
+        if len(self._waiting) >= WAITING_MAX or self._waiting_bytes >= WAITING_BYTES_MAX:
             self._lost += 1
             return
         self._waiting.append((call_id, message))
+        self._waiting_bytes += len(message.raw)
         self._taken += 1
         self._some.set()
         if len(self._waiting) >= BATCH_MESSAGES_MAX:
@@ -90,6 +95,7 @@ class TraceWriter:
             batch = [
                 self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MESSAGES_MAX))
             ]
+            self._waiting_bytes -= sum(len(message.raw) for _, message in batch)
             if not self._waiting:
                 self._some.clear()
             await self._store(batch)

@@ -137,6 +137,14 @@ async def test_a_call_is_over_even_when_the_wire_is_broken(stopped: World) -> No
     assert (call.hangup_reason, call.hangup_detail) == (HangupReason.FAILED, endings.CANCELLED)
 
 
+async def test_a_call_whose_rows_cannot_be_read_is_ended_all_the_same(stopped: World) -> None:
+    call_id = await left(stopped, CallStatus.PROGRESSING)
+    await stopped.left_attempt(call_id, AttemptState.CONFIRMED, route_set=None)
+    call = await recovered(stopped, call_id)
+    assert (call.hangup_reason, call.hangup_detail) == (HangupReason.FAILED, endings.BROKEN)
+    assert call.dial_state is DialState.DONE
+
+
 async def test_a_call_that_was_only_queued_is_dialled_in_its_time(stopped: World) -> None:
     queued = await stopped.commit()
     claimed = await left(stopped, CallStatus.DIALING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -37,6 +38,24 @@ async def test_an_answered_call_without_a_flow_is_hung_up_as_normal_by_us(world:
     assert call.tm_hangup is not None
     assert (call.dial_state, call.provider_id) == (DialState.DONE, PROVIDER_ID)
     assert line.hangups == 1
+
+
+async def test_a_call_is_ended_in_its_row_whatever_kept_it_from_being_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = Database.transact, iter([OSError("disk"), RuntimeError("a defect")])
+
+    async def failing(self: Database, work: Any, *, name: str) -> Any:
+        if name == "call_finish" and (failure := next(failures, None)) is not None:
+            raise failure
+        return await real(self, work, name=name)
+
+    monkeypatch.setattr(Database, "transact", failing)
+    call_id = await world.commit()
+    await (await world.lines.line()).refuse(486)
+    for _ in range(2):
+        await world.pass_time(5)
+    assert (await world.over(call_id)).hangup_reason == HangupReason.BUSY
 
 
 async def test_the_leg_is_made_of_the_carriers_configuration(world: World) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from call_manager.channel import WireMessage
-from call_manager.dialer import repository, traces
+from call_manager.dialer import journal, repository, traces
 from call_manager.dialer.traces import TraceWriter
 from mesh.database import Database
 from mesh.errors import ServiceUnavailable
@@ -134,6 +134,33 @@ async def test_no_more_wait_than_there_is_room_for(
     desk.put("A", "B", "C", "D", "E")
     await desk.writer.flush()
     assert await desk.stored() == ["A", "B", "C"]
+
+
+async def test_no_more_bytes_wait_than_there_is_room_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "WAITING_BYTES_MAX", 3)
+    for _ in range(2):
+        desk.put("A", "B", "C", "D", "E")
+        await desk.writer.flush()
+    assert await desk.stored() == ["A", "B", "C"] * 2
+
+
+@pytest.mark.parametrize("limit", ["TRACE_MESSAGES_MAX", "TRACE_BYTES_MAX"])
+async def test_a_carrier_that_does_not_stop_talking_fills_only_its_own_calls_trace(
+    world: World, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(journal, limit, {"TRACE_MESSAGES_MAX": 5, "TRACE_BYTES_MAX": 120}[limit])
+    talked_to, other = await world.commit(), await world.commit()
+    line, quiet = await world.lines.line(0), await world.lines.line(1)
+    for _ in range(50):
+        line.wire(sent=False, method="INFO")
+    line.hangup()
+    quiet.hangup()
+    await world.over(talked_to)
+    await world.over(other)
+    assert await world.methods(line.target.call_id) == ["INVITE", *["INFO"] * 4]
+    assert await world.methods(quiet.target.call_id) == ["INVITE", "CANCEL"]
 
 
 async def test_what_a_peer_calls_its_method_is_made_to_fit(desk: Desk) -> None:
