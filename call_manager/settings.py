@@ -78,7 +78,11 @@ class CallSettings(MeshSettings):
         # A leg takes an even port and leaves the odd one above it for RTCP (RFC 3550 section 11).
         if self.rtp_port_last - self.rtp_port_first < 2:
             raise SettingsMistake("VBMESH_RTP_PORT_LAST must be above VBMESH_RTP_PORT_FIRST by 2")
-        self.sip()
+        try:
+            self.sip()
+        except ValueError as error:
+            named = "VBMESH_SIP_LISTEN, VBMESH_SIP_ADVERTISED or VBMESH_RTP_LISTEN is wrong: "
+            raise SettingsMistake(f"{named}{error}") from error
         return self
 
     def sip(self) -> SipSettings:

@@ -1,7 +1,7 @@
 """What a running node says of itself in its data directory: that it runs, its pid, its addresses.
 
-`run/<name>.lock` is held as long as the process lives, whatever ends it, so that two nodes of one
-name never share a data directory; `<name>.pid` and `<name>.json` are there to be read.
+`<name>.lock` is held as long as the process lives, whatever ends it, so that two nodes of one
+name never share a data directory; `run/<name>.pid` and `run/<name>.json` are there to be read.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class RunFiles:
 
     def __init__(self, data_dir: Path, name: str) -> None:
         self._folder = data_dir / "run"
+        # Stays when the node ends: who waits for it must find the same file as who holds it.
+        self._lock_path = data_dir / f"{name}.lock"
         self._name = name
         self._lock: IO[str] | None = None
 
@@ -31,7 +33,7 @@ class RunFiles:
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = self._path("lock").open("w", encoding="utf-8")
+            lock = self._lock_path.open("w", encoding="utf-8")
         except OSError as error:
             raise StartRefused(
                 f"cannot write to {self._folder} ({error.strerror}). "

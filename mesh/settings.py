@@ -279,4 +279,6 @@ def _mistake_line(fields: Mapping[str, FieldInfo], item: Mapping[str, Any]) -> s
     field = fields.get(name)
     hint = f" Set it to: {field.description}" if field is not None and field.description else ""
     problem = "is not set" if item["type"] == "missing" else str(item["msg"])
+    # pydantic says of our own mistakes that they are a ValueError, which helps nobody.
+    problem = problem.removeprefix("Value error, ").removesuffix(".")
     return f"{variable}: {problem}.{hint}"

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from voipbin.mesh.v1 import options_pb2
 
-from api_gateway.cli.up import OF_ONE_SERVICE
+from api_gateway.cli.plan import OF_ONE_SERVICE
 from api_gateway.settings import GatewaySettings
 from api_gateway.transcoder.problem import http_status
 from call_manager.settings import CallSettings

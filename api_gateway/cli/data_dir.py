@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import random
 import socket
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from mesh.identity import LAB_PEER, mint_token, token_digest
+from mesh.runfiles import RunFiles
 
 SERVICES: Final = ("flow_manager", "call_manager", "route_manager", "api_gateway")
 """The services in the order they are started; they are ended in the reverse order."""
@@ -24,8 +27,8 @@ _FREE_PORTS: Final = range(10_240, 20_000)
 _PORT_TRIES_MAX: Final = 200
 
 
-class DataDirBusy(Exception):
-    """Another `vbmesh up` runs on this data directory."""
+class DataDirRefused(Exception):
+    """The data directory cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,20 @@ class DataDir:
         self._lock: IO[str] | None = None
 
     def hold(self) -> None:
-        """Create the directory (mode 0700) and lock it; raises DataDirBusy when it is taken."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (self.path / "lock").open("w", encoding="utf-8")
+        """Create the directory (mode 0700) and lock it.
+
+        Raises DataDirRefused when another mesh has it, or it cannot be written to.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("w", encoding="utf-8")
+        except OSError as error:
+            raise DataDirRefused(f"cannot write to {self.path} ({error.strerror})") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.close()
-            raise DataDirBusy(f"another mesh runs on {self.path}") from error
+            raise DataDirRefused(f"another mesh runs on {self.path}") from error
         self._lock = lock
 
     def release(self) -> None:
@@ -88,38 +97,63 @@ class DataDir:
         """Return a peer's token."""
         return self.token_file(peer).read_text(encoding="utf-8").strip()
 
+    def run_files(self, service: str) -> RunFiles:
+        """Return what a service says of itself while it runs."""
+        return RunFiles(self.path, service)
+
     def kept_sip(self) -> str | None:
-        """Return the SIP address of the last run: dialogs outlive a process, so it stays."""
-        return str(self._kept()["sip"]) if self._kept() else None
+        """Return the SIP address of the last run: dialogs outlive a process, so it stays.
+
+        Raises DataDirRefused when what was kept cannot be read.
+        """
+        file = self.path / "addresses.json"
+        try:
+            return str(json.loads(file.read_text("utf-8"))["sip"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, LookupError, TypeError) as error:
+            raise DataDirRefused(f"{file} is broken; delete it, and choose --sip anew") from error
 
     def keep(self, addresses: Addresses) -> None:
         """Write the addresses down for the next run."""
         write_private(self.path / "addresses.json", json.dumps(asdict(addresses)) + "\n")
 
-    def _kept(self) -> dict[str, Any]:
-        try:
-            kept: dict[str, Any] = json.loads((self.path / "addresses.json").read_text("utf-8"))
-        except FileNotFoundError:
-            return {}
-        return kept
-
 
 def free_address(host: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
     """Return a `host:port` that nobody listens on; raises OSError when none is found."""
+    return free_addresses((host, kind))[0]
+
+
+def free_addresses(*wanted: tuple[str, socket.SocketKind]) -> list[str]:
+    """Return a different `host:port` for each host and kind; raises OSError when none is found.
+
+    A host of IPv6 is in brackets.
+    """
+    # All are held until the last one is found, so that no two are the same.
+    with ExitStack() as held:
+        return [_take(host, kind, held) for host, kind in wanted]
+
+
+def _take(host: str, kind: socket.SocketKind, held: ExitStack) -> str:
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     for port in random.sample(_FREE_PORTS, _PORT_TRIES_MAX):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return f"{host}:{port}"
+        probe = held.enter_context(socket.socket(family, kind))
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise OSError(f"cannot listen at {host} ({error.strerror})") from error
+            continue
+        return f"{host}:{port}"
     raise OSError(f"no free port on {host} between {_FREE_PORTS[0]} and {_FREE_PORTS[-1]}")
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read (mode 0600); readers see all of it or none."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # Only a file that we made is ours alone: the folder may be one where others write, too.
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

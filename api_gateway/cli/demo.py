@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -20,6 +21,7 @@ from api_gateway.cli import ladder
 from api_gateway.cli.children import ChildFailed, Children
 from api_gateway.cli.data_dir import write_private
 from api_gateway.cli.simulator import MODULE as SIMULATOR
+from mesh.node import PRIVATE_UMASK
 
 READY_S_MAX: Final = 30.0
 CALL_S_MAX: Final = 20.0
@@ -56,6 +58,7 @@ def demo(
 ) -> None:
     """Start the mesh and a simulated carrier, place a call, and show what happened on the wire."""
     signal.signal(signal.SIGTERM, _interrupt)
+    os.umask(PRIVATE_UMASK)
     home = data_dir or Path(tempfile.mkdtemp(prefix="vbmesh-demo-"))
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:

@@ -13,6 +13,8 @@ from typing import Final
 import structlog
 
 from mesh.parent import PARENT_FD
+from mesh.settings import EXIT_CONFIG
+from mesh.start import EXIT_REFUSED
 
 BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """The waits before a service is started again; the last one repeats."""
@@ -20,17 +22,14 @@ BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 STEADY_S: Final = 30.0
 """A service that ran this long was healthy: its next death starts the waits anew."""
 
-EXIT_CONFIG: Final = 2
-"""How a service ends whose configuration is wrong; starting it again would not help."""
-
 END_GRACE_S: Final = 90.0
 """How long a service may take to end before it is killed."""
 
 log = structlog.get_logger()
 
 
-class ServiceMisconfigured(Exception):
-    """A service refused its configuration; it has said why on stderr."""
+class ServiceRefused(Exception):
+    """A service cannot run like this; it has said why on stderr, in its last line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,16 @@ class Supervisor:
         self._read_end, self._write_end = os.pipe()
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
-        self.misconfigured: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Resolves with the name of a service that refuses its configuration."""
+        self._last_status: dict[str, int] = {}
+        self.refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Resolves with what a service refuses that starting it again would not mend."""
+
+    @property
+    def trouble(self) -> str:
+        """Say which programs died and how; empty when none did."""
+        return ", ".join(
+            f"{name} ended with status {status}" for name, status in self._last_status.items()
+        )
 
     def start(self) -> None:
         """Start every program."""
@@ -73,14 +80,16 @@ class Supervisor:
         os.close(self._read_end)
 
     async def _keep(self, program: Program) -> None:
-        deaths = 0
+        deaths = runs = 0
         while True:
-            started = time.monotonic()
+            started, runs = time.monotonic(), runs + 1
             process = await self._spawn(program)
             status = await process.wait()
-            if status == EXIT_CONFIG:
-                if not self.misconfigured.done():
-                    self.misconfigured.set_result(program.name)
+            self._last_status[program.name] = status
+            why = _refusal(status, first=runs == 1)
+            if why:
+                if not self.refused.done():
+                    self.refused.set_result(f"{program.name} {why}")
                 return
             deaths = 0 if time.monotonic() - started > STEADY_S else deaths + 1
             wait_s = BACKOFF_S[min(deaths, len(BACKOFF_S) - 1)]
@@ -112,3 +121,16 @@ class Supervisor:
             log.exception("service does not end and is killed", program=name)
             process.kill()
             await process.wait()
+
+
+def _refusal(status: int, *, first: bool) -> str:
+    """Say what an exit status means that starting again would not mend, or the empty string."""
+    if status == EXIT_CONFIG:
+        return "refuses its configuration; its last line above says why"
+    # Later the address may only be busy for a moment, and the mesh is worth waiting for.
+    if status == EXIT_REFUSED and first:
+        return (
+            "cannot start here; its last line above says why. "
+            "--host, --http-port, --sip and --ephemeral-ports choose other addresses"
+        )
+    return ""

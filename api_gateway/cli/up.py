@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
-import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,20 +23,20 @@ from api_gateway.cli.data_dir import (
     SUPERVISOR,
     Addresses,
     DataDir,
-    DataDirBusy,
-    free_address,
+    DataDirRefused,
     write_private,
 )
-from api_gateway.cli.supervisor import END_GRACE_S, Program, ServiceMisconfigured, Supervisor
+from api_gateway.cli.options import file_to_write, ip_address, open_descriptor, sip_address
+from api_gateway.cli.plan import LOOPBACK, Plan, PlanRefused, environment
+from api_gateway.cli.supervisor import END_GRACE_S, Program, ServiceRefused, Supervisor
 from mesh import clients, parent
+from mesh.errors import MeshError
 from mesh.identity import LAB_PEER
+from mesh.node import PRIVATE_UMASK
 from mesh.telemetry.logs import configure_logs
 
 READY_S_MAX: Final = 60.0
 """How long the services may take until all of them answer their health check."""
-
-OF_ONE_SERVICE: Final = ("DATABASE_URL", "DATABASE_URL_FILE", "METRICS_LISTEN")
-"""Settings that two services must not share; `VBMESH_<SERVICE>_<NAME>` sets one service's."""
 
 _HEALTH_EVERY_S: Final = 0.1
 # A service that is still starting refuses connections; gRPC's own waits begin at a second.
@@ -46,69 +45,55 @@ _RECONNECT: Final = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 )
-_GRPC_PORT: Final = 50_051
-_LOOPBACK: Final = "127.0.0.1"
-
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to start, and whom to tell."""
-
-    data: DataDir
-    host: str
-    http_port: int
-    sip: str | None
-    ephemeral: bool
-    ready_file: Path | None
-    ready_fd: int | None
-
-    @property
-    def lab(self) -> bool:
-        """Tell whether lab mode is on."""
-        return os.environ.get("VBMESH_LAB", "").lower() in {"1", "true", "yes", "on"}
-
-    def addresses(self) -> Addresses:
-        """Choose where everything listens; the SIP address stays what it was."""
-        kept = self.data.kept_sip()
-        if not self.ephemeral:
-            grpc_at = {
-                name: f"{_LOOPBACK}:{_GRPC_PORT + index}"
-                for index, name in enumerate(reversed(SERVICES))
-            }
-            sip = self.sip or kept or f"{self.host}:5060"
-            return Addresses(f"{self.host}:{self.http_port}", sip, grpc_at)
-        sip = self.sip or kept or free_address(self.host, socket.SOCK_DGRAM)
-        taken = {name: free_address(_LOOPBACK) for name in SERVICES}
-        return Addresses(free_address(self.host), sip, taken)
+class UpFailed(Exception):
+    """The mesh does not come up; the message says why."""
 
 
 def up(  # noqa: PLR0913, PLR0917  (each is an option of the command line)
     data_dir: Annotated[
         Path, typer.Option(help="Where everything is kept; created when it is not there.")
     ],
-    host: Annotated[str, typer.Option(help="The address REST and SIP listen on.")] = _LOOPBACK,
-    http_port: Annotated[int, typer.Option(help="The port that serves REST.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="The IP address REST and SIP listen on.", callback=ip_address)
+    ] = LOOPBACK,
+    http_port: Annotated[
+        int, typer.Option(help="The port that serves REST.", min=1, max=65_535)
+    ] = 8080,
     sip: Annotated[
-        str | None, typer.Option(help="The host:port for SIP; kept in the data directory.")
+        str | None,
+        typer.Option(
+            help="The IP address and port for SIP. Kept in the data directory: later starts use"
+            " it, whatever --host says, until another one is given.",
+            callback=sip_address,
+        ),
     ] = None,
     ephemeral_ports: Annotated[
         bool, typer.Option("--ephemeral-ports", help="Take free ports instead of fixed ones.")
     ] = False,
     ready_file: Annotated[
-        Path | None, typer.Option(help="Write addresses and credentials here once all answer.")
+        Path | None,
+        typer.Option(
+            help="Write addresses and credentials here once all answer.", callback=file_to_write
+        ),
     ] = None,
     ready_fd: Annotated[
-        int | None, typer.Option(help="The same, to an open file descriptor.")
+        int | None,
+        typer.Option(help="The same, to an open file descriptor.", callback=open_descriptor),
     ] = None,
 ) -> None:
     """Start the mesh and keep it running until SIGTERM or Ctrl-C."""
-    configure_logs(SUPERVISOR, os.environ.get("VBMESH_LOG_LEVEL", "INFO"))
+    # What we write is nobody else's, wherever it lies.
+    os.umask(PRIVATE_UMASK)
+    level = os.environ.get("VBMESH_LOG_LEVEL", "")
+    # A level that nobody knows is for the services to complain about, with all other mistakes.
+    configure_logs(SUPERVISOR, level if level in logging.getLevelNamesMapping() else "INFO")
     plan = Plan(DataDir(data_dir), host, http_port, sip, ephemeral_ports, ready_file, ready_fd)
     try:
         asyncio.run(run(plan))
-    except (DataDirBusy, ServiceMisconfigured, TimeoutError) as error:
+    except (DataDirRefused, PlanRefused, ServiceRefused, UpFailed, OSError) as error:
         sys.stderr.write(f"vbmesh up: {error}\n")
         raise typer.Exit(1) from error
 
@@ -116,7 +101,8 @@ def up(  # noqa: PLR0913, PLR0917  (each is an option of the command line)
 async def run(plan: Plan) -> None:
     """Run the mesh until told to end.
 
-    Raises DataDirBusy, ServiceMisconfigured, or TimeoutError when it does not come up.
+    Raises DataDirRefused, PlanRefused, ServiceRefused, UpFailed or OSError when it does not come
+    up, and ServiceRefused when a service cannot go on.
     """
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -128,35 +114,48 @@ async def run(plan: Plan) -> None:
     try:
         plan.data.mint_credentials(lab=plan.lab)
         addresses = plan.addresses()
+        programs = [Program(name, environment(name, plan, addresses)) for name in SERVICES]
+        # Before the first INVITE: whoever ends its dialog must be found where it was sent from.
         plan.data.keep(addresses)
-        supervisor = Supervisor(
-            [Program(name, environment(name, plan, addresses)) for name in SERVICES]
-        )
-        supervisor.start()
-        try:
-            await _first(
-                _serve_until(ending, plan, addresses),
-                supervisor.misconfigured,
-                ending,
-            )
-        finally:
-            await supervisor.stop()
+        _forget_earlier(plan)
+        await _supervise(Supervisor(programs), plan, addresses, ending)
     finally:
         plan.data.release()
 
 
-async def _first(serving: Any, misconfigured: asyncio.Future[str], ending: asyncio.Event) -> None:
-    """Wait until we are to end, or until a service refuses its configuration."""
+def _forget_earlier(plan: Plan) -> None:
+    """Remove what an earlier run said of itself, so that nobody takes it for this one's word."""
+    for name in SERVICES:
+        plan.data.run_files(name).remove()
+    if plan.ready_file is not None:
+        plan.ready_file.unlink(missing_ok=True)
+
+
+async def _supervise(
+    supervisor: Supervisor, plan: Plan, addresses: Addresses, ending: asyncio.Event
+) -> None:
+    supervisor.start()
+    try:
+        await _first(_serve_until(ending, plan, addresses), supervisor.refused, ending)
+    except TimeoutError:
+        trouble = supervisor.trouble or "none of them died"
+        raise UpFailed(
+            f"the services do not all answer after {READY_S_MAX:.0f} s: {trouble}"
+        ) from None
+    finally:
+        await supervisor.stop()
+
+
+async def _first(serving: Any, refused: asyncio.Future[str], ending: asyncio.Event) -> None:
+    """Wait until we are to end, or until a service refuses to run."""
     task = asyncio.create_task(serving)
     told = asyncio.create_task(ending.wait())
     try:
-        done, _ = await asyncio.wait(
-            {task, misconfigured, told}, return_when=asyncio.FIRST_COMPLETED
-        )
+        done, _ = await asyncio.wait({task, refused, told}, return_when=asyncio.FIRST_COMPLETED)
+        if refused in done and not ending.is_set():
+            raise ServiceRefused(refused.result())
         if task in done:
             await task
-        if misconfigured in done and not ending.is_set():
-            raise ServiceMisconfigured(f"{misconfigured.result()} refuses its configuration")
     finally:
         for waiting in (task, told):
             waiting.cancel()
@@ -164,14 +163,23 @@ async def _first(serving: Any, misconfigured: asyncio.Future[str], ending: async
 
 
 async def _serve_until(ending: asyncio.Event, plan: Plan, addresses: Addresses) -> None:
-    try:
-        async with asyncio.timeout(READY_S_MAX):
-            await asyncio.gather(*(_healthy(at) for at in addresses.grpc.values()))
-            document = await _introduce(plan, addresses)
-    except TimeoutError:
-        raise TimeoutError(f"the services do not answer after {READY_S_MAX:.0f} s") from None
+    """Wait until all services serve, say where, and wait for the end.
+
+    Raises TimeoutError when they do not serve in time.
+    """
+    async with asyncio.timeout(READY_S_MAX):
+        await asyncio.gather(*(_listens(plan, name) for name in SERVICES))
+        await asyncio.gather(*(_healthy(at) for at in addresses.grpc.values()))
+        document = await _introduce(plan, addresses)
     _announce(plan, document)
     await ending.wait()
+
+
+async def _listens(plan: Plan, name: str) -> None:
+    """Wait until our own service says that it listens; another mesh's may answer there, too."""
+    files = plan.data.run_files(name)
+    while not files.listens:  # noqa: ASYNC110  (another process says so)
+        await asyncio.sleep(_HEALTH_EVERY_S)
 
 
 async def _healthy(address: str) -> None:
@@ -202,9 +210,11 @@ async def _introduce(plan: Plan, addresses: Addresses) -> dict[str, Any]:
         budget_s=20.0,
     )
     async with channel:
-        first = await AuthServiceStub(channel).BootstrapEnsure(
-            auth_service_pb2.BootstrapEnsureRequest()
-        )
+        request = auth_service_pb2.BootstrapEnsureRequest()
+        try:
+            first = await AuthServiceStub(channel).BootstrapEnsure(request)
+        except MeshError as error:
+            raise UpFailed(f"api_gateway does not name the first agents: {error}") from error
     return {
         "http": f"http://{addresses.http}",
         "grpc": {name: addresses.grpc[name] for name in reversed(SERVICES)},
@@ -232,8 +242,15 @@ def _announce(plan: Plan, document: dict[str, Any]) -> None:
     if plan.ready_file is not None:
         write_private(plan.ready_file, text)
     if plan.ready_fd is not None:
-        with os.fdopen(plan.ready_fd, "w", encoding="utf-8") as stream:
+        # The end of a pipe tells its reader that this is all; our own stdout and stderr stay.
+        own = plan.ready_fd <= sys.stderr.fileno()
+        with os.fdopen(plan.ready_fd, "w", encoding="utf-8", closefd=not own) as stream:
             stream.write(text)
+    if plan.ready_fd != sys.stdout.fileno():
+        _tell(plan, document)
+
+
+def _tell(plan: Plan, document: dict[str, Any]) -> None:
     print(f"REST   {document['http']}/v1.0")
     print(f"SIP    {document['sip']} (UDP)")
     for name, address in document["grpc"].items():
@@ -242,30 +259,3 @@ def _announce(plan: Plan, document: dict[str, Any]) -> None:
         # Nothing else keeps it, so it is shown here, once.
         print(f"Sign in as {document['admin']['username']} with {document['admin']['password']}")
     sys.stdout.flush()
-
-
-def environment(name: str, plan: Plan, addresses: Addresses) -> dict[str, str]:
-    """Return a service's environment: ours, and where everything is.
-
-    Raises ServiceMisconfigured when a variable is set for all that only one may have.
-    """
-    own = {
-        "VBMESH_DATA_DIR": str(plan.data.path),
-        "VBMESH_GRPC_LISTEN": addresses.grpc[name],
-        "VBMESH_HTTP_LISTEN": addresses.http,
-        "VBMESH_SIP_LISTEN": addresses.sip,
-        "VBMESH_PEER_TOKEN_FILE": str(plan.data.token_file(name)),
-        "VBMESH_PEERS_FILE": str(plan.data.peers_file),
-        **{f"VBMESH_{peer.upper()}_ADDRESS": address for peer, address in addresses.grpc.items()},
-    }
-    for variable in OF_ONE_SERVICE:
-        if f"VBMESH_{variable}" in os.environ:
-            raise ServiceMisconfigured(
-                f"VBMESH_{variable} would be every service's; "
-                f"set VBMESH_{name.upper()}_{variable} and its like instead"
-            )
-        value = os.environ.get(f"VBMESH_{name.upper()}_{variable}")
-        if value is not None:
-            own[f"VBMESH_{variable}"] = value
-    # On one machine no load balancer needs the time to notice that a service ends.
-    return {"VBMESH_DRAIN_DELAY_S": "0", **os.environ, **own}
