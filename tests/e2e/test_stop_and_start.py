@@ -58,7 +58,9 @@ async def test_everything_is_there_again_after_a_stop(tmp_path: Path) -> None:
 
         assert await mesh.stop() == 0
         assert not any(alive(pid) for pid in pids.values())
-        assert not list((tmp_path / "data" / "run").iterdir())
+        # Nothing claims to run. A lock file stays: whoever holds it counts, not that it is there.
+        left = {path.suffix for path in (tmp_path / "data" / "run").iterdir()}
+        assert left <= {".lock"}
         await mesh.start()
 
         assert set(mesh.pids().values()).isdisjoint(pids.values())
