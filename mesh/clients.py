@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
@@ -39,7 +39,7 @@ class Client:
 
     address: str
     """`host:port`, or any gRPC target (`dns:///…`)."""
-    token: str | None
+    token: str | None = field(repr=False)
     """This process's own peer token."""
     budget_s: float = BUDGET_S
     """The longest an RPC to this peer may take, in seconds."""

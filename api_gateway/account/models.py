@@ -38,7 +38,7 @@ class Agent(Table, table=True):
     id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
     customer_id: UUID = Field(sa_column=Column(Uuid(), nullable=False))
     username: str = Field(sa_column=Column(String(255), nullable=False, unique=True))
-    password_hash: str = Field(sa_column=Column(String(255), nullable=False))
+    password_hash: str = Field(sa_column=Column(String(255), nullable=False), repr=False)
     permissions: int
     tm_create: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
     tm_update: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
@@ -51,5 +51,5 @@ class SigningKey(Table, table=True):
     __tablename__ = "signing_key"
 
     id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
-    private_der: bytes = Field(sa_column=Column(LargeBinary(), nullable=False))
+    private_der: bytes = Field(sa_column=Column(LargeBinary(), nullable=False), repr=False)
     tm_create: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))

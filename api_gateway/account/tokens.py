@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -27,7 +27,7 @@ class StoredKey:
     """A private key as it is stored."""
 
     id: UUID
-    private_der: bytes
+    private_der: bytes = field(repr=False)
     tm_create: datetime
 
 
@@ -71,7 +71,8 @@ class Tokens:
                 return None
             self._registry().validate(read.claims)
             return UUID(str(read.claims["sub"]))
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, TypeError):
+            # TypeError: the library reads a header of the wrong shape before it distrusts it.
             return None
 
     def _registry(self) -> jwt.JWTClaimsRegistry:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from api_gateway.account.models import SigningKey
 from api_gateway.account.tokens import LIFETIME, StoredKey, Tokens, new_private_der
 from mesh.clock import new_id
 from tests.support.clock import FakeClock
@@ -87,3 +89,22 @@ def test_changed_claims_are_refused(clock: FakeClock) -> None:
 @pytest.mark.parametrize("text", ["", "x", "a.b", "a.b.c", "\x00", "é.é.é", "." * 5000, "a" * 9000])
 def test_what_is_no_token_is_refused(clock: FakeClock, text: str) -> None:
     assert Tokens([a_key(clock)], clock).agent_id(text) is None
+
+
+@pytest.mark.parametrize("name", ["alg", "kid", "typ", "crit", "b64", "jwk", "enc", "zip"])
+@pytest.mark.parametrize("value", [None, 1, True, [], ["x"], {}, "x"])
+def test_a_header_of_any_shape_makes_a_token_worth_nothing_and_no_more(
+    clock: FakeClock, name: str, value: object
+) -> None:
+    tokens = Tokens([a_key(clock)], clock)
+    header, claims, signature = tokens.sign(new_id()).split(".")
+    stated = json.loads(base64.urlsafe_b64decode(header + "=="))
+    assert tokens.agent_id(".".join((part({**stated, name: value}), claims, signature))) is None
+
+
+def test_no_key_is_shown_by_mistake(clock: FakeClock) -> None:
+    key = a_key(clock)
+    shown = repr(key) + repr(SigningKey(**asdict(key)))
+    assert str(key.id) in shown
+    assert "private_der" not in shown
+    assert repr(key.private_der)[2:20] not in shown
