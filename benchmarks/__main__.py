@@ -8,7 +8,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import provider_calls, shim
+from benchmarks import provider_calls, shim, storage
 from benchmarks.subject import subject
 
 CLIENTS = (1, 16)
@@ -18,6 +18,9 @@ async def run(seconds: float) -> None:
     """Measure everything; load generators share the machine with what they load."""
     print(f"{platform.python_version()}, {platform.machine()}; load and mesh on the same cores\n")
     with tempfile.TemporaryDirectory() as folder:
+        for clients in CLIENTS:
+            await storage.measure(Path(folder), clients, seconds / 4)
+            print()
         async with subject(Path(folder)) as measured:
             for clients in CLIENTS:
                 await shim.measure(measured, clients, seconds / 2)

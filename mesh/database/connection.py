@@ -50,7 +50,10 @@ class SqliteConnection:
     def close(self) -> None:
         """Disconnect; what is not committed is rolled back."""
         if self._open is not None:
-            self._open[0].close()
+            core, _ = self._open
+            # Not before: a connection that cannot even roll back could not be closed.
+            core.invalidate()
+            core.close()
         self._open = None
 
     @property

@@ -67,8 +67,8 @@ class GroupedWriter:
         try:
             while await self._someone_waits():
                 for undone in await self._runner.run(self._waiting()):
-                    for lost in await self._runner.run(iter((undone,))):
-                        lost.tell(RuntimeError("the work ended its transaction by itself"))
+                    # Whoever runs alone is answered, come what may.
+                    await self._runner.run(iter((undone,)))
         finally:
             while self._queue:
                 for item in self._waiting():
