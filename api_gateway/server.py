@@ -11,10 +11,8 @@ from typing import Any, Final
 import structlog
 import uvicorn
 
+from api_gateway.http_protocol import BoundedProtocol
 from mesh.start import listening_at
-
-HEADER_BYTES_MAX: Final = 32 * 1024
-"""The most bytes of request headers; a browser's cookies fit in well."""
 
 KEEP_ALIVE_S: Final = 30
 """How long an idle connection is kept."""
@@ -43,7 +41,7 @@ class HttpServer:
                 app,
                 interface="asgi3",
                 lifespan="off",
-                http="httptools",
+                http=BoundedProtocol,
                 ws="none",
                 loop="none",
                 log_config=None,
@@ -56,7 +54,6 @@ class HttpServer:
                 limit_concurrency=concurrency_max,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=max(1, round(grace_s)),
-                h11_max_incomplete_event_size=HEADER_BYTES_MAX,
             )
         )
         self._serving: asyncio.Task[None] | None = None
