@@ -22,6 +22,7 @@ from mesh.errors import (
     Internal,
     InvalidArgument,
     MeshError,
+    RichStatus,
     Unimplemented,
 )
 from mesh.serving import Rpc
@@ -38,22 +39,24 @@ class ErrorConcern:
         try:
             yield
         except MeshError as error:
-            if error.code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
-                log.exception("internal error", rpc=rpc.name)
-            await _abort(rpc, error)
+            status = error.to_status()
+            # What the caller is not told must stand here, also when it was a peer's answer.
+            if status.code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
+                log.exception("internal error", rpc=rpc.name, reason=error.reason)
+            await _abort(rpc, status)
         except NotImplementedError:
             # Generated servicers raise this for an RPC that nobody wrote.
             log.exception("unimplemented", rpc=rpc.name)
-            await _abort(rpc, Unimplemented(f"{rpc.name} is not implemented."))
+            unimplemented = Unimplemented(f"{rpc.name} is not implemented.")
+            await _abort(rpc, unimplemented.to_status())
         except grpc.aio.AbortError:
             raise
         except Exception:
             log.exception("unexpected failure", rpc=rpc.name)
-            await _abort(rpc, Internal("internal error"))
+            await _abort(rpc, Internal("internal error").to_status())
 
 
-async def _abort(rpc: Rpc, error: MeshError) -> NoReturn:
-    status = error.to_status()
+async def _abort(rpc: Rpc, status: RichStatus) -> NoReturn:
     # The aio server takes any object with these three attributes; grpc.Status is its protocol.
     await rpc.context.abort(status.code, status.details, status.trailing_metadata)
 

@@ -126,12 +126,15 @@ class FlowService:
     async def delete(self, caller: Caller, flow_id: UUID) -> Flow:
         """Mark a flow deleted; one that is deleted stays as it is.
 
-        Raises FlowNotFound when there never was one, or it is another customer's.
+        Raises FlowNotFound when there never was one, or it is another customer's, and for a
+        temporary one that anybody but a peer for itself asks about: it records what was done.
         """
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Flow:
             flow = await _owned(tx, caller, flow_id)
+            if flow.is_temporary and caller.identity is not None:
+                raise FlowNotFound(flow_id)
             deleted = await repository.mark_deleted(tx, flow_id, now)
             if deleted is None:
                 return flow

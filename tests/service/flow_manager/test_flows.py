@@ -262,6 +262,12 @@ async def test_a_temporary_flow_is_readable_until_it_is_deleted_and_never_change
     with pytest.raises(RemoteError) as caught:
         await house.update(someone, flow.id, "name", name="Other")
     assert refusal(caught) == NOT_FOUND
+    # It is the record of what was done, so nobody takes it away through the public door.
+    for who in (someone, a_super_admin()):
+        with pytest.raises(RemoteError) as caught:
+            await house.delete(who, flow.id)
+        assert refusal(caught) == NOT_FOUND
+        assert await house.get(who, flow.id) == flow
     deleted = await house.delete(None, flow.id)
     assert await house.delete(None, flow.id) == deleted
     for who in (someone, a_super_admin(), None):

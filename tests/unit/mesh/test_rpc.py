@@ -9,11 +9,12 @@ from typing import Any
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 from voipbin.mesh.v1 import options_pb2
 
 from mesh import ambient
 from mesh.clients import MeshChannel
-from mesh.errors import DeadlineExceeded, FieldViolation, MeshError
+from mesh.errors import DeadlineExceeded, FieldViolation, MeshError, PeerNotAllowed
 from mesh.identity import acting_as, current_caller
 from mesh.node import Node
 from mesh.remote import RemoteError
@@ -92,6 +93,26 @@ async def test_an_unexpected_failure_stays_private(bench: Bench) -> None:
     assert error.message == "internal error"
     assert error.metadata["request_id"].startswith("req_")
     assert error.unknown_end
+
+
+async def test_a_peers_answer_that_is_kept_from_the_caller_is_logged(bench: Bench) -> None:
+    refused = PeerNotAllowed("call_manager may not ask this.").to_status()
+    answered = grpc.aio.AioRpcError(
+        refused.code,
+        grpc.aio.Metadata(),
+        grpc.aio.Metadata(*refused.trailing_metadata),
+        details=refused.details,
+    )
+
+    async def answer(_request: Any, _context: Any) -> Any:
+        raise RemoteError.of("voipbin.test.v1.Other/Ask", answered)
+
+    bench.echo.answer = answer
+    with capture_logs() as lines:
+        error = await refusal(bench.stub().Whisper(EchoRequest()))
+    assert (error.code, error.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    (line,) = [line for line in lines if line["log_level"] == "error"]
+    assert line["reason"] == "PEER_NOT_ALLOWED"
 
 
 async def test_an_unwritten_rpc_is_unimplemented(bench: Bench) -> None:

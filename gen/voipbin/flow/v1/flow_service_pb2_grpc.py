@@ -111,17 +111,18 @@ class FlowServiceServicer:
         """Changes what the update mask names and keeps the rest.
 
         Errors: as FlowCreate for the actions, and
-        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or it is deleted.
+        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, deleted or temporary.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FlowDelete(self, request, context):
-        """Marks a flow deleted. Idempotent; the first deletion's time stays.
+        """Marks a flow deleted. Idempotent; the first deletion's time stays. A temporary flow is
+        deleted by the peer that made it, and by nobody else.
 
         Errors:
-        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, or it is another customer's.
+        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or it is temporary.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,13 +44,14 @@ class FlowServiceStub:
     """Changes what the update mask names and keeps the rest.
 
     Errors: as FlowCreate for the actions, and
-    - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or it is deleted.
+    - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, deleted or temporary.
     """
     FlowDelete: _aio.UnaryUnaryMultiCallable[_flow_service_pb2.FlowDeleteRequest, _flow_service_pb2.FlowDeleteResponse]
-    """Marks a flow deleted. Idempotent; the first deletion's time stays.
+    """Marks a flow deleted. Idempotent; the first deletion's time stays. A temporary flow is
+    deleted by the peer that made it, and by nobody else.
 
     Errors:
-    - NOT_FOUND / FLOW_NOT_FOUND: no such flow, or it is another customer's.
+    - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or it is temporary.
     """
     ActionsValidate: _aio.UnaryUnaryMultiCallable[_flow_service_pb2.ActionsValidateRequest, _flow_service_pb2.ActionsValidateResponse]
     """Checks actions as FlowCreate would, and writes nothing.
@@ -112,7 +113,7 @@ class FlowServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes what the update mask names and keeps the rest.
 
         Errors: as FlowCreate for the actions, and
-        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or it is deleted.
+        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, deleted or temporary.
         """
 
     @_abc_1.abstractmethod
@@ -121,10 +122,11 @@ class FlowServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flow_service_pb2.FlowDeleteRequest,
         context: _aio.ServicerContext[_flow_service_pb2.FlowDeleteRequest, _abc.Awaitable[_flow_service_pb2.FlowDeleteResponse]],
     ) -> _abc.Awaitable[_flow_service_pb2.FlowDeleteResponse]:
-        """Marks a flow deleted. Idempotent; the first deletion's time stays.
+        """Marks a flow deleted. Idempotent; the first deletion's time stays. A temporary flow is
+        deleted by the peer that made it, and by nobody else.
 
         Errors:
-        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, or it is another customer's.
+        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or it is temporary.
         """
 
     @_abc_1.abstractmethod
