@@ -64,7 +64,7 @@ class HttpRequest:
         Raises BodyTooLarge, InvalidJsonBody when it does not arrive in time, and ClientGone.
         """
         declared = self.headers.get("content-length", "")
-        if declared.isdigit() and int(declared[:20]) > bytes_max:
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > bytes_max:
             raise _too_large(bytes_max)
         pieces: list[bytes] = []
         size = 0
@@ -81,6 +81,7 @@ class HttpRequest:
             raise InvalidJsonBody(f"The body took more than {deadline_s:g} s to arrive.") from None
         body = b"".join(pieces)
         if body:
+            _check_content_encoding(self.headers.get("content-encoding", ""))
             _check_content_type(self.headers.get("content-type", ""))
         return body
 
@@ -125,6 +126,14 @@ def _headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 def _request_id(headers: dict[str, str]) -> str:
     sent = headers.get(ambient.REQUEST_ID_HEADER, "")
     return sent if ambient.acceptable_request_id(sent) else ambient.new_request_id()
+
+
+def _check_content_encoding(header: str) -> None:
+    # What is compressed is never undone here: a small body could become a huge one.
+    if header.strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType(
+            "The body is encoded; only plain bodies are read.", content_encoding=shortened(header)
+        )
 
 
 def _check_content_type(header: str) -> None:

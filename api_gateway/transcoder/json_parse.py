@@ -11,6 +11,9 @@ from api_gateway.transcoder.errors import InvalidJsonBody, shortened
 DEPTH_MAX: Final = 32
 """How deep objects and arrays may be nested, the body itself included."""
 
+VALUES_MAX: Final = 10_000
+"""How many values may stand in objects and arrays; each costs far more time than its bytes."""
+
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -18,7 +21,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     """Return the object that the body is.
 
     Raises InvalidJsonBody unless it is UTF-8, one object, each name once in each object, no more
-    than 32 deep, and free of NaN, infinities and half surrogate pairs.
+    than 32 deep, of at most 10,000 values, and free of NaN, infinities and half surrogate pairs.
     """
     try:
         text = body.decode("utf-8")
@@ -36,7 +39,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise InvalidJsonBody("A number in the body is too long.") from None
     if not isinstance(parsed, dict):
         raise InvalidJsonBody("The body is not a JSON object.", position="0")
-    _check_depth(text, parsed)
+    _check_shape(text, parsed)
     _check_surrogates(text, parsed)
     return parsed
 
@@ -70,12 +73,18 @@ def _too_deep() -> InvalidJsonBody:
     return InvalidJsonBody(f"The body is nested more than {DEPTH_MAX} deep.")
 
 
-def _check_depth(text: str, parsed: dict[str, Any]) -> None:
-    # So few brackets cannot nest deeper, and most bodies have no more.
-    if text.count("{") + text.count("[") <= DEPTH_MAX:
+def _check_shape(text: str, parsed: dict[str, Any]) -> None:
+    # Every value is the first in its brackets or follows a comma. So few brackets cannot nest
+    # deeper, and most bodies have no more.
+    brackets = text.count("{") + text.count("[")
+    if brackets <= DEPTH_MAX and brackets + text.count(",") <= VALUES_MAX:
         return
     level: list[Any] = [parsed]
+    values = 0
     for _ in range(DEPTH_MAX):
+        values += sum(len(holder) for holder in level)
+        if values > VALUES_MAX:
+            raise InvalidJsonBody(f"The body holds more than {VALUES_MAX} values.")
         level = [
             child
             for holder in level

@@ -281,6 +281,15 @@ async def test_a_body_that_cannot_be_read_is_refused(
     assert reason(await admin.post("/v1.0/flows", content=body, headers=headers)) == expected
 
 
+@pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("br", 415), ("identity", 200)])
+async def test_a_compressed_body_is_refused_and_never_undone(
+    admin: httpx.AsyncClient, encoding: str, status: int
+) -> None:
+    headers = {"content-type": "application/json", "content-encoding": encoding}
+    answer = await admin.post("/v1.0/flows", content=b'{"name":"a"}', headers=headers)
+    assert answer.status_code == status
+
+
 async def test_a_body_without_a_declared_length_is_limited_too(admin: httpx.AsyncClient) -> None:
     async def endless() -> Any:
         for _ in range(300):

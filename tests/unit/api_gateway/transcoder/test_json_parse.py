@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api_gateway.transcoder.errors import InvalidJsonBody
-from api_gateway.transcoder.json_parse import DEPTH_MAX, parse_object
+from api_gateway.transcoder.json_parse import DEPTH_MAX, VALUES_MAX, parse_object
 from tests.unit.api_gateway.transcoder.generated import anything, texts
 
 
@@ -105,3 +105,14 @@ def test_a_body_of_names_is_read_in_a_moment_even_when_one_is_twice() -> None:
     with pytest.raises(InvalidJsonBody, match="twice"):
         parse_object(f'{{{names},"24999":0}}'.encode())
     assert time.perf_counter() - start < 2.0
+
+
+@pytest.mark.parametrize("value", ["1", "[]", '{"a":1}', "[[[]]]", '",,,"'])
+def test_the_number_of_values_has_a_limit(value: str) -> None:
+    def wide(values: int) -> bytes:
+        each = {"1": 1, "[]": 1, '{"a":1}': 2, "[[[]]]": 3, '",,,"': 1}[value]
+        return f'{{"k":[{",".join([value] * ((values - 1) // each))}]}}'.encode()
+
+    assert parse_object(wide(VALUES_MAX))
+    with pytest.raises(InvalidJsonBody, match="10000 values"):
+        parse_object(wide(VALUES_MAX + 4))
