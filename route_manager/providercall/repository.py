@@ -82,21 +82,17 @@ async def decide(tx: Transaction, record_id: UUID, verdict: Verdict) -> None:
     )
 
 
-async def complete(
-    tx: Transaction, record_id: UUID, placed: Placed, now: datetime
-) -> ProviderCall | None:
+async def complete(tx: Transaction, record_id: UUID, placed: Placed) -> ProviderCall | None:
     """End a pending record: its calls exist. Return it, or None when it had ended already."""
     return await _end(
-        tx, record_id, {"status": Status.COMPLETED.value, "placed": placed_to_plain(placed)}, now
+        tx, record_id, {"status": Status.COMPLETED.value, "placed": placed_to_plain(placed)}
     )
 
 
-async def fail(
-    tx: Transaction, record_id: UUID, verdict: Verdict, now: datetime
-) -> ProviderCall | None:
+async def fail(tx: Transaction, record_id: UUID, verdict: Verdict) -> ProviderCall | None:
     """End a pending record: nothing was dialled. Return it, or None when it had ended already."""
     values = {"status": verdict.status.value, "verdict": verdict_to_plain(verdict)}
-    return await _end(tx, record_id, values, now)
+    return await _end(tx, record_id, values)
 
 
 async def delete_record(tx: Transaction, record_id: UUID, now: datetime) -> None:
@@ -108,10 +104,9 @@ async def delete_record(tx: Transaction, record_id: UUID, now: datetime) -> None
     )
 
 
-async def _end(
-    tx: Transaction, record_id: UUID, values: dict[str, Any], now: datetime
-) -> ProviderCall | None:
-    statement = update(TABLE).where(_pending(record_id)).values(tm_update=now, **values)
+async def _end(tx: Transaction, record_id: UUID, values: dict[str, Any]) -> ProviderCall | None:
+    # Its end belongs to the record's creation: `tm_update` stays null (contract section 2.4).
+    statement = update(TABLE).where(_pending(record_id)).values(**values)
     row = await tx.one_or_none(statement.returning(*_COLUMNS))
     return None if row is None else record_of(row)
 

@@ -132,8 +132,7 @@ class ProviderCallSaga:
 
     async def _complete(self, placed: Placed) -> ProviderCall:
         async def work(tx: Transaction) -> ProviderCall | None:
-            now = self._parts.clock.now()
-            return await repository.complete(tx, self._record.id, placed, now)
+            return await repository.complete(tx, self._record.id, placed)
 
         return await self._ended(work)
 
@@ -145,7 +144,7 @@ class ProviderCallSaga:
 
     async def _fail(self, verdict: Verdict) -> ProviderCall:
         async def work(tx: Transaction) -> ProviderCall | None:
-            return await repository.fail(tx, self._record.id, verdict, self._parts.clock.now())
+            return await repository.fail(tx, self._record.id, verdict)
 
         return await self._ended(work)
 

@@ -57,7 +57,7 @@ async def test_a_provider_call_is_placed_through_exactly_its_provider(served: Ho
     assert list(record.destinations) == [TEL, second]
     assert record.anonymous == address_pb2.ANONYMOUS_AUTO
     assert record.flow_id == ""
-    assert record.HasField("tm_update")
+    assert not record.HasField("tm_update")
     snapshot = record.provider_snapshot
     assert (snapshot.hostname, snapshot.tech_prefix, snapshot.name, snapshot.sip_username) == (
         provider.hostname,

@@ -130,14 +130,13 @@ async def test_the_first_end_of_a_record_is_its_only_one(house: House, tmp_path:
     verdict = Verdict(Status.FAILED, grpc.StatusCode.UNAVAILABLE, "LATE", "Too late.")
     async with a_workshop(house, tmp_path) as workshop:
         record_id = await workshop.a_lost_record(timedelta(days=1))
-        now = workshop.clock.now()
 
         async def complete(tx: Transaction) -> ProviderCall | None:
-            return await repository.complete(tx, record_id, Placed(()), now)
+            return await repository.complete(tx, record_id, Placed(()))
 
         async def fail(tx: Transaction) -> ProviderCall | None:
             await repository.decide(tx, record_id, verdict)
-            return await repository.fail(tx, record_id, verdict, now)
+            return await repository.fail(tx, record_id, verdict)
 
         ended = await workshop.database.transact(complete, name="complete")
         assert ended is not None

@@ -125,7 +125,7 @@ class ProviderCall(_message.Message):
 
     @_builtins.property
     def tm_update(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed; null at creation."""
+        """When it last changed after its creation had ended; null until then."""
 
     @_builtins.property
     def tm_delete(self) -> _timestamp_pb2.Timestamp:
