@@ -5,6 +5,7 @@ With `--check`, write nothing and fail when what is there says something else.
 
 import argparse
 import importlib
+import inspect
 import pkgutil
 import sys
 from collections.abc import Iterator
@@ -116,10 +117,12 @@ def configuration_page() -> str:
         *_table(MeshSettings.model_fields),
     ]
     for service, settings in SETTINGS.items():
+        # A service may state one of the common settings anew.
+        stated = inspect.get_annotations(settings)
         own = {
             name: field
             for name, field in settings.model_fields.items()
-            if name not in MeshSettings.model_fields
+            if name not in MeshSettings.model_fields or name in stated
         }
         lines += ["", f"## {service}"]
         lines += _table(own) if own else ["", "Nothing beyond the above."]
