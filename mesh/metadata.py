@@ -18,9 +18,6 @@ from mesh.errors import MetadataKeyNotAllowed, MetadataKeyUnknown, MetadataTypeI
 T = TypeVar("T")
 D = TypeVar("D")
 
-METADATA_KEYS_MAX: Final = 64
-"""The most keys one message may bring; far more than any registry holds."""
-
 UUID_LIST_MAX: Final = 100
 """The longest list of ids a value may hold."""
 
@@ -80,7 +77,7 @@ class MetadataRegistry:
         """
         names = sorted(raw)
         for name in names:
-            if name not in self._keys or len(names) > METADATA_KEYS_MAX:
+            if name not in self._keys:
                 shown = name[:64]
                 raise MetadataKeyUnknown(f"No metadata key is called {shown!r}.", key=shown)
         parsed = {name: self._parse_one(name, raw[name]) for name in names}

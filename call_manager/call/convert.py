@@ -43,7 +43,7 @@ def new_calls(request: call_service_pb2.CallsCreateRequest, peer: str) -> NewCal
     """Return what a CallsCreate asks for.
 
     Raises the metadata registry's errors, AnonymousInvalid, and InvalidArgument when the calls'
-    ids do not match the destinations.
+    ids do not match the destinations or `dial_not_after` is no time.
     """
     metadata = CALL_METADATA.parse(request.metadata, peer)
     if len(request.call_ids) != len(request.destinations):
@@ -57,7 +57,7 @@ def new_calls(request: call_service_pb2.CallsCreateRequest, peer: str) -> NewCal
         destinations=tuple(address(one) for one in request.destinations),
         anonymous=anonymous(request.anonymous),
         metadata=metadata,
-        dial_not_after=request.dial_not_after.ToDatetime(tzinfo=UTC),
+        dial_not_after=_moment(request.dial_not_after),
         fingerprint=fingerprint(request),
     )
 
@@ -72,6 +72,16 @@ def fingerprint(request: call_service_pb2.CallsCreateRequest) -> str:
     asked.ClearField("dial_not_after")
     text = json.dumps(MessageToDict(asked), sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _moment(sent: Timestamp) -> datetime:
+    try:
+        return sent.ToDatetime(tzinfo=UTC)
+    except ValueError as error:
+        # protobuf carries any number of seconds; RFC 3339 ends with the year 9999.
+        raise InvalidArgument(
+            "`dial_not_after` must lie in the years 1 to 9999.", field="dial_not_after"
+        ) from error
 
 
 def _source(request: call_service_pb2.CallsCreateRequest) -> Address | None:

@@ -82,9 +82,14 @@ def dial_target(call: Call, config: DialConfig) -> DialTarget:
 def split_host(text: str) -> tuple[str, int | None]:
     """Split `host[:port]`; an IPv6 literal loses its brackets. Raises Undialable."""
     match = _HOST.fullmatch(text)
-    if match is None or (match[2] is not None and not 0 < int(match[2]) <= 65_535):
+    if match is None or not _is_host(text):
         raise Undialable("The carrier's hostname is no host name or address with a port.")
     return match[1].strip("[]"), int(match[2]) if match[2] is not None else None
+
+
+def _is_host(text: str) -> bool:
+    match = _HOST.fullmatch(text)
+    return match is not None and (match[2] is None or 0 < int(match[2]) <= 65_535)
 
 
 def request_uri(destination: Address, config: DialConfig) -> str:
@@ -115,9 +120,8 @@ def from_uri(source: Address) -> str:
 def sip_uri(target: str) -> str:
     """Return `user@host[:port]`, with or without `sip:`, as a SIP URI. Raises Undialable."""
     user, at, host = target.removeprefix("sip:").rpartition("@")
-    if not at or not user:
+    if not at or not user or not _is_host(host):
         raise Undialable("A SIP address is user@host or user@host:port.")
-    split_host(host)
     return f"sip:{escape_user(user)}@{host}"
 
 

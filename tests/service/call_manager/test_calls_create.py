@@ -148,11 +148,11 @@ async def test_a_dial_window_that_is_over_creates_nothing(world: World) -> None:
         ),
         (
             {"destinations": [sip("bob@office.example:99999")]},
-            (
-                "INVALID_ARGUMENT",
-                "DESTINATION_INVALID",
-                {"index": "0", "target": "bob@office.example:99999"},
-            ),
+            ("INVALID_ARGUMENT", "INVALID_ARGUMENT", {}),
+        ),
+        (
+            {"source": sip("bob@office.example:99999")},
+            ("INVALID_ARGUMENT", "INVALID_ARGUMENT", {}),
         ),
         (
             {"destinations": [sip("bob@office.example")]},

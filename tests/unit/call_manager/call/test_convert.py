@@ -4,14 +4,18 @@ from uuid import uuid4
 
 import pytest
 from google.protobuf.json_format import ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
+from protovalidate import Validator
 from voipbin.call.v1 import address_pb2
 from voipbin.call.v1.call_service_pb2 import CallsCreateRequest
 from voipbin.flow.v1.action_pb2 import Action
 from voipbin.route.v1.provider_pb2 import Provider
 
 from call_manager.call import convert
+from call_manager.call.dialing import Undialable, sip_uri
 from call_manager.call.domain import Address, AddressType, Anonymous
 from call_manager.errors import AnonymousInvalid
+from mesh.errors import InvalidArgument
 from mesh.metadata import plain_to_value
 
 
@@ -90,3 +94,51 @@ def test_an_action_survives_storage() -> None:
         {"id": str(uuid4()), "type": "sleep", "option": {"duration": 1500}}, Action()
     )
     assert convert.action(convert.action_to_plain(action)) == action
+
+
+@pytest.mark.parametrize(
+    ("host", "good"),
+    [
+        ("host", True),
+        ("host:1", True),
+        ("192.0.2.1:5060", True),
+        ("host:9999", True),
+        ("host:65535", True),
+        ("host:0", False),
+        ("host:05060", False),
+        ("host:65536", False),
+        ("host:70000", False),
+        ("host:99999", False),
+        ("host:", False),
+        ("host\n", False),
+    ],
+)
+def test_the_contract_lets_no_sip_address_through_that_cannot_be_dialled(
+    host: str, good: bool
+) -> None:
+    sent = address_pb2.Address(type=address_pb2.ADDRESS_TYPE_SIP, target=f"sip:bob@{host}")
+    assert (not Validator().collect_violations(sent)) is good
+    if good:
+        assert sip_uri(sent.target) == sent.target
+
+
+@pytest.mark.parametrize("target", ["bob", "bob@", "@host", "bob@host:0", "bob@host:99999"])
+def test_a_sip_address_that_is_none_is_not_blamed_on_the_carrier(target: str) -> None:
+    with pytest.raises(Undialable, match="A SIP address is"):
+        sip_uri(target)
+
+
+@pytest.mark.parametrize(("seconds", "nanos"), [(2**60, 0), (-(2**60), 0), (0, 2**30), (0, -1)])
+def test_a_time_to_dial_by_that_is_no_time_is_refused(seconds: int, nanos: int) -> None:
+    request = CallsCreateRequest(
+        id=str(uuid4()),
+        customer_id=str(uuid4()),
+        call_ids=[str(uuid4())],
+        destinations=[
+            address_pb2.Address(type=address_pb2.ADDRESS_TYPE_TEL, target="+12025550100")
+        ],
+        dial_not_after=Timestamp(seconds=seconds, nanos=nanos),
+    )
+    with pytest.raises(InvalidArgument) as caught:
+        convert.new_calls(request, "route_manager")
+    assert [violation.field for violation in caught.value.violations] == ["dial_not_after"]
