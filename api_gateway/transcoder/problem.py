@@ -119,6 +119,9 @@ class Problems:
             "message": rich.details,
             "request_id": request_id,
         }
+        # A field that is named with its fault need not be named twice.
+        if any(facts.items() <= violation.items() for violation in violations):
+            facts = {}
         if facts or violations:
             told["details"] = [*([facts] if facts else []), *violations]
         problem = {

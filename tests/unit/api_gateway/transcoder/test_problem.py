@@ -121,6 +121,11 @@ def test_both_bodies_are_one() -> None:
     }
 
 
+def test_a_fact_that_a_violation_states_is_told_once() -> None:
+    error = InvalidArgument("It is bad.", field="a")
+    assert answered(error)[1]["error"]["details"] == [{"field": "a", "description": "It is bad."}]
+
+
 def test_no_facts_are_no_details() -> None:
     assert "details" not in answered(Internal("internal error"))[1]["error"]
 
