@@ -20,6 +20,9 @@ KEEP_ALIVE_S: Final = 30
 BACKLOG: Final = 512
 """How many connections may wait to be accepted."""
 
+UNREAD_S_MAX: Final = 30.0
+"""How long a client may take nothing of what it is sent, until its connection is cut."""
+
 log = structlog.get_logger()
 
 
@@ -68,6 +71,9 @@ class HttpServer:
             listener = socket.create_server(
                 (host.strip("[]"), int(port)), family=family, backlog=BACKLOG
             )
+        # Its connections inherit it. The kernel alone knows what a client has taken; a closed
+        # connection whose client takes nothing would count as an open one for ever.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_S_MAX * 1000))
         self.address = f"{host}:{listener.getsockname()[1]}"
         self._serving = asyncio.create_task(self._server.serve([listener]), name="http")
         log.info("http serves", address=self.address)
