@@ -69,6 +69,7 @@ class SipChannel:
         self._identity = Identity("", settings.user_agent)
         self._runners: dict[str, Runner] = {}
         self._live: set[str] = set()
+        self._placed: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._strays: set[str] = set()
         self._strangers = Strangers()
@@ -126,11 +127,13 @@ class SipChannel:
         spec = LegSpec(
             target.call_id, call_id, secrets.token_hex(8), target.credentials, self._identity
         )
-        leg = SipLeg(spec, journal, self._shared, lambda: self._live.discard(call_id))
-        if len(self._live) >= self._settings.legs_max:
+        leg = SipLeg(spec, journal, self._shared, lambda: self._forget_live(call_id))
+        # What is only being ended takes no place: anybody can invent answers that must be.
+        if len(self._placed) >= self._settings.legs_max:
             leg.refuse(f"There are {self._settings.legs_max} calls already.")
             return leg
         self._live.add(call_id)
+        self._placed.add(call_id)
         self._follow(call_id, leg.runner, leg.run(target))
         return leg
 
@@ -176,7 +179,7 @@ class SipChannel:
 
     def _begin(self, call_id: str, core: Core, journal: CallJournal, wire: Wire) -> Runner:
         """Run a core that places nothing."""
-        runner = Runner(core, journal, wire, Hooks(ended=lambda: self._live.discard(call_id)))
+        runner = Runner(core, journal, wire, Hooks(ended=lambda: self._forget_live(call_id)))
         self._live.add(call_id)
         runner.post(Begin())
         self._follow(call_id, runner, runner.run())
@@ -196,13 +199,17 @@ class SipChannel:
             if self._runners.get(call_id) is runner:
                 # Otherwise a later answer to the same call is already being ended.
                 del self._runners[call_id], self._tasks[call_id]
-                for known in (self._live, self._strays):
-                    known.discard(call_id)
+                self._forget_live(call_id)
+                self._strays.discard(call_id)
 
         self._forget_oldest()
         self._runners[call_id] = runner
         task = self._tasks[call_id] = asyncio.create_task(follow())
         task.add_done_callback(forget)
+
+    def _forget_live(self, call_id: str) -> None:
+        self._live.discard(call_id)
+        self._placed.discard(call_id)
 
     def _forget_oldest(self) -> None:
         """Ended legs linger for late messages; there is a limit to that."""

@@ -36,7 +36,7 @@ _CLOCKS: Final = {  # Where the RTP clock is not 8000 Hz: RFC 7587, 4867, 5574 a
     "EVS": "16000",
     "L16": "16000",
 }
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,31}\Z")
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,32}\Z")  # RFC 8866 section 9, token
 _DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 _ANSWER_TO: Final = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 

@@ -22,7 +22,8 @@ _OURS: Final = frozenset(
         *("v", "f", "t", "i", "m", "l", "c", "e", "k"),
     }
 )
-_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]")
+# Control characters, and what some readers take for the end of a line.
+_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNSAFE_URI: Final = re.compile(r"[\x00-\x20\x7f<>\"]")
 
 

@@ -130,4 +130,7 @@ class UdpSocket:
             number = next(
                 (int.from_bytes(data[:_ERRNO_BYTES], sys.byteorder) for _, _, data in control), 0
             )
-            self._handlers.undelivered(raw, os.strerror(number))
+            # A path that takes only shorter packets told the kernel so, which splits the next
+            # one: the retransmission arrives (RFC 1191 section 6.4).
+            if number != errno.EMSGSIZE:
+                self._handlers.undelivered(raw, os.strerror(number))

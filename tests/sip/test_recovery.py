@@ -43,9 +43,12 @@ class Crashed:
         ]
 
     @asynccontextmanager
-    async def restarted(self, *, lab: bool = True) -> AsyncIterator[SipChannel]:
+    async def restarted(
+        self, *, lab: bool = True, legs_max: int = 100
+    ) -> AsyncIterator[SipChannel]:
         """A new process at the same address."""
-        again = replace(settings(QUICK_T1_S, self.address), allow_private=lab)
+        again = settings(QUICK_T1_S, self.address)
+        again = replace(again, allow_private=lab, legs_max=legs_max)
         channel = SipChannel(again)
         await channel.start()
         try:
@@ -211,6 +214,19 @@ async def test_an_invented_answer_of_any_length_is_not_repeated_to_its_sender(
         async with dead.restarted():
             peer.reply(invite, replace(OK, reason="O" * STRAY_BYTES_MAX))
             assert await peer.silence(0.1) == []
+
+
+async def test_what_is_only_being_ended_takes_no_place_from_new_calls(quick: SipChannel) -> None:
+    async with sip_peer() as peer:
+        dead, _ = await ring_and_crash(peer, quick)
+        async with dead.restarted(legs_max=1) as channel:
+            clearing = asyncio.create_task(channel.clear(dead.stored(), MemoryJournal()))
+            await peer.hear("CANCEL")
+            leg = channel.dial(a_target(peer.port), MemoryJournal())
+            await peer.hear("INVITE")
+            assert channel.live_legs == 2
+            leg.hangup()
+            clearing.cancel()
 
 
 async def test_only_the_last_of_a_legs_attempts_is_cleared(quick: SipChannel) -> None:

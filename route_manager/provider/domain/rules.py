@@ -21,6 +21,7 @@ PREFIX_MAX: Final = 64
 POSTFIX_MAX: Final = 255
 CODECS_MAX: Final = 255
 CODEC_NAME_MAX: Final = 32
+CODEC_COUNT_MAX: Final = 16
 
 # Narrower than `user` of RFC 3261 section 25.1: no character that starts a parameter, a
 # password or another part of the URI.
@@ -88,21 +89,24 @@ def check_postfix(postfix: str) -> None:
 def normal_codecs(codecs: str) -> str:
     """Return the codec list without spaces, or raise InvalidCodecs.
 
-    An empty list means the platform's own. At most 255 characters, names of up to 32.
+    An empty list means the platform's own. At most 255 characters and 16 names of up to 32: an
+    INVITE has to hold a description of each.
     """
     if len(codecs) > CODECS_MAX:
         raise InvalidCodecs("codecs", f"The list is longer than {CODECS_MAX} characters.")
     if codecs == "":
         return ""
     names = [name.strip(" ") for name in codecs.split(",")]
+    if len(names) > CODEC_COUNT_MAX:
+        raise InvalidCodecs("codecs", f"The list has more than {CODEC_COUNT_MAX} elements.")
     for name in names:
         if name == "":
             raise InvalidCodecs("codecs", "The list has an empty element.")
         if not _CODEC.fullmatch(name):
             raise InvalidCodecs(
                 "codecs",
-                f"The list has an element that is no name of 1 to {CODEC_NAME_MAX}"
-                " letters, digits, dashes and dots.",
+                f"The list has an element that is no token of 1 to {CODEC_NAME_MAX} characters"
+                " (RFC 3261).",
             )
     if len({name.lower() for name in names}) < len(names):
         raise InvalidCodecs("codecs", "The list names a codec twice.")

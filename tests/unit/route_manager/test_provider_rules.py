@@ -28,6 +28,7 @@ from route_manager.provider.domain import (
     mask_secret,
 )
 from route_manager.provider.domain.rules import (
+    CODEC_COUNT_MAX,
     check_credentials,
     check_postfix,
     check_prefix,
@@ -94,7 +95,8 @@ def test_codecs_are_stored_without_their_spaces(given_list: str, stored: str) ->
 @pytest.mark.parametrize(
     "codecs",
     [",", "PCMU,", ",PCMU", "PCMU,,PCMA", "PCMU, ,PCMA", " ", "PCMU\r\n", "PCMU(1)", "PC MU",
-     "PCMU,pcmu", "G729/8000", "c" * 33, ",".join(f"c{n}" for n in range(80)), "PCMÜ", "a\tb"],
+     "PCMU,pcmu", "G729/8000", "c" * 33, ",".join(f"c{n}" for n in range(80)), "PCMÜ", "a\tb",
+     ",".join(f"c{n}" for n in range(CODEC_COUNT_MAX + 1))],
 )  # fmt: skip
 def test_empty_repeated_and_malformed_codecs_are_refused(codecs: str) -> None:
     with pytest.raises(InvalidCodecs):

@@ -102,7 +102,7 @@ def test_a_line_that_a_peer_causes_is_written_now_and_then_and_counted(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moments = iter([0.0, 1.0, 2.0, seldom.EVERY_S + 1])
-    monkeypatch.setattr(seldom.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr("call_manager.sip.seldom.time.monotonic", lambda: next(moments))
     noise = Seldom(logging.getLogger("test"))
     for number in range(4):
         noise.log(logging.WARNING, "number %d", number)

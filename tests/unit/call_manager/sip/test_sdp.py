@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from call_manager.sip.sdp import LocalAudio, RemoteAudio, payloads, read, write_answer, write_offer
+from call_manager.sip.sdp import (
+    CODECS_MAX,
+    LocalAudio,
+    RemoteAudio,
+    payloads,
+    read,
+    write_answer,
+    write_offer,
+)
 
 OURS = ("PCMU", "PCMA", "G729", "opus")
 
@@ -72,6 +80,11 @@ def test_codecs_no_sdp_can_say_are_refused(codecs: tuple[str, ...]) -> None:
 )
 def test_an_answer_is_read_as_far_as_it_goes(body: bytes, expected: RemoteAudio) -> None:
     assert read(body, OURS) == expected
+
+
+def test_every_token_is_an_encoding_name() -> None:
+    names = ("x!#$%&'*+-.^_`{|}~", "2", "-", "c" * 32, *(f"c{n}" for n in range(CODECS_MAX - 4)))
+    assert len(set(payloads(names).values())) == CODECS_MAX
 
 
 @given(st.binary(max_size=300), st.text(max_size=40))

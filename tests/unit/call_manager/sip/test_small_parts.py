@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import sys
 
 import pytest
 
@@ -10,6 +12,8 @@ from call_manager.sip.effects import read_address, write_address
 from call_manager.sip.resolve import ResolveError, Resolver
 from call_manager.sip.settings import SipSettings
 from call_manager.sip.target import prepare
+from call_manager.sip.udp import Handlers, UdpSocket
+from mesh.clock import SystemClock
 from tests.support.sip_calls import a_target
 
 
@@ -98,6 +102,34 @@ async def test_a_slow_dns_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("call_manager.sip.resolve.RESOLVE_S", 0.02)
     with pytest.raises(ResolveError, match="within 5 s"):
         await Resolver(ipv6=False, allow_private=False, lookup=lookup).addresses("carrier.test")
+
+
+@pytest.mark.parametrize(("number", "told"), [(errno.ECONNREFUSED, 1), (errno.EMSGSIZE, 0)])
+async def test_a_datagram_too_long_for_its_path_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, number: int, told: int
+) -> None:
+    undelivered: list[str] = []
+    handlers = Handlers(lambda *_: None, lambda _raw, why: undelivered.append(why))
+    sock = UdpSocket(SystemClock(), handlers)
+    queue = [(b"INVITE", [(0, 11, number.to_bytes(4, sys.byteorder))], 0, None)]
+
+    def recvmsg(_socket: object, *_: object) -> object:
+        if not queue:
+            raise BlockingIOError
+        return queue.pop()
+
+    sock.bind(("127.0.0.1", 0))
+    monkeypatch.setattr("call_manager.sip.udp.socket.socket.recvmsg", recvmsg)
+    sock.send(b"x", ("127.0.0.1", 9))
+    sock._on_readable()
+    assert len(undelivered) == told
+    sock.close()
+
+
+@pytest.mark.parametrize("character", ["\n", "\x85", "\u2028", "\u2029"])
+def test_a_name_that_some_reader_takes_for_two_lines_is_refused(character: str) -> None:
+    with pytest.raises(ValueError, match="control characters"):
+        prepare(a_target(1, from_display=f"a{character}b"), local_host="127.0.0.1", from_tag="t")
 
 
 def test_a_target_becomes_header_values() -> None:
