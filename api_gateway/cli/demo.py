@@ -57,7 +57,9 @@ def demo(
     ] = None,
 ) -> None:
     """Start the mesh and a simulated carrier, place a call, and show what happened on the wire."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Stated for both: a shell's background jobs are started deaf to Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     os.umask(PRIVATE_UMASK)
     home = data_dir or Path(tempfile.mkdtemp(prefix="vbmesh-demo-"))
     home.mkdir(mode=0o700, parents=True, exist_ok=True)

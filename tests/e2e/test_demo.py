@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,23 @@ from tests.architecture.code import ROOT
 DEADLINE_S = 60.0
 
 
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Start processes as a script's `&` does, which tells them to ignore Ctrl-C."""
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
+
+
 class Demo:
     """`vbmesh demo` in a directory of its own; its output is kept in a file."""
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "mesh"
         self._output = folder / "output"
-        with self._output.open("wb") as output:
+        with self._output.open("wb") as output, deaf_to_interrupts():
             self.process = subprocess.Popen(
                 [
                     sys.executable,
