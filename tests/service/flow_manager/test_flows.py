@@ -270,9 +270,9 @@ async def test_a_temporary_flow_is_readable_until_it_is_deleted_and_never_change
         assert await house.get(who, flow.id) == flow
     deleted = await house.delete(None, flow.id)
     assert await house.delete(None, flow.id) == deleted
-    for who in (someone, a_super_admin(), None):
+    for asker in (someone, a_super_admin(), None):
         with pytest.raises(RemoteError) as caught:
-            await house.get(who, flow.id)
+            await house.get(asker, flow.id)
         assert refusal(caught) == NOT_FOUND
 
 
