@@ -58,6 +58,7 @@ class AuthServiceServicer:
         Errors:
         - INVALID_ARGUMENT / LOGIN_FAILED: no such agent, or the password is wrong; which of the two
         is not told.
+        - RESOURCE_EXHAUSTED / SERVICE_OVERLOADED: too many sign in at once; ask again in a second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

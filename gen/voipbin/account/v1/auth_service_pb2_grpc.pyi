@@ -23,6 +23,7 @@ class AuthServiceStub:
     Errors:
     - INVALID_ARGUMENT / LOGIN_FAILED: no such agent, or the password is wrong; which of the two
       is not told.
+    - RESOURCE_EXHAUSTED / SERVICE_OVERLOADED: too many sign in at once; ask again in a second.
     """
     BootstrapEnsure: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.BootstrapEnsureRequest, _auth_service_pb2.BootstrapEnsureResponse]
     """Makes sure that a first customer with a super-admin agent and a second customer with a
@@ -45,6 +46,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - INVALID_ARGUMENT / LOGIN_FAILED: no such agent, or the password is wrong; which of the two
           is not told.
+        - RESOURCE_EXHAUSTED / SERVICE_OVERLOADED: too many sign in at once; ask again in a second.
         """
 
     @_abc_1.abstractmethod

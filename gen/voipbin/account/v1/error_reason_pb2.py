@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voipbin/account/v1/error_reason.proto\x12\x12voipbin.account.v1\x1a\x1dvoipbin/mesh/v1/options.proto*\xaa\x08\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12u\n$ERROR_REASON_AUTHENTICATION_REQUIRED\x10\x01\x1aK\xc2\xd4\x18G\x12\x45Sign in at POST /auth/login and send `Authorization: Bearer <token>`.\x12L\n ERROR_REASON_INVALID_CREDENTIALS\x10\x02\x1a&\xc2\xd4\x18\"\x12 Sign in again for a fresh token.\x12J\n\x19\x45RROR_REASON_LOGIN_FAILED\x10\x03\x1a+\xc2\xd4\x18\'\x12%Check the user name and the password.\x12Y\n\x1e\x45RROR_REASON_INVALID_JSON_BODY\x10\x04\x1a\x35\xc2\xd4\x18\x31\x12/Send one JSON object, each name once, in UTF-8.\x12s\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x05\x1aP\xc2\xd4\x18L\x12JCorrect the named field; the API document lists what each operation takes.\x12\x61\n\x17\x45RROR_REASON_INVALID_ID\x10\x06\x1a\x44\xc2\xd4\x18@\x12>Give a UUID, for example 0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e.\x12V\n&ERROR_REASON_INVALID_REQUEST_PARAMETER\x10\x07\x1a*\xc2\xd4\x18&\x12$Correct or drop the named parameter.\x12P\n\x1c\x45RROR_REASON_ROUTE_NOT_FOUND\x10\x08\x1a.\xc2\xd4\x18*\x12(Check the path against the API document.\x12Y\n\x1f\x45RROR_REASON_METHOD_NOT_ALLOWED\x10\t\x1a\x34\xc2\xd4\x18\x30\x08\x95\x03\x12+Use one of the methods in the Allow header.\x12Z\n\x1b\x45RROR_REASON_BODY_TOO_LARGE\x10\n\x1a\x39\xc2\xd4\x18\x35\x08\x9d\x03\x12\x30Send less; no operation needs a body that large.\x12X\n#ERROR_REASON_UNSUPPORTED_MEDIA_TYPE\x10\x0b\x1a/\xc2\xd4\x18+\x08\x9f\x03\x12&Send `Content-Type: application/json`.b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voipbin/account/v1/error_reason.proto\x12\x12voipbin.account.v1\x1a\x1dvoipbin/mesh/v1/options.proto*\xd2\x08\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12u\n$ERROR_REASON_AUTHENTICATION_REQUIRED\x10\x01\x1aK\xc2\xd4\x18G\x12\x45Sign in at POST /auth/login and send `Authorization: Bearer <token>`.\x12L\n ERROR_REASON_INVALID_CREDENTIALS\x10\x02\x1a&\xc2\xd4\x18\"\x12 Sign in again for a fresh token.\x12J\n\x19\x45RROR_REASON_LOGIN_FAILED\x10\x03\x1a+\xc2\xd4\x18\'\x12%Check the user name and the password.\x12Y\n\x1e\x45RROR_REASON_INVALID_JSON_BODY\x10\x04\x1a\x35\xc2\xd4\x18\x31\x12/Send one JSON object, each name once, in UTF-8.\x12}\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x05\x1aZ\xc2\xd4\x18V\x12TCorrect the named field; the contract of the operation in proto/ says what it takes.\x12\x61\n\x17\x45RROR_REASON_INVALID_ID\x10\x06\x1a\x44\xc2\xd4\x18@\x12>Give a UUID, for example 0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e.\x12V\n&ERROR_REASON_INVALID_REQUEST_PARAMETER\x10\x07\x1a*\xc2\xd4\x18&\x12$Correct or drop the named parameter.\x12n\n\x1c\x45RROR_REASON_ROUTE_NOT_FOUND\x10\x08\x1aL\xc2\xd4\x18H\x12\x46\x43heck the path; the contracts in proto/ have every one that is served.\x12Y\n\x1f\x45RROR_REASON_METHOD_NOT_ALLOWED\x10\t\x1a\x34\xc2\xd4\x18\x30\x08\x95\x03\x12+Use one of the methods in the Allow header.\x12Z\n\x1b\x45RROR_REASON_BODY_TOO_LARGE\x10\n\x1a\x39\xc2\xd4\x18\x35\x08\x9d\x03\x12\x30Send less; no operation needs a body that large.\x12X\n#ERROR_REASON_UNSUPPORTED_MEDIA_TYPE\x10\x0b\x1a/\xc2\xd4\x18+\x08\x9f\x03\x12&Send `Content-Type: application/json`.b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,13 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_JSON_BODY"]._loaded_options = None
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_JSON_BODY"]._serialized_options = b'\302\324\0301\022/Send one JSON object, each name once, in UTF-8.'
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_ARGUMENT"]._loaded_options = None
-  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_ARGUMENT"]._serialized_options = b'\302\324\030L\022JCorrect the named field; the API document lists what each operation takes.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_ARGUMENT"]._serialized_options = b'\302\324\030V\022TCorrect the named field; the contract of the operation in proto/ says what it takes.'
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_ID"]._loaded_options = None
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_ID"]._serialized_options = b'\302\324\030@\022>Give a UUID, for example 0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e.'
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_REQUEST_PARAMETER"]._loaded_options = None
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_REQUEST_PARAMETER"]._serialized_options = b'\302\324\030&\022$Correct or drop the named parameter.'
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_ROUTE_NOT_FOUND"]._loaded_options = None
-  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_ROUTE_NOT_FOUND"]._serialized_options = b'\302\324\030*\022(Check the path against the API document.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_ROUTE_NOT_FOUND"]._serialized_options = b'\302\324\030H\022FCheck the path; the contracts in proto/ have every one that is served.'
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_METHOD_NOT_ALLOWED"]._loaded_options = None
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_METHOD_NOT_ALLOWED"]._serialized_options = b'\302\324\0300\010\225\003\022+Use one of the methods in the Allow header.'
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_BODY_TOO_LARGE"]._loaded_options = None
@@ -55,5 +55,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNSUPPORTED_MEDIA_TYPE"]._loaded_options = None
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNSUPPORTED_MEDIA_TYPE"]._serialized_options = b'\302\324\030+\010\237\003\022&Send `Content-Type: application/json`.'
   _globals['_ERRORREASON']._serialized_start=93
-  _globals['_ERRORREASON']._serialized_end=1159
+  _globals['_ERRORREASON']._serialized_end=1199
 # @@protoc_insertion_point(module_scope)

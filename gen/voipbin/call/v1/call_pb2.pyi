@@ -329,7 +329,7 @@ class Call(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallAttempt]:
-        """Every INVITE transaction of the call, oldest first."""
+        """Every INVITE transaction of the call, oldest first; only CallGet fills it."""
 
     def __init__(
         self,

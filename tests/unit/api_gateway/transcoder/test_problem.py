@@ -171,7 +171,7 @@ def test_a_peers_reason_is_explained_by_its_own_package() -> None:
     _, theirs = answered(from_peer("voipbin.route.v1.RouteService/RouteGet", status))
     _, ours = answered(RouteNotFound("No path."))
     assert "GET /v1.0/routes" in theirs["fix"]
-    assert "API document" in ours["fix"]
+    assert "Check the path" in ours["fix"]
     assert theirs["error"]["details"] == [{"route_id": "7"}]
 
 
