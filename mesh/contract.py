@@ -116,17 +116,3 @@ def reason_policy(value: EnumValueDescriptor) -> options_pb2.ReasonPolicy:
     """Return what a reason means to an HTTP client; the default when nothing is stated."""
     found: options_pb2.ReasonPolicy = value.GetOptions().Extensions[options_pb2.reason]
     return found
-
-
-def http_status_of(reason: str, *enums: EnumDescriptor) -> int | None:
-    """Return the HTTP status that an enum states for `reason`, or None: use the code's."""
-    for enum in enums:
-        value = reasons(enum).get(reason)
-        if value is not None and reason_policy(value).http_status:
-            return reason_policy(value).http_status
-    return None
-
-
-def is_secret(field: FieldDescriptor) -> bool:
-    """Tell whether the field holds a secret, which is never logged, traced or shown."""
-    return field_policy(field).secret

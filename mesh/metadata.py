@@ -88,11 +88,6 @@ class MetadataRegistry:
                 )
         return Metadata(parsed)
 
-    def restore(self, stored: Mapping[str, Any]) -> Metadata:
-        """Return metadata from what `to_plain` made of it; for values that are already ours."""
-        raw = {name: plain_to_value(value) for name, value in stored.items()}
-        return Metadata({name: self._parse_one(name, value) for name, value in raw.items()})
-
     def _parse_one(self, name: str, value: Value) -> Any:
         try:
             return self._keys[name].parse(value)
@@ -105,11 +100,6 @@ class MetadataRegistry:
 def to_plain(metadata: Metadata) -> dict[str, Any]:
     """Return the values as JSON types, for storage: ids as text, lists as lists."""
     return {name: _plain(value) for name, value in metadata.values.items()}
-
-
-def to_wire(metadata: Metadata) -> dict[str, Value]:
-    """Return the values as the wire's map."""
-    return {name: plain_to_value(value) for name, value in to_plain(metadata).items()}
 
 
 def entry(key: MetadataKey[T], value: T) -> tuple[str, Value]:
@@ -158,14 +148,6 @@ def parse_str(value: Value) -> str:
     if value.WhichOneof("kind") != "string_value":
         raise TypeMismatch("string")
     return value.string_value
-
-
-def parse_int(value: Value) -> int:
-    """Read a JSON number without a fraction, at most 2**53 either way."""
-    kind, number = value.WhichOneof("kind"), value.number_value
-    if kind != "number_value" or not number.is_integer() or abs(number) > 2**53:
-        raise TypeMismatch("integer")
-    return int(number)
 
 
 def parse_uuid(value: Value) -> UUID:

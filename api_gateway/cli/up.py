@@ -250,12 +250,17 @@ def _announce(plan: Plan, document: dict[str, Any]) -> None:
         _tell(plan, document)
 
 
+def _sign_in(admin: dict[str, Any]) -> str:
+    # Nothing else keeps the password, so it is shown once; a token can be had at every start.
+    with_what = admin["password"] or "the password of the first start; --ready-file has a token"
+    return f"Sign in as {admin['username']} with {with_what}"
+
+
 def _tell(plan: Plan, document: dict[str, Any]) -> None:
     print(f"REST   {document['http']}/v1.0")
     print(f"SIP    {document['sip']} (UDP)")
     for name, address in document["grpc"].items():
         print(f"gRPC   {address}  {name}")
-    if document["admin"]["password"] and plan.ready_file is None and plan.ready_fd is None:
-        # Nothing else keeps it, so it is shown here, once.
-        print(f"Sign in as {document['admin']['username']} with {document['admin']['password']}")
+    if plan.ready_file is None and plan.ready_fd is None:
+        print(_sign_in(document["admin"]))
     sys.stdout.flush()

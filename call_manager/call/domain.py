@@ -108,11 +108,6 @@ ENDING: Final[Mapping[CallStatus, CallStatus]] = {
 """What our own hangup makes of each status; the others stay as they are (section 3.2)."""
 
 
-def may_go(status: CallStatus, to: CallStatus) -> bool:
-    """Tell whether a call may go from one status to another."""
-    return to in NEXT[status]
-
-
 def may_come_from(to: CallStatus) -> frozenset[CallStatus]:
     """Return every status from which a call may go to `to`; for a conditional UPDATE."""
     return frozenset(status for status, next_ones in NEXT.items() if to in next_ones)

@@ -186,3 +186,23 @@ async def test_a_mesh_on_ipv6_keeps_what_it_writes_to_its_own_user(tmp_path: Pat
         process.terminate()
         await process.wait()
     assert process.returncode == 0
+
+
+async def test_a_later_start_says_where_a_token_is_to_be_had(tmp_path: Path) -> None:
+    said = []
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec(
+            str(VBMESH), "up", "--data-dir", str(tmp_path / "data"), "--ephemeral-ports",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(60):
+                while not (line := await process.stdout.readline()).startswith(b"Sign in as "):
+                    assert line
+            said.append(line.decode())
+        finally:
+            process.terminate()
+            await process.communicate()
+    assert len(said[0].split()[-1]) == 24
+    assert said[1].rstrip().endswith("the password of the first start; --ready-file has a token")
