@@ -15,19 +15,25 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
+from google.protobuf.message import Message
 from sqlalchemy import RowMapping, Select, literal, tuple_
 
 from mesh.clock import ZERO_ID
 from mesh.errors import PageSizeInvalid, PageTokenInvalid
+
+M = TypeVar("M", bound=Message)
 
 PAGE_SIZE_DEFAULT: Final = 100
 """The page size when the client asks for none (0)."""
 
 PAGE_SIZE_MAX: Final = 100
 """The largest page; a larger wish is cut to it (contract section 1.8)."""
+
+PAGE_BYTES_MAX: Final = 512 * 1024
+"""From this size on a page takes no further item: one message of the mesh holds 1 MiB."""
 
 _TOKEN: Final = struct.Struct(">Bq16s8s")
 _TOKEN_VERSION: Final = 1
@@ -42,6 +48,20 @@ class Cursor:
 
     tm_create: datetime
     id: UUID
+
+
+class Listed(Protocol):
+    """What a list is made of."""
+
+    @property
+    def tm_create(self) -> datetime:
+        """When it was created."""
+        ...
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +99,22 @@ class PageRequest:
             return rows, ""
         last = rows[self.limit - 1]
         return rows[: self.limit], self.token(Cursor(last["tm_create"], last["id"]))
+
+    def fit(
+        self, shown: Sequence[M], rows: Sequence[Listed], token: str
+    ) -> tuple[Sequence[M], str]:
+        """Cut a page to what one message holds; the next page goes on where it was cut.
+
+        `shown` are the items as they are answered, `rows` what they were made of, and `token` the
+        next page's without a cut. At least one item stays.
+        """
+        size = 0
+        for at, item in enumerate(shown):
+            if size >= PAGE_BYTES_MAX:
+                last = rows[at - 1]
+                return shown[:at], self.token(Cursor(last.tm_create, last.id))
+            size += item.ByteSize()
+        return shown, token
 
     def token(self, cursor: Cursor) -> str:
         """Return the opaque token of the page after `cursor`, bound to this list's filters."""

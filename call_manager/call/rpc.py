@@ -69,7 +69,8 @@ class CallRpc(CallServiceServicer):
             request.page_size, request.page_token, {"customer_id": customer_id}
         )
         calls, token = await self._calls.list_page(current_caller(), customer_id, page)
-        result = [convert.call_to_proto(call) for call in calls]
+        shown = [convert.call_to_proto(call) for call in calls]
+        result, token = page.fit(shown, calls, token)
         return CallListResponse(result=result, next_page_token=token)
 
     @override

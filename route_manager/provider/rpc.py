@@ -44,7 +44,8 @@ class ProviderRpc(ProviderServiceServicer):
         wanted = PageRequest.parse(request.page_size, request.page_token)
         providers, token = await self._providers.page(wanted)
         shown = [convert.provider_to_proto(provider) for provider in providers]
-        return pb.ProviderListResponse(result=shown, next_page_token=token)
+        result, token = wanted.fit(shown, providers, token)
+        return pb.ProviderListResponse(result=result, next_page_token=token)
 
     @override
     async def ProviderUpdate(

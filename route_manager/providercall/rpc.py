@@ -48,7 +48,8 @@ class ProviderCallRpc(ProviderCallServiceServicer):
         wanted = PageRequest.parse(request.page_size, request.page_token, filters)
         records, token = await self._provider_calls.page(wanted, provider_id)
         shown = [convert.provider_call_to_proto(record) for record in records]
-        return pb.ProviderCallListResponse(result=shown, next_page_token=token)
+        result, token = wanted.fit(shown, records, token)
+        return pb.ProviderCallListResponse(result=result, next_page_token=token)
 
     @override
     async def ProviderCallDelete(

@@ -273,3 +273,19 @@ async def test_more_provider_calls_than_the_budget_are_turned_away_and_other_rpc
         gate.set()
         await asyncio.gather(*waiting)
         await house.place(provider.id)
+
+
+async def test_a_list_of_long_records_comes_in_pages_that_a_message_holds(served: House) -> None:
+    provider = await served.a_provider()
+    long = address_pb2.Address(type=TEL.type, target=TEL.target, detail="\U0001f4de" * 1024)
+    records = [
+        await served.place(provider.id, destinations=[long] * 10, source=long) for _ in range(30)
+    ]
+    stub, seen, token = served.provider_calls("lab"), list[str](), ""
+    while True:
+        page = await stub.ProviderCallList(ProviderCallListRequest(page_token=token))
+        seen += [record.id for record in page.result]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == [record.id for record in reversed(records)]

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import RowMapping, insert, select, text
@@ -14,7 +15,7 @@ from sqlalchemy.dialects import sqlite
 from mesh.clock import ZERO_ID
 from mesh.database import Database, Transaction
 from mesh.errors import PageSizeInvalid, PageTokenInvalid
-from mesh.pagination import Cursor, PageRequest, page
+from mesh.pagination import PAGE_BYTES_MAX, Cursor, PageRequest, page
 from tests.support.notes import NOTES, Note, a_note
 
 SHARED = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -185,3 +186,14 @@ def test_a_token_brings_back_its_row(moment: datetime, row_id: UUID) -> None:
     request = PageRequest.parse(10, "")
     cursor = Cursor(moment, row_id)
     assert PageRequest.parse(10, request.token(cursor)).after == cursor
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"), [(10, 5), (PAGE_BYTES_MAX // 5, 5), (PAGE_BYTES_MAX // 3, 3), (10**6, 1)]
+)
+def test_a_page_is_cut_to_what_a_message_holds_and_goes_on_there(size: int, kept: int) -> None:
+    request = PageRequest.parse(5, "", {"kind": "a"})
+    rows = [Cursor(SHARED, UUID(int=number)) for number in range(5)]
+    shown, token = request.fit([StringValue(value="x" * size) for _ in rows], rows, "next")
+    assert len(shown) == kept
+    assert token == ("next" if kept == len(rows) else request.token(rows[kept - 1]))
