@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from call_manager.channel import AttemptOutcome, InviteRecord
-from call_manager.sip.message import Response, readable
+from call_manager.sip.message import Response, phrase_of
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Attempt:
             if 180 <= response.code < 190:
                 self.ringing_at = self.ringing_at or at
         else:
-            self.code, self.reason = response.code, readable(response.reason)
+            self.code, self.reason = response.code, phrase_of(response)
             if response.code < 300:
                 self.answered_at = self.answered_at or at
             else:

@@ -35,7 +35,7 @@ from call_manager.sip.message import (
     Response,
     answer_challenge,
     is_stale,
-    readable,
+    phrase_of,
 )
 from call_manager.sip.requests import same_branch
 from call_manager.sip.sdp import ENCODABLE, RemoteAudio, read
@@ -167,8 +167,7 @@ class UacCore(Core):
             if first:
                 self._cancel()
         elif response.code > 100:
-            reason = readable(response.reason)
-            self.exchange.out.append(Emit(Progress(self.at, response.code, reason)))
+            self.exchange.out.append(Emit(Progress(self.at, response.code, phrase_of(response))))
 
     def _on_failure(self, now: Inviting, response: Response) -> None:
         now.attempt.note(response, self.at)
@@ -179,7 +178,7 @@ class UacCore(Core):
             self._commit(now.plan, now.address, (header,))
             return
         by = EndedBy.LOCAL if self._hangup_asked else EndedBy.REMOTE
-        self._end(by, response.code, readable(response.reason))
+        self._end(by, response.code, phrase_of(response))
 
     def _authorization(self, now: Inviting, response: Response) -> tuple[str, str] | None:
         """Answer a challenge once; once more if the peer says only its nonce was stale."""

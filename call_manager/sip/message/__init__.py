@@ -25,6 +25,7 @@ from call_manager.sip.message.wire import (
     Response,
     encode,
     parse,
+    phrase_of,
     readable,
 )
 
@@ -45,6 +46,7 @@ __all__ = [
     "is_loose",
     "is_stale",
     "parse",
+    "phrase_of",
     "quoted",
     "read_name_addr",
     "read_via",

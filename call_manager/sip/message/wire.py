@@ -29,6 +29,9 @@ from call_manager.sip.message.fields import (
 MESSAGE_MAX: Final = 65_507  # Octets in one UDP datagram over IPv4; nothing longer can leave.
 HEADERS_MAX: Final = 256  # Lines or values; a real message has some thirty.
 
+PHRASE_MAX: Final = 128  # Characters of a reason phrase that are kept; RFC 3261's longest has 36.
+
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LISTS: Final = frozenset(
     {"via", "contact", "route", "record-route", "allow", "supported", "require", "unsupported"}
 )
@@ -156,6 +159,16 @@ def encode(message: Request | Response) -> bytes:
     if len(raw) > MESSAGE_MAX:
         raise MalformedMessageError("The message does not fit a datagram.")
     return raw
+
+
+def phrase_of(response: Response) -> str:
+    """Return a response's reason phrase as people may read it.
+
+    At most `PHRASE_MAX` characters, none of them a control character: it is shown in lists, on
+    terminals and in logs, and it is the peer's to choose.
+    """
+    kept = readable(response.reason[:PHRASE_MAX])
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", kept)
 
 
 def readable(text: str) -> str:

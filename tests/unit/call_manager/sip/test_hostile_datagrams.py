@@ -16,6 +16,7 @@ from call_manager.sip.message import (
     Response,
     answer_challenge,
     parse,
+    phrase_of,
 )
 from call_manager.sip.seldom import Seldom
 from call_manager.sip.trace import call_id_of, label_of, redact
@@ -96,6 +97,23 @@ def test_a_challenge_in_no_known_character_set_cannot_be_answered() -> None:
     assert isinstance(challenged, Response)
     assert isinstance(request, Request)
     assert answer_challenge(challenged, request, Credentials("a", "b")) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"Busy \xc3\xa9 \xe9", "Busy Ã© é"),
+        (b"Busy \xc3\xa9", "Busy é"),
+        (b"\x1b[2J\x9b\xe2\x80\xa8", "\ufffd[2J\ufffdâ\ufffd¨"),
+        (b"x" * LONG, "x" * 128),
+        (b"", ""),
+    ],
+)
+def test_a_reason_phrase_is_kept_short_and_harmless(sent: bytes, kept: str) -> None:
+    start = START.replace(b"OPTIONS sip:mesh@127.0.0.1 SIP/2.0", b"SIP/2.0 486 " + sent)
+    response = parse(start + b"\r\n")
+    assert isinstance(response, Response)
+    assert phrase_of(response) == kept
 
 
 def test_a_line_that_a_peer_causes_is_written_now_and_then_and_counted(
