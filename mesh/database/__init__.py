@@ -13,6 +13,7 @@ from mesh.database.columns import (
 )
 from mesh.database.engine import Database
 from mesh.database.transaction import Transaction, TransactionDead, Work
+from mesh.database.upsert import insert_if_absent
 
 __all__ = [
     "NAMING_CONVENTION",
@@ -23,5 +24,6 @@ __all__ = [
     "UtcDateTime",
     "Uuid",
     "Work",
+    "insert_if_absent",
     "table_registry",
 ]
