@@ -8,6 +8,7 @@ running ones finish, then the owned parts stop in reverse order (RELIABILITY.md 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -43,6 +44,8 @@ _EARLIER_POLL_S: Final = 0.1
 
 CHECK_CONFIG: Final = "--check-config"
 """The argument that reads the configuration, says whether it is right, and ends."""
+
+_GC_THRESHOLDS: Final = (20_000, 20, 20)
 
 Servicer = tuple[Callable[[Any, Any], None], Any, FileDescriptor | ServiceDescriptor]
 """`(add_XServicer_to_server, the servicer, x_service_pb2.DESCRIPTOR)`."""
@@ -267,4 +270,10 @@ def _serve(build: Callable[[S], Node], settings: S, name: str) -> None:
 
 
 async def _run(build: Callable[[S], Node], settings: S) -> None:
-    await build(settings).run()
+    node = build(settings)
+    # Descriptors, tables and modules stay as they are: no collection need visit them again. What
+    # comes and goes with requests is mostly freed without any, so they may be rarer, too.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    await node.run()
