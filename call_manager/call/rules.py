@@ -6,13 +6,10 @@ is still admitted; the first refusal of all is what a request is told that nothi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Protocol
 from uuid import UUID
-
-import phonenumbers
 
 from call_manager.call.dialing import Undialable, bare_number, sip_uri
 from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
@@ -25,8 +22,7 @@ from call_manager.errors import (
     SourceNotOwned,
     SourceRequired,
 )
-
-_E164: Final = re.compile(r"\+[0-9]{7,15}")
+from mesh.numbers import e164, is_e164
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +130,6 @@ def _well_formed(draft: Draft) -> Draft:
     return replace(draft, refusal=DestinationInvalid(draft.index, destination.target))
 
 
-def e164(text: str) -> str | None:
-    """Return a possible telephone number in E.164 form, or None.
-
-    The input is never passed on: the library reads extensions, parameters and foreign digits,
-    too (RELIABILITY.md section 2.1).
-    """
-    try:
-        parsed = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(parsed):
-        return None
-    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    return number if _E164.fullmatch(number) else None
-
-
 class Dialroutes:
     """Find the carriers to try; a SIP address has some only when they are forced."""
 
@@ -217,7 +197,7 @@ async def anonymous(asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
 
 def _assertable(draft: Draft) -> Draft:
     target = draft.source.target if draft.source is not None else ""
-    if _E164.fullmatch(bare_number(target)):
+    if is_e164(bare_number(target)):
         return draft
     return replace(draft, refusal=AnonymousSourceInvalid(target))
 

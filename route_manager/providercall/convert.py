@@ -10,7 +10,9 @@ from voipbin.call.v1 import address_pb2
 from voipbin.route.v1 import provider_call_pb2 as pb
 from voipbin.route.v1.provider_call_service_pb2 import ProviderCallCreateRequest
 
+from mesh.numbers import e164
 from route_manager.convert import optional_uuid, timestamp, uuid_text
+from route_manager.errors import InvalidDestinationNumber
 from route_manager.providercall.domain import (
     Order,
     Outcome,
@@ -29,7 +31,16 @@ _STATUS_OUT: Final[Mapping[Status, pb.ProviderCallStatus.ValueType]] = {
 
 
 def wish_of(request: ProviderCallCreateRequest) -> Wish:
-    """Read what is asked for, and by whom."""
+    """Read what is asked for, and by whom.
+
+    Raises InvalidDestinationNumber for a telephone number that cannot exist: nothing is recorded
+    for a request that is malformed.
+    """
+    for index, destination in enumerate(request.destinations):
+        if destination.type == address_pb2.ADDRESS_TYPE_TEL and e164(destination.target) is None:
+            raise InvalidDestinationNumber(
+                f"destinations[{index}].target", "There is no such telephone number (E.164)."
+            )
     flow_id = optional_uuid(request.flow_id)
     order = Order(
         provider_id=UUID(request.provider_id),

@@ -13,6 +13,7 @@ import phonenumbers
 from phonenumbers import NumberParseException
 from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE
 
+from mesh.numbers import is_e164
 from route_manager.errors import InvalidDestinationNumber, InvalidRouteTarget
 
 DEFAULT_CUSTOMER_ID: Final = UUID("00000000-0000-0000-0000-000000000001")
@@ -28,7 +29,6 @@ SYNTHETIC_NAME: Final = "synthetic-test-route"
 """The name of a dialroute that was made of a forced provider."""
 
 _CALLING_CODE: Final = re.compile(r"\+([1-9][0-9]{0,2})")
-_E164: Final = re.compile(r"\+[0-9]{7,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def target_of(number: str) -> str:
     Raises InvalidDestinationNumber unless the number is `+` and 7 to 15 digits (ITU-T E.164)
     and begins with a calling code that exists.
     """
-    if not _E164.fullmatch(number):
+    if not is_e164(number):
         raise InvalidDestinationNumber(
             "destination", "The destination is not + and 7 to 15 digits (E.164)."
         )

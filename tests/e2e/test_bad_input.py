@@ -87,6 +87,10 @@ def body_with(provider_id: str, /, **changes: Any) -> dict[str, Any]:
         ({"destinations": [{"type": "tel", "target": "+12025550123;a=b"}]}, "INVALID_ARGUMENT"),
         ({"destinations": [{"type": "tel", "target": "+12025550123@x"}]}, "INVALID_ARGUMENT"),
         ({"destinations": [{"type": "pigeon", "target": "home"}]}, "INVALID_ARGUMENT"),
+        (
+            {"destinations": [A_NUMBER, {"type": "tel", "target": "+999123456789"}]},
+            "INVALID_DESTINATION_NUMBER",
+        ),
         ({"anonymous": "maybe"}, "INVALID_ANONYMOUS_VALUE"),
         ({"anonymous": True}, "INVALID_ARGUMENT"),
         ({"actions": [{"type": "dance"}]}, "INVALID_ACTION_TYPE"),

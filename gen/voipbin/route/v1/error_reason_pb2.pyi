@@ -75,7 +75,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "INVALID_ROUTE_TARGET", "metadata": {"field": "target"}}
     """
     ERROR_REASON_INVALID_DESTINATION_NUMBER: _ErrorReason.ValueType  # 11
-    """The number is not in E.164 form.
+    """The number is not in E.164 form, or cannot exist.
 
         {"reason": "INVALID_DESTINATION_NUMBER", "metadata": {"field": "destination"}}
     """
@@ -151,7 +151,7 @@ ERROR_REASON_INVALID_ROUTE_TARGET: ErrorReason.ValueType  # 10
     {"reason": "INVALID_ROUTE_TARGET", "metadata": {"field": "target"}}
 """
 ERROR_REASON_INVALID_DESTINATION_NUMBER: ErrorReason.ValueType  # 11
-"""The number is not in E.164 form.
+"""The number is not in E.164 form, or cannot exist.
 
     {"reason": "INVALID_DESTINATION_NUMBER", "metadata": {"field": "destination"}}
 """

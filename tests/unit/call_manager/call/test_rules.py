@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from call_manager.call import rules
 from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
-from call_manager.call.rules import Asked, Draft, e164
+from call_manager.call.rules import Asked, Draft
 from call_manager.errors import Refusal
 
 CUSTOMER = uuid4()
@@ -79,32 +77,6 @@ async def judge(
 
 def reasons(drafts: Sequence[Draft]) -> list[str]:
     return [draft.refusal.reason if draft.refusal else "" for draft in drafts]
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("+15550100002", "+15550100002"),
-        ("+1 (555) 010-0002", "+15550100002"),
-        ("+44 20 7946 0018", "+442079460018"),
-        ("+821012345678", "+821012345678"),
-        ("+155501", None),
-        ("+999123456789", None),
-        ("5550100002", None),
-        ("", None),
-        ("+", None),
-        ("+1555010000200000", None),
-        ("bob", None),
-    ],
-)
-def test_a_number_is_possible_or_it_is_none(text: str, number: str | None) -> None:
-    assert e164(text) == number
-
-
-@given(st.text(max_size=60) | st.from_regex(r"\+[0-9;=.a-z ]{1,30}", fullmatch=True))
-def test_nothing_of_the_input_is_passed_on_but_digits(text: str) -> None:
-    number = e164(text)
-    assert number is None or (number[0] == "+" and number[1:].isascii() and number[1:].isdigit())
 
 
 @pytest.mark.parametrize("kind", set(AddressType) - {AddressType.TEL, AddressType.SIP})
