@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from mesh.start import StartRefused
+
 PARENT_FD: Final = "VBMESH_PARENT_FD"
 """The environment variable that names the inherited read end."""
 
@@ -25,12 +27,19 @@ EXIT_ORPHANED: Final = 1
 def watch(orphaned: Callable[[], object], grace_s: float) -> None:
     """Call `orphaned` from a thread once the supervisor is gone; exit by force `grace_s` later.
 
-    Does nothing when no supervisor is named.
+    Does nothing when no supervisor is named. Raises StartRefused when what is named is not open:
+    nobody would end this process then.
     """
     named = os.environ.get(PARENT_FD)
     if named is None:
         return
-    descriptor = int(named)
+    try:
+        descriptor = int(named)
+        os.fstat(descriptor)
+    except (ValueError, OSError) as error:
+        raise StartRefused(
+            f"{PARENT_FD} names no open file. Only a supervisor sets it; unset it."
+        ) from error
     # Our own children must not inherit it: they would not notice anything, and need not.
     os.set_inheritable(descriptor, False)
 

@@ -27,6 +27,9 @@ EXIT_CONFIG: Final = 2
 SECRET_FILE_BYTES_MAX: Final = 65_536
 """A secret file larger than this is surely the wrong file."""
 
+DATABASE_URLS: Final = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
+"""How the URL of a database begins that a node can use."""
+
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -159,6 +162,21 @@ class MeshSettings(BaseSettings):
     @classmethod
     def _check_address(cls, value: str | None) -> str | None:
         return value if value is None else check_address(value)
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(DATABASE_URLS):
+            # Without the value, which holds a password.
+            raise SettingsMistake(f"does not start with {' or '.join(DATABASE_URLS)}")
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _check_otlp_endpoint(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise SettingsMistake("is no URL; write for example http://127.0.0.1:4317")
+        return value
 
     @field_validator("peer_token_file")
     @classmethod

@@ -106,7 +106,7 @@ async def patiently(step: Callable[[], T]) -> T:
 
 def maintenance_engine(url: URL) -> AsyncEngine:
     """Return an engine of its own for migrations, whose statements may take any time."""
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _prepare(writes=True))
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -120,6 +120,7 @@ def _engine(url: URL, *, writes: bool) -> Engine:
     engine = create_engine(
         url.set(drivername="sqlite"),
         poolclass=NullPool,
+        hide_parameters=True,  # They may be secret, and errors are logged.
         connect_args={"check_same_thread": False, "cached_statements": _STATEMENTS_KEPT},
         json_serializer=_json,
         json_deserializer=orjson.loads,

@@ -145,6 +145,7 @@ def _engine(url: URL, size: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=limits.WAIT_S_MAX,
         pool_pre_ping=True,
+        hide_parameters=True,  # They may be secret, and errors are logged.
         connect_args={
             "timeout": limits.WAIT_S_MAX,
             # Every wait has an end, on the server's side, too.

@@ -12,6 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from mesh.node import Node
+from mesh.parent import PARENT_FD
 from mesh.runfiles import RunFiles
 from mesh.settings import MeshSettings
 from mesh.start import EXIT_REFUSED, StartRefused
@@ -126,3 +127,13 @@ async def test_what_a_node_writes_is_its_users_alone(node: EchoProcess) -> None:
     await node.address()
     for path in (node.folder / "diary.txt", node.run_file, node.folder / "run"):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.parametrize("named", ["x", "77"])
+async def test_a_supervisor_that_is_none_ends_the_node_with_one_line(
+    node: EchoProcess, named: str
+) -> None:
+    node.spawn(VBMESH_PARENT_FD=named, VBMESH_LOG_LEVEL="ERROR")
+    status, _, err = await node.ended()
+    assert status == EXIT_REFUSED
+    assert err == f"echo: {PARENT_FD} names no open file. Only a supervisor sets it; unset it.\n"

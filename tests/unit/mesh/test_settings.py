@@ -144,3 +144,32 @@ def test_a_malformed_peers_file_is_refused(text: str) -> None:
 
 def test_nobody_may_ask_without_a_peers_file() -> None:
     assert MeshSettings(data_dir=Path()).peer_digests() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("DATABASE_URL", "mysql://me:swordfish@host/db", "postgresql+asyncpg://me@host/db"),
+        ("DATABASE_URL", "sqlite:///swordfish.db", "sqlite+aiosqlite:////tmp/notes.db"),
+        ("OTLP_ENDPOINT", "host:4317", "http://host:4317"),
+    ],
+)
+def test_a_url_that_nobody_here_can_use_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    name: str,
+    wrong: str,
+    right: str,
+) -> None:
+    monkeypatch.setenv("VBMESH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VBMESH_NOTE_KEY", "key")
+    monkeypatch.setenv(f"VBMESH_{name}", wrong)
+    with pytest.raises(SystemExit):
+        load(NoteSettings)
+    told = capsys.readouterr().err
+    assert told.startswith(f"VBMESH_{name}: ")
+    assert "swordfish" not in told
+    monkeypatch.setenv(f"VBMESH_{name}", right)
+    load(NoteSettings)
