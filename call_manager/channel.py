@@ -214,6 +214,8 @@ class StoredAttempt:
     invite: InviteRecord
     dialog: DialogRecord | None
     state: AttemptState
+    credentials: Credentials | None = None
+    """The carrier's, which may ask who hangs up; never stored with the attempt."""
 
 
 class Channel(Protocol):

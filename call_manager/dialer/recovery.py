@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from call_manager.call import repository as calls
 from call_manager.call.domain import Attempt, Call
-from call_manager.channel import StoredAttempt
+from call_manager.channel import Credentials, StoredAttempt
 from call_manager.dialer import endings, repository
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.journal import StoredJournal
+from call_manager.dialer.providers import ConfigUnavailable
 from call_manager.dialer.session import LEG_END_S_MAX
 from mesh import telemetry
 from mesh.database import Transaction
@@ -24,6 +27,9 @@ AT_ONCE_MAX: Final = 100
 
 BATCH_MAX: Final = 500
 """The most calls taken over in one transaction."""
+
+CREDENTIALS_WAIT: Final = timedelta(seconds=5)
+"""How long route_manager is asked for a carrier's credentials: it may be starting, too."""
 
 _DELAY_S: Final = 1.0
 
@@ -98,7 +104,8 @@ class Recovery:
     async def _end(self, call: Call) -> None:
         live = await self._live(call)
         if live:
-            await self._clear(call, live)
+            credentials = await self._credentials(call)
+            await self._clear(call, [replace(one, credentials=credentials) for one in live])
         attempts = await self._attempts(call)
 
         async def work(tx: Transaction) -> None:
@@ -121,6 +128,25 @@ class Recovery:
         except Exception:
             # Whatever went wrong on the wire, the call is over here.
             log.exception("what a dead process left was not cleared")
+
+    async def _credentials(self, call: Call) -> Credentials | None:
+        """Ask for what a carrier may want to hear again before it takes a BYE."""
+
+        async def work(tx: Transaction) -> bool:
+            return await repository.has_credentials(tx, call.id)
+
+        if call.provider_id is None or not await self._equipment.database.read(
+            work, name="attempt_credentials"
+        ):
+            return None
+        until = self._equipment.clock.now() + CREDENTIALS_WAIT
+        try:
+            config = await self._equipment.providers.dial_config(call.provider_id, until)
+        except ConfigUnavailable as error:
+            # Most carriers take a BYE without; it must not wait any longer.
+            log.warning("a call is hung up without credentials", error=str(error))
+            return None
+        return Credentials(config.username, config.password) if config.username else None
 
     async def _live(self, call: Call) -> tuple[StoredAttempt, ...]:
         async def work(tx: Transaction) -> tuple[StoredAttempt, ...]:

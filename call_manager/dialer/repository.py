@@ -185,6 +185,14 @@ async def live_attempts(tx: Transaction, call_id: UUID) -> tuple[StoredAttempt, 
     return tuple(_stored(row) for row in await tx.all(ordered))
 
 
+async def has_credentials(tx: Transaction, call_id: UUID) -> bool:
+    """Tell whether the carrier of a call was given credentials to dial it."""
+    table = calls.ATTEMPTS
+    statement = select(table.c.dial_config).where(table.c.call_id == call_id)
+    rows = await tx.all(statement.order_by(table.c.sequence.desc()).limit(1))
+    return any(row["dial_config"].get("username") for row in rows)
+
+
 def _stored(row: RowMapping) -> StoredAttempt:
     invite = InviteRecord(
         attempt_id=row["id"],

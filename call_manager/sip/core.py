@@ -6,6 +6,7 @@ import abc
 from datetime import UTC, datetime
 from typing import Final
 
+from call_manager.channel import Credentials
 from call_manager.sip.dialog import Dialog
 from call_manager.sip.effects import (
     Address,
@@ -36,6 +37,8 @@ class Core(abc.ABC):
         """The From tag of our requests; a response with another one is not to any of them."""
         self.ended = False
         """Whether the leg's end was told; late messages are still answered after it."""
+        self.credentials: Credentials | None = None
+        """For a carrier that challenges the BYE of an answer nobody wants."""
         self.pinned = False
         """Whether ended answers' requests go to where the answer came from, whatever it says."""
         self.exchange = Exchange(timing)
@@ -101,7 +104,12 @@ class Core(abc.ABC):
         if session is None and len(self.sessions) < DIALOGS_MAX:
             dialog = Dialog.from_answer(answer, self.identity.address)
             context = SessionContext(
-                self.exchange, self.identity, address, on_end, pinned=self.pinned
+                self.exchange,
+                self.identity,
+                address,
+                on_end,
+                pinned=self.pinned,
+                credentials=self.credentials,
             )
             session = self.sessions[answer.to_tag] = Session(dialog, context)
             session.acknowledge()

@@ -36,6 +36,7 @@ class RecoveryCore(Core):
 
     def __init__(self, stored: StoredAttempt, timing: Timing, identity: Identity) -> None:
         super().__init__(timing, identity, stored.invite.from_tag)
+        self.credentials = stored.credentials
         self._stored = stored
         self._address = read_address(stored.invite.remote_address)
         self._attempt = Attempt(stored.invite)
@@ -53,7 +54,13 @@ class RecoveryCore(Core):
         # A dialog's CSeq only grows (12.2.1.1), also over a second crash during recovery.
         elapsed_s = (self.at - self._stored.invite.started_at).total_seconds()
         dialog.local_cseq += CSEQ_GAP + max(0, int(elapsed_s))
-        context = SessionContext(self.exchange, self.identity, self._address, self._on_end)
+        context = SessionContext(
+            self.exchange,
+            self.identity,
+            self._address,
+            self._on_end,
+            credentials=self.credentials,
+        )
         session = self.sessions[dialog.remote_tag] = Session(dialog, context)
         session.acknowledge()
         session.bye()

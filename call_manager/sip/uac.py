@@ -63,6 +63,7 @@ class UacCore(Core):
     def __init__(self, spec: LegSpec, timing: Timing) -> None:
         super().__init__(timing, spec.identity, spec.from_tag)
         self._spec = spec
+        self.credentials = spec.credentials
         self._phase = Phase.RESOLVING
         self._hangup_asked = False
         self._provisional_heard = False

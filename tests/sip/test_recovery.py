@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from call_manager.channel import Answered, AttemptState, Progress, StoredAttempt
+from call_manager.channel import Answered, AttemptState, DialogRecord, Progress, StoredAttempt
 from call_manager.sip.channel import STRAY_BYTES_MAX, SipChannel
 from tests.support.journal import MemoryJournal
-from tests.support.sip_calls import QUICK_T1_S, a_target, settings, until
+from tests.support.sip_calls import ALICE, QUICK_T1_S, a_target, settings, until
 from tests.support.sip_peer import CONTENT, SDP, Heard, Reply, SipPeer, sip_peer
 from tests.support.sipp import Sipp, free_udp_port
 
@@ -114,6 +114,37 @@ async def test_a_late_answer_is_acknowledged_and_ended(quick: SipChannel) -> Non
             assert after.outcomes[-1].answered_at is not None
             assert after.outcomes[-1].ended_at is not None
             assert peer.count("INVITE") == 1
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_carrier_that_asks_who_hangs_up_is_told(quick: SipChannel, answered: bool) -> None:
+    """Once with a stored dialog, once with an answer that crosses the CANCEL."""
+    async with sip_peer() as peer:
+        dead, invite = await ring_and_crash(peer, quick)
+        if answered:
+            record = DialogRecord(
+                dead.journal.planned[0].attempt_id,
+                f"{invite.header('To')};tag=peer",
+                f"sip:phone@127.0.0.1:{peer.port}",
+                (),
+                1,
+                "PCMU",
+            )
+            dead.journal.confirmed.append(record)
+        async with dead.restarted() as channel:
+            stored = [replace(one, credentials=ALICE) for one in dead.stored()]
+            clearing = asyncio.create_task(channel.clear(stored, MemoryJournal()))
+            if not answered:
+                peer.reply(await peer.hear("CANCEL"), Reply(200, "OK"))
+                peer.reply(invite, OK)
+            challenge = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"'
+            bye = await peer.hear("BYE")
+            peer.reply(bye, Reply(401, "Who", headers=(challenge,)))
+            again = await peer.hear("BYE")
+            assert 'username="alice"' in again.header("Authorization")
+            assert int(again.header("CSeq").split()[0]) == int(bye.header("CSeq").split()[0]) + 1
+            peer.reply(again, Reply(200, "OK"))
+            await asyncio.wait_for(clearing, 2)
 
 
 @pytest.mark.parametrize("answers", [True, False])

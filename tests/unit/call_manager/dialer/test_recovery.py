@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import grpc
 import pytest
 
 from call_manager.call.domain import Call, CallStatus, DialState, HangupBy, HangupReason
@@ -13,10 +14,15 @@ from call_manager.channel import AttemptState
 from call_manager.dialer import DialerSettings, endings
 from mesh.clock import new_id
 from mesh.database import Database
+from mesh.remote import RemoteError
 from tests.support.clock import FakeClock
-from tests.unit.call_manager.dialer.dialer_world import World, eventually
+from tests.unit.call_manager.dialer.dialer_world import PROVIDER_ID, World, eventually
 
 DEAD = "the owner before"
+
+
+def remote_error(code: grpc.StatusCode) -> RemoteError:
+    return RemoteError("voipbin.route.v1.ProviderService/ProviderDialConfigGet", code, "no")
 
 
 async def left(world: World, status: CallStatus, **changes: Any) -> UUID:
@@ -70,6 +76,32 @@ async def test_an_answered_call_is_hung_up_with_its_stored_dialog(stopped: World
     assert call.hangup_detail == endings.HUNG_UP
     assert stopped.flows.stopped == [str(call.activeflow_id)]
     assert await stopped.methods(call_id) == ["BYE"]
+
+
+@pytest.mark.parametrize(("username", "password"), [("mesh", "correct horse"), ("", None)])
+async def test_a_carrier_that_knows_us_by_name_is_hung_up_on_by_that_name(
+    stopped: World, username: str, password: str | None
+) -> None:
+    call_id = await left(stopped, CallStatus.PROGRESSING, provider_id=PROVIDER_ID)
+    config = {"username": username}
+    await stopped.left_attempt(call_id, AttemptState.CONFIRMED, dial_config=config)
+    await recovered(stopped, call_id)
+    credentials = stopped.lines.cleared[0].credentials
+    assert (credentials.password if credentials else None) == password
+    assert stopped.routes.asked == (1 if username else 0)
+
+
+async def test_a_call_is_hung_up_without_a_name_when_nobody_tells_it(stopped: World) -> None:
+    away = remote_error(grpc.StatusCode.UNAVAILABLE)
+    stopped.routes.answers = [away] * 100
+    call_id = await left(stopped, CallStatus.PROGRESSING, provider_id=PROVIDER_ID)
+    config = {"username": "mesh"}
+    await stopped.left_attempt(call_id, AttemptState.CONFIRMED, dial_config=config)
+    async with stopped.running():
+        for _ in range(8):
+            await stopped.pass_time(1)
+        assert (await stopped.over(call_id)).hangup_detail == endings.HUNG_UP
+    assert stopped.lines.cleared[0].credentials is None
 
 
 async def test_an_answer_that_was_committed_before_the_status_is_hung_up(stopped: World) -> None:
