@@ -262,9 +262,11 @@ class Session:
         while True:
             try:
                 return await self._equipment.database.transact(work, name="call_finish")
+            except (MeshError, SQLAlchemyError) as error:
+                log.warning("a call's end waits for the database", error=str(error))
             except Exception:
                 # Whatever it was: given up, the call would live for ever in the eyes of all.
-                log.exception("a call's end waits for the database")
+                log.exception("a call's end could not be kept")
             await self._equipment.clock.sleep(delay_s)
             delay_s = min(delay_s * 2, _FINISH_DELAY_S_MAX)
 
