@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,22 @@ from tests.support.sip_peer import CONTENT, SDP, Reply, sip_peer
 
 OK = Reply(200, "OK", headers=(CONTENT,), body=SDP.format(port=9))
 CHALLENGE = 'Digest realm="r", nonce="{nonce}", qop="auth"{more}'
+
+
+class SlowJournal(MemoryJournal):
+    """Commits after its asker gave up, as a database does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.committed = asyncio.Event()
+
+    async def invite_planned(self, record: InviteRecord) -> None:
+        async def commit() -> None:
+            await asyncio.sleep(0.15)
+            await super(SlowJournal, self).invite_planned(record)
+            self.committed.set()
+
+        await asyncio.shield(asyncio.create_task(commit()))
 
 
 def a_challenge(code: int, nonce: str, more: str = "") -> Reply:
@@ -306,6 +323,40 @@ async def test_one_leg_more_than_allowed_ends_at_once(journal: MemoryJournal) ->
         ended = await end_of(channel.dial(a_target(peer.port), journal))
         assert (ended.by, ended.detail) == (EndedBy.ERROR, "There are 1 calls already.")
         await channel.stop(grace_s=0)
+
+
+async def test_a_leg_without_a_free_rtp_port_ends_and_says_so() -> None:
+    port = next(port for port in iter(free_port, None) if port % 2 == 0)
+    only = replace(settings(QUICK_T1_S), rtp_ports=(port, port + 1))
+    channel = SipChannel(only)
+    await channel.start()
+    async with sip_peer() as peer:
+        first = channel.dial(a_target(peer.port), MemoryJournal())
+        await peer.hear("INVITE")
+        journal = MemoryJournal()
+        ended = await end_of(channel.dial(a_target(peer.port), journal))
+        assert ended.by is EndedBy.ERROR
+        assert "every RTP port is taken" in ended.detail
+        assert journal.planned == []
+        first.hangup()
+        await end_of(first)
+        again = channel.dial(a_target(peer.port), MemoryJournal())
+        await peer.hear("INVITE")
+        again.hangup()
+    await channel.stop(grace_s=0)
+
+
+async def test_a_row_that_is_committed_too_late_is_no_reason_to_dial(
+    quick: SipChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("call_manager.sip.runner.JOURNAL_S", 0.05)
+    journal = SlowJournal()
+    async with sip_peer() as peer:
+        ended = await end_of(quick.dial(a_target(peer.port), journal))
+        assert "could not be recorded" in ended.detail
+        await asyncio.wait_for(journal.committed.wait(), 1)
+        assert len(journal.planned) == 1
+        assert await peer.silence(0.2) == []
 
 
 async def test_stopping_hangs_up_ringing_and_answered_legs(journal: MemoryJournal) -> None:
