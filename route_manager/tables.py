@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import Field, SQLModel
 
 from mesh.database import Json, UtcDateTime, Uuid, table_registry
+from mesh.database import insert_if_absent as mesh_insert
 
 
 class RouteTable(SQLModel, registry=table_registry()):
@@ -71,5 +71,4 @@ def insert_if_absent(
     It returns the new row, or none. SQLite and PostgreSQL share this syntax, and SQLAlchemy
     compiles PostgreSQL's construct for both; a test holds it to that.
     """
-    statement = insert(table).values(**values)
-    return statement.on_conflict_do_nothing(index_elements=list(unique)).returning(*table.c)
+    return mesh_insert(table, *unique).values(**values).returning(table)

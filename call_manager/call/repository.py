@@ -7,16 +7,14 @@ that two who act at once cannot both win.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Update, select, update
-
-# This form of INSERT … ON CONFLICT compiles on SQLite as well; SQLite's own does not the other way.
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import RowMapping, Select, bindparam, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from call_manager.call import hangup
 from call_manager.call.domain import (
@@ -35,7 +33,7 @@ from call_manager.call.domain import (
     may_come_from,
 )
 from call_manager.call.models import CallAttemptRow, CallCreationRow, CallRow
-from mesh.database import Transaction
+from mesh.database import Transaction, insert_if_absent
 from mesh.pagination import PageRequest, page
 
 CALLS: Final = CallRow.__table__  # type: ignore[attr-defined]
@@ -44,6 +42,19 @@ ATTEMPTS: Final = CallAttemptRow.__table__  # type: ignore[attr-defined]
 
 ATTEMPTS_MAX: Final = 100
 """The most attempts one call is shown with; a call makes a handful."""
+
+# Built once: building and hashing a statement costs several times what running it does.
+_CREATION_INSERT: Final = insert_if_absent(CREATIONS, "id").returning(CREATIONS.c.id)
+_CALLS_INSERT: Final = insert_if_absent(CALLS, "id").returning(CALLS.c.id)
+_CREATION: Final = select(CREATIONS).where(CREATIONS.c.id == bindparam("of"))
+_CALL: Final = select(CALLS).where(CALLS.c.id == bindparam("of"))
+_STATUS: Final = select(CALLS.c.status).where(CALLS.c.id == bindparam("of"))
+_CHANGE: Final = (
+    update(CALLS)
+    .where(CALLS.c.id == bindparam("of"), CALLS.c.status.in_(bindparam("among", expanding=True)))
+    .returning(CALLS)
+)
+_CHANGE_UNCLAIMED: Final = _CHANGE.where(CALLS.c.dial_state == DialState.QUEUED.value)
 
 _CALL_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Call))
 _ATTEMPT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Attempt))
@@ -59,13 +70,12 @@ async def insert_creation(tx: Transaction, creation: Creation) -> bool:
         "outcomes": [outcome.to_plain() for outcome in creation.outcomes],
         "tm_create": creation.tm_create,
     }
-    statement = insert(CREATIONS).values(values).on_conflict_do_nothing(index_elements=["id"])
-    return bool(await tx.all(statement.returning(CREATIONS.c.id)))
+    return bool(await tx.all(_CREATION_INSERT, values))
 
 
 async def creation(tx: Transaction, creation_id: UUID) -> Creation | None:
     """Return the creation or tombstone of that id, or None."""
-    row = await tx.one_or_none(select(CREATIONS).where(CREATIONS.c.id == creation_id))
+    row = await tx.one_or_none(_CREATION, {"of": creation_id})
     if row is None:
         return None
     outcomes = tuple(Outcome.of_plain(stored) for stored in row["outcomes"])
@@ -82,8 +92,7 @@ async def creation(tx: Transaction, creation_id: UUID) -> Creation | None:
 async def insert_calls(tx: Transaction, calls: Sequence[Call]) -> bool:
     """Store the calls of one creation; False when any of their ids is taken."""
     values = [_values(call) for call in calls]
-    statement = insert(CALLS).values(values).on_conflict_do_nothing(index_elements=["id"])
-    return len(await tx.all(statement.returning(CALLS.c.id))) == len(calls)
+    return len(await tx.all(_CALLS_INSERT, values)) == len(calls)
 
 
 async def calls_of(tx: Transaction, creation_id: UUID) -> tuple[Call, ...]:
@@ -94,7 +103,7 @@ async def calls_of(tx: Transaction, creation_id: UUID) -> tuple[Call, ...]:
 
 async def call(tx: Transaction, call_id: UUID) -> Call | None:
     """Return one call, deleted or not, or None."""
-    row = await tx.one_or_none(select(CALLS).where(CALLS.c.id == call_id))
+    row = await tx.one_or_none(_CALL, {"of": call_id})
     return call_of(row) if row is not None else None
 
 
@@ -123,8 +132,8 @@ async def advance(
 
     `changes` are further columns. For the end of a call use `finish`.
     """
-    statement = _from(call_id, may_come_from(to)).values(status=to.value, tm_update=at, **changes)
-    return await _changed(tx, statement)
+    values = {"status": to.value, "tm_update": at, **changes}
+    return await _changed(tx, _CHANGE, call_id, may_come_from(to), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,7 @@ class Finish:
 
 async def finish(tx: Transaction, call_id: UUID, end: Finish) -> Call | None:
     """End a call, exactly once; None when it has ended already or does not exist."""
-    row = await tx.one_or_none(select(CALLS.c.status).where(CALLS.c.id == call_id))
+    row = await tx.one_or_none(_STATUS, {"of": call_id})
     last = CallStatus(row["status"]) if row is not None else CallStatus.HANGUP
     if last not in may_come_from(CallStatus.HANGUP):
         return None
@@ -161,7 +170,7 @@ async def finish(tx: Transaction, call_id: UUID, end: Finish) -> Call | None:
         values |= {"sip_code": end.sip_code, "sip_reason": end.sip_reason}
     # The condition decides, not the reading: a status that moved on meanwhile makes the
     # transaction run again (mesh.database keeps snapshots apart), by the right row of the table.
-    return await _changed(tx, _from(call_id, [last]).values(values))
+    return await _changed(tx, _CHANGE, call_id, [last], values)
 
 
 async def request_hangup(
@@ -173,24 +182,20 @@ async def request_hangup(
     `terminating`, and its session does the rest.
     """
     asked = {"hangup_requested_at": at, "hangup_cause": int(cause), "tm_update": at}
-    unclaimed = _from(call_id, [CallStatus.DIALING]).where(
-        CALLS.c.dial_state == DialState.QUEUED.value
-    )
-    ended = await _changed(
-        tx,
-        unclaimed.values(
-            status=CallStatus.HANGUP.value,
-            hangup_by=hangup.by_of(CallStatus.CANCELING).value,
-            hangup_reason=hangup.reason_of(CallStatus.CANCELING, cause).value,
-            dial_state=DialState.DONE.value,
-            tm_hangup=at,
-            **asked,
-        ),
-    )
+    undialled = {
+        "status": CallStatus.HANGUP.value,
+        "hangup_by": hangup.by_of(CallStatus.CANCELING).value,
+        "hangup_reason": hangup.reason_of(CallStatus.CANCELING, cause).value,
+        "dial_state": DialState.DONE.value,
+        "tm_hangup": at,
+        **asked,
+    }
+    ended = await _changed(tx, _CHANGE_UNCLAIMED, call_id, [CallStatus.DIALING], undialled)
     if ended is not None:
         return ended
     for status, ending in ENDING.items():
-        changed = await _changed(tx, _from(call_id, [status]).values(status=ending.value, **asked))
+        values = {"status": ending.value, **asked}
+        changed = await _changed(tx, _CHANGE, call_id, [status], values)
         if changed is not None:
             return changed
     return None
@@ -199,16 +204,19 @@ async def request_hangup(
 async def mark_deleted(tx: Transaction, call_id: UUID, at: datetime) -> Call | None:
     """Mark a call deleted; None when it is already, and the first deletion's time stays."""
     statement = update(CALLS).where(CALLS.c.id == call_id, CALLS.c.tm_delete.is_(None))
-    return await _changed(tx, statement.values(tm_delete=at, tm_update=at))
+    row = await tx.one_or_none(statement.values(tm_delete=at, tm_update=at).returning(CALLS))
+    return call_of(row) if row is not None else None
 
 
-def _from(call_id: UUID, statuses: Iterable[CallStatus]) -> Update:
-    allowed: ColumnElement[bool] = CALLS.c.status.in_([status.value for status in statuses])
-    return update(CALLS).where(CALLS.c.id == call_id, allowed)
-
-
-async def _changed(tx: Transaction, statement: Update) -> Call | None:
-    row = await tx.one_or_none(statement.returning(*CALLS.c))
+async def _changed(
+    tx: Transaction,
+    change: ReturningUpdate[Any],
+    call_id: UUID,
+    among: Iterable[CallStatus],
+    values: Mapping[str, Any],
+) -> Call | None:
+    statuses = [status.value for status in among]
+    row = await tx.one_or_none(change, {"of": call_id, "among": statuses, **values})
     return call_of(row) if row is not None else None
 
 

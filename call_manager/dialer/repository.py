@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, insert, or_, select, true, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from call_manager.call import repository as calls
 from call_manager.call.domain import Call, CallStatus, DialState
@@ -31,28 +32,40 @@ MESSAGES: Final = SipMessageRow.__table__  # type: ignore[attr-defined]
 METHOD_CHARACTERS_MAX: Final = 64
 """What the table holds of a message's method."""
 
+_MESSAGE_INSERT: Final = insert(MESSAGES)
+_ATTEMPT_INSERT: Final = insert(calls.ATTEMPTS)
+_ATTEMPT_CHANGE: Final = update(calls.ATTEMPTS).where(calls.ATTEMPTS.c.id == bindparam("of"))
+_DIALOG_CHANGE: Final = _ATTEMPT_CHANGE.where(calls.ATTEMPTS.c.state != AttemptState.ENDED)
+
 _LIVE: Final = (AttemptState.INVITING, AttemptState.CANCELLING, AttemptState.CONFIRMED)
 _DIALLABLE: Final = (CallStatus.DIALING, CallStatus.RINGING)
+
+_REDIAL: Final = update(calls.CALLS).where(
+    calls.CALLS.c.id == bindparam("of"),
+    calls.CALLS.c.dial_state == DialState.CLAIMED,
+    calls.CALLS.c.owner == bindparam("by"),
+    calls.CALLS.c.status.in_([status.value for status in _DIALLABLE]),
+)
+# Only the first INVITE rings anybody anew; the one after a 401 continues it.
+_DIAL: Final = _REDIAL.where(calls.CALLS.c.dial_not_after > bindparam("now"))
 
 
 async def claim(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
     """Take up to `most` queued calls, oldest first; no other instance gets the same ones."""
-    return await _claim(tx, owner, most, true())
+    return await _claimed(tx, _CLAIM, {"by": owner, "most": most})
 
 
 async def claim_expired(tx: Transaction, owner: str, most: int, now: datetime) -> tuple[Call, ...]:
     """Take up to `most` queued calls whose time to be dialled is over."""
-    return await _claim(tx, owner, most, calls.CALLS.c.dial_not_after < now)
+    return await _claimed(tx, _CLAIM_EXPIRED, {"by": owner, "most": most, "now": now})
 
 
-async def _claim(
-    tx: Transaction, owner: str, most: int, which: ColumnElement[bool]
-) -> tuple[Call, ...]:
+def _claim(which: ColumnElement[bool]) -> ReturningUpdate[Any]:
     queued = (
         select(calls.CALLS.c.id)
         .where(calls.CALLS.c.dial_state == DialState.QUEUED, which)
         .order_by(calls.CALLS.c.tm_create, calls.CALLS.c.id)
-        .limit(most)
+        .limit(bindparam("most"))
         # Replicas pass by what another one is claiming; SQLite has one writer and no such clause.
         .with_for_update(skip_locked=True)
         # A table expression is evaluated once; a plain subquery may be run for each row of the
@@ -62,7 +75,12 @@ async def _claim(
     statement = update(calls.CALLS).where(
         calls.CALLS.c.id.in_(select(queued.c.id)), calls.CALLS.c.dial_state == DialState.QUEUED
     )
-    return await _claimed(tx, statement.values(dial_state=DialState.CLAIMED.value, owner=owner))
+    values = {"dial_state": DialState.CLAIMED.value, "owner": bindparam("by")}
+    return statement.values(values).returning(calls.CALLS)
+
+
+_CLAIM: Final = _claim(true())
+_CLAIM_EXPIRED: Final = _claim(calls.CALLS.c.dial_not_after < bindparam("now"))
 
 
 async def take_over(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
@@ -77,11 +95,13 @@ async def take_over(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
         .cte("left_over")
     )
     statement = update(calls.CALLS).where(calls.CALLS.c.id.in_(select(left.c.id)), foreign)
-    return await _claimed(tx, statement.values(owner=owner))
+    return await _claimed(tx, statement.values(owner=owner).returning(calls.CALLS), {})
 
 
-async def _claimed(tx: Transaction, statement: Any) -> tuple[Call, ...]:
-    found = [calls.call_of(row) for row in await tx.all(statement.returning(*calls.CALLS.c))]
+async def _claimed(
+    tx: Transaction, statement: ReturningUpdate[Any], parameters: Mapping[str, Any]
+) -> tuple[Call, ...]:
+    found = [calls.call_of(row) for row in await tx.all(statement, parameters)]
     # RETURNING keeps no order.
     return tuple(sorted(found, key=lambda call: (call.tm_create, call.id)))
 
@@ -101,19 +121,19 @@ async def plan_invite(tx: Transaction, record: InviteRecord, dial: Dial, now: da
     The condition on the call's row and the attempt's row are one transaction: a hangup that was
     committed before it is seen, and one that comes after finds an attempt to cancel.
     """
-    table = calls.CALLS
-    diallable = update(table).where(
-        table.c.id == record.call_id,
-        table.c.dial_state == DialState.CLAIMED,
-        table.c.owner == dial.owner,
-        table.c.status.in_([status.value for status in _DIALLABLE]),
-    )
+    values: dict[str, Any] = {
+        "of": record.call_id,
+        "by": dial.owner,
+        "provider_id": dial.provider_id,
+        "tm_update": now,
+    }
     if record.sequence == 1:
-        # Only the first INVITE rings anybody anew; the one after a 401 continues it.
-        diallable = diallable.where(table.c.dial_not_after > now)
-    if not await tx.run(diallable.values(provider_id=dial.provider_id, tm_update=now)):
+        diallable = await tx.run(_DIAL, {"now": now, **values})
+    else:
+        diallable = await tx.run(_REDIAL, values)
+    if not diallable:
         return False
-    await tx.run(insert(calls.ATTEMPTS).values(_attempt_values(record, dial)))
+    await tx.run(_ATTEMPT_INSERT, _attempt_values(record, dial))
     return True
 
 
@@ -142,20 +162,15 @@ def _attempt_values(record: InviteRecord, dial: Dial) -> dict[str, Any]:
 
 async def confirm_dialog(tx: Transaction, record: DialogRecord) -> None:
     """Store what ACK and BYE need; an attempt that has ended stays ended."""
-    table = calls.ATTEMPTS
-    statement = update(table).where(
-        table.c.id == record.attempt_id, table.c.state != AttemptState.ENDED
-    )
-    await tx.run(
-        statement.values(
-            state=AttemptState.CONFIRMED.value,
-            dialog_to_header=record.to_header,
-            remote_target=record.remote_target,
-            route_set=list(record.route_set),
-            local_cseq=record.local_cseq,
-            codec=record.codec,
-        )
-    )
+    values = {
+        "state": AttemptState.CONFIRMED.value,
+        "dialog_to_header": record.to_header,
+        "remote_target": record.remote_target,
+        "route_set": list(record.route_set),
+        "local_cseq": record.local_cseq,
+        "codec": record.codec,
+    }
+    await tx.run(_DIALOG_CHANGE, {"of": record.attempt_id, **values})
 
 
 async def update_attempt(tx: Transaction, outcome: AttemptOutcome) -> None:
@@ -171,8 +186,7 @@ async def update_attempt(tx: Transaction, outcome: AttemptOutcome) -> None:
     }
     values = {name: value for name, value in known.items() if value is not None}
     if values:
-        table = calls.ATTEMPTS
-        await tx.run(update(table).where(table.c.id == outcome.attempt_id).values(values))
+        await tx.run(_ATTEMPT_CHANGE, {"of": outcome.attempt_id, **values})
 
 
 async def live_attempts(tx: Transaction, call_id: UUID) -> tuple[StoredAttempt, ...]:
@@ -238,7 +252,7 @@ async def insert_messages(tx: Transaction, messages: Sequence[tuple[UUID, WireMe
     """Store datagrams in the order given; the table numbers them."""
     rows = [_message_values(call_id, message) for call_id, message in messages]
     if rows:
-        await tx.run(insert(MESSAGES), rows)
+        await tx.run(_MESSAGE_INSERT, rows)
 
 
 def _message_values(call_id: UUID, message: WireMessage) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from flow_manager.action.convert import actions_from_json, actions_to_json
 from flow_manager.activeflow.domain import (
@@ -17,10 +16,12 @@ from flow_manager.activeflow.domain import (
     Step,
 )
 from flow_manager.activeflow.models import ActiveflowRow, ActiveflowStepRow
-from mesh.database import Transaction
+from mesh.database import Transaction, insert_if_absent
 
 _ACTIVEFLOWS: Final = ActiveflowRow.__table__  # type: ignore[attr-defined]
 _STEPS: Final = ActiveflowStepRow.__table__  # type: ignore[attr-defined]
+
+_ACTIVEFLOW_INSERT: Final = insert_if_absent(_ACTIVEFLOWS, "id").returning(_ACTIVEFLOWS.c.id)
 
 
 async def get(tx: Transaction, activeflow_id: UUID) -> Activeflow | None:
@@ -63,8 +64,7 @@ async def add(tx: Transaction, activeflow: Activeflow) -> bool:
         "step_count": len(activeflow.steps),
         "tm_create": activeflow.tm_create,
     }
-    statement = upsert(_ACTIVEFLOWS).values(values).on_conflict_do_nothing(index_elements=["id"])
-    if await tx.one_or_none(statement.returning(_ACTIVEFLOWS.c.id)) is None:
+    if await tx.one_or_none(_ACTIVEFLOW_INSERT, values) is None:
         return False
     await _add_steps(tx, activeflow, 0)
     return True

@@ -16,11 +16,13 @@ from flow_manager.action.convert import actions_from_json, actions_to_json
 from flow_manager.action.domain import Action
 from flow_manager.flow.domain import Flow
 from flow_manager.flow.models import FlowCountRow, FlowRow
-from mesh.database import Transaction
+from mesh.database import Transaction, insert_if_absent
 from mesh.pagination import PageRequest, page
 
 _FLOWS: Final = FlowRow.__table__  # type: ignore[attr-defined]
 _COUNTS: Final = FlowCountRow.__table__  # type: ignore[attr-defined]
+
+_FLOW_INSERT: Final = insert_if_absent(_FLOWS, "id").returning(_FLOWS.c.id)
 
 
 async def get(tx: Transaction, flow_id: UUID) -> Flow | None:
@@ -41,8 +43,7 @@ async def add(tx: Transaction, flow: Flow) -> bool:
         "digest": flow.digest,
         "tm_create": flow.tm_create,
     }
-    statement = insert(_FLOWS).values(values).on_conflict_do_nothing(index_elements=["id"])
-    return await tx.one_or_none(statement.returning(_FLOWS.c.id)) is not None
+    return await tx.one_or_none(_FLOW_INSERT, values) is not None
 
 
 async def reserve_place(tx: Transaction, customer_id: UUID, limit: int) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, bindparam, insert, select, update
 
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
@@ -20,6 +20,15 @@ TABLE: Final = table_of(ProviderRow)
 
 _COLUMNS: Final = TABLE.c
 
+_PROVIDER: Final = select(TABLE).where(_COLUMNS.id == bindparam("of"))
+# SQLite has one writer and leaves the lock out.
+_PROVIDER_IN_SERVICE: Final = _PROVIDER.where(_COLUMNS.tm_delete.is_(None)).with_for_update(
+    read=True
+)
+_IDS_IN_SERVICE: Final = select(_COLUMNS.id).where(
+    _COLUMNS.id.in_(bindparam("among", expanding=True)), _COLUMNS.tm_delete.is_(None)
+)
+
 
 async def insert_provider(tx: Transaction, provider: Provider) -> None:
     """Store a new provider."""
@@ -28,24 +37,20 @@ async def insert_provider(tx: Transaction, provider: Provider) -> None:
 
 async def provider_by_id(tx: Transaction, provider_id: UUID) -> Provider | None:
     """Return the provider, a deleted one, too, or None."""
-    row = await tx.one_or_none(select(TABLE).where(_COLUMNS.id == provider_id))
+    row = await tx.one_or_none(_PROVIDER, {"of": provider_id})
     return None if row is None else _provider(row)
 
 
 async def provider_in_service(tx: Transaction, provider_id: UUID) -> Provider | None:
     """Return the provider unless it is deleted; it cannot be deleted while `tx` lasts."""
-    statement = select(TABLE).where(_COLUMNS.id == provider_id, _COLUMNS.tm_delete.is_(None))
-    # SQLite has one writer and leaves the lock out.
-    row = await tx.one_or_none(statement.with_for_update(read=True))
+    row = await tx.one_or_none(_PROVIDER_IN_SERVICE, {"of": provider_id})
     return None if row is None else _provider(row)
 
 
 async def ids_in_service(tx: Transaction, provider_ids: Collection[UUID]) -> set[UUID]:
     """Return those of the ids that name providers which are not deleted."""
-    statement = select(_COLUMNS.id).where(
-        _COLUMNS.id.in_(provider_ids), _COLUMNS.tm_delete.is_(None)
-    )
-    return {row["id"] for row in await tx.all(statement)}
+    rows = await tx.all(_IDS_IN_SERVICE, {"among": list(provider_ids)})
+    return {row["id"] for row in rows}
 
 
 async def provider_page(tx: Transaction, request: PageRequest) -> tuple[Sequence[Provider], str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
@@ -25,6 +25,8 @@ TABLE: Final = table_of(ProviderCallRow)
 
 _COLUMNS: Final = TABLE.c
 
+_RECORD: Final = select(TABLE).where(_COLUMNS.id == bindparam("of"))
+
 
 async def insert_record(tx: Transaction, record: ProviderCall) -> bool:
     """Store a new record; False when its customer's idempotency key is taken."""
@@ -34,7 +36,7 @@ async def insert_record(tx: Transaction, record: ProviderCall) -> bool:
 
 async def record_by_id(tx: Transaction, record_id: UUID) -> ProviderCall | None:
     """Return the record, a deleted one, too, or None."""
-    row = await tx.one_or_none(select(TABLE).where(_COLUMNS.id == record_id))
+    row = await tx.one_or_none(_RECORD, {"of": record_id})
     return None if row is None else record_of(row)
 
 
@@ -107,7 +109,7 @@ async def delete_record(tx: Transaction, record_id: UUID, now: datetime) -> None
 async def _end(tx: Transaction, record_id: UUID, values: dict[str, Any]) -> ProviderCall | None:
     # Its end belongs to the record's creation: `tm_update` stays null (contract section 2.4).
     statement = update(TABLE).where(_pending(record_id)).values(**values)
-    row = await tx.one_or_none(statement.returning(*_COLUMNS))
+    row = await tx.one_or_none(statement.returning(TABLE))
     return None if row is None else record_of(row)
 
 
