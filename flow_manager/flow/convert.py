@@ -8,7 +8,7 @@ from uuid import UUID
 from voipbin.flow.v1 import flow_pb2, flow_service_pb2
 
 from flow_manager.action.convert import action_to_proto, optional_id, stated_actions
-from flow_manager.flow.domain import Flow, FlowChange, FlowDraft, FlowPage
+from flow_manager.flow.domain import Flow, FlowChange, FlowDraft
 from mesh.errors import InvalidArgument
 
 CHANGEABLE: Final = frozenset({"name", "detail", "actions"})
@@ -59,14 +59,6 @@ def flow_to_proto(flow: Flow) -> flow_pb2.Flow:
     if flow.tm_delete is not None:
         message.tm_delete.FromDatetime(flow.tm_delete)
     return message
-
-
-def page_to_proto(page: FlowPage) -> flow_service_pb2.FlowListResponse:
-    """Write a page of flows."""
-    return flow_service_pb2.FlowListResponse(
-        result=[flow_to_proto(flow) for flow in page.flows],
-        next_page_token=page.next_page_token,
-    )
 
 
 def _text(field: str, value: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
@@ -18,9 +17,6 @@ counted."""
 
 TEMPORARY_NAME: Final = "tmp"
 """The name of a temporary flow that was given none."""
-
-PAGE_BYTES_MAX: Final = 512 * 1024
-"""The most bytes of a page of flows: half a message, for the sizes are estimates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +96,6 @@ class FlowChange:
         return self.name is None and self.detail is None and self.actions is None
 
 
-@dataclass(frozen=True, slots=True)
-class FlowPage:
-    """A page of flows, newest first, and the token of the next; empty at the end."""
-
-    flows: Sequence[Flow]
-    next_page_token: str
-
-
 def is_repeat(stored: Flow, draft: FlowDraft) -> bool:
     """Tell whether a draft asks again for the flow that is stored, and that is still there."""
     return (
@@ -115,22 +103,3 @@ def is_repeat(stored: Flow, draft: FlowDraft) -> bool:
         and stored.customer_id == draft.customer_id
         and stored.digest == draft.digest
     )
-
-
-def fitting(flows: Sequence[Flow], bytes_max: int = PAGE_BYTES_MAX) -> Sequence[Flow]:
-    """Return the first flows that fit into a message together; at least one, if there is one.
-
-    A hundred flows of a hundred actions are larger than a message may be.
-    """
-    used = 0
-    for count, flow in enumerate(flows):
-        used += _estimated_bytes(flow)
-        if used > bytes_max and count > 0:
-            return flows[:count]
-    return flows
-
-
-def _estimated_bytes(flow: Flow) -> int:
-    # JSON is longer than protobuf for all but tiny options, and bytes_max leaves room for those.
-    text = json.dumps([flow.name, flow.detail, [asdict(one) for one in flow.actions]], default=str)
-    return len(text.encode("utf-8")) + 256

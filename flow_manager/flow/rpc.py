@@ -14,6 +14,7 @@ from flow_manager.action.convert import stated_actions
 from flow_manager.flow import convert
 from flow_manager.flow.service import FlowService
 from mesh.identity import current_caller
+from mesh.pagination import PageRequest
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -39,10 +40,14 @@ class FlowRpc(flow_service_pb2_grpc.FlowServiceServicer):
     @override
     async def FlowList(self, request: pb.FlowListRequest, context: Context) -> pb.FlowListResponse:
         customer_id = UUID(request.customer_id)
-        page = await self._flows.page(
-            current_caller(), customer_id, request.page_size, request.page_token
+        wanted = PageRequest.parse(
+            request.page_size, request.page_token, {"customer_id": customer_id}
         )
-        return convert.page_to_proto(page)
+        flows, token = await self._flows.page(current_caller(), customer_id, wanted)
+        # A hundred flows of a hundred actions are larger than a message may be.
+        shown = [convert.flow_to_proto(flow) for flow in flows]
+        result, token = wanted.fit(shown, flows, token)
+        return pb.FlowListResponse(result=result, next_page_token=token)
 
     @override
     async def FlowUpdate(

@@ -15,15 +15,13 @@ from flow_manager.flow.domain import (
     Flow,
     FlowChange,
     FlowDraft,
-    FlowPage,
-    fitting,
     is_repeat,
 )
 from mesh.clock import Clock, new_id
 from mesh.database import Database, Transaction
 from mesh.errors import PermissionDenied
 from mesh.identity import Caller
-from mesh.pagination import Cursor, PageRequest
+from mesh.pagination import PageRequest
 
 log = structlog.get_logger()
 
@@ -76,23 +74,17 @@ class FlowService:
         return await self._database.read(work, name="flow_get")
 
     async def page(
-        self, caller: Caller, customer_id: UUID, page_size: int, page_token: str
-    ) -> FlowPage:
-        """Return a page of a customer's flows, newest first; no deleted, no temporary ones.
+        self, caller: Caller, customer_id: UUID, request: PageRequest
+    ) -> tuple[Sequence[Flow], str]:
+        """Return a page of a customer's flows, newest first, and the token of the next.
 
-        A page may be shorter than asked for, so that it fits into a message; only an empty token
-        is the end. Raises PageSizeInvalid, PageTokenInvalid, PermissionDenied.
+        No deleted and no temporary ones are among them. Raises PermissionDenied.
         """
         _check_customer(caller, customer_id)
-        request = PageRequest.parse(page_size, page_token, {"customer_id": customer_id})
 
-        async def work(tx: Transaction) -> FlowPage:
+        async def work(tx: Transaction) -> tuple[Sequence[Flow], str]:
             rows, token = request.split(await repository.listed(tx, customer_id, request))
-            flows = [repository.to_flow(row) for row in rows]
-            shown = fitting(flows)
-            if len(shown) < len(flows):
-                token = request.token(Cursor(shown[-1].tm_create, shown[-1].id))
-            return FlowPage(shown, token)
+            return [repository.to_flow(row) for row in rows], token
 
         return await self._database.read(work, name="flow_list")
 

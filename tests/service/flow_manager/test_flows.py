@@ -206,7 +206,7 @@ async def test_a_list_of_large_flows_comes_in_pages_that_fit_into_a_message(hous
     someone = an_identity()
     option = {"reason": "noanswer", "reference_id": str(new_id())}
     actions = [an_action("hangup", **option) for _ in range(100)]
-    made = [(await house.create(someone, *actions)).id for _ in range(40)]
+    made = [(await house.create(someone, *actions)).id for _ in range(60)]
     seen: list[str] = []
     token, pages = "", 0
     while pages == 0 or token:

@@ -13,13 +13,14 @@ from flow_manager.action.domain import Action, StatedAction
 from flow_manager.activeflow import models as activeflow_models
 from flow_manager.bootstrap import MIGRATIONS
 from flow_manager.flow import convert, models
-from flow_manager.flow.domain import PAGE_BYTES_MAX, Flow, FlowDraft, fitting, is_repeat
+from flow_manager.flow.domain import Flow, FlowDraft, is_repeat
 from flow_manager.tables import Table
 from mesh.clients import MESSAGE_BYTES_MAX
 from mesh.clock import new_id
 from mesh.database import Database
 from mesh.errors import InvalidArgument
 from mesh.migrations import check_models
+from mesh.pagination import PAGE_BYTES_MAX, PageRequest
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 DRAFT = FlowDraft(new_id(), new_id(), None, "Greeting", "", (StatedAction("beep"),))
@@ -67,14 +68,14 @@ def test_a_page_of_the_largest_flows_fits_into_a_message() -> None:
     option = {"reason": "noanswer", "reference_id": str(new_id())}
     actions = tuple(Action(new_id(), "hangup", new_id(), option) for _ in range(100))
     largest = replace(stored(DRAFT), name="é" * 255, detail="€" * 1024, actions=actions)
-    shown = fitting([largest] * 100)
-    size = sum(convert.flow_to_proto(flow).ByteSize() for flow in shown)
+    flows = [largest] * 100
+    shown, token = PageRequest.parse(100, "").fit(
+        [convert.flow_to_proto(flow) for flow in flows], flows, ""
+    )
+    size = sum(flow.ByteSize() for flow in shown)
     assert 1 < len(shown) < 100
+    assert token
     assert PAGE_BYTES_MAX / 2 < size < MESSAGE_BYTES_MAX
-
-
-def test_a_page_shows_one_flow_however_large_it_is() -> None:
-    assert len(fitting([stored(DRAFT)] * 2, bytes_max=1)) == 1
 
 
 def test_an_update_names_its_fields_in_the_mask_and_nowhere_else() -> None:
