@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evoipbin/mesh/v1/identity.proto\x12\x0fvoipbin.mesh.v1\"\x91\x01\n\x08Identity\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x01(\x05\x12\x17\n\x0f\x63ustomer_status\x18\x04 \x01(\t\x12\x1d\n\x15identity_verification\x18\x05 \x01(\t\x12\x11\n\trtp_debug\x18\x06 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evoipbin/mesh/v1/identity.proto\x12\x0fvoipbin.mesh.v1\"\xbe\x01\n\x08Identity\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x01(\x05\x12\x17\n\x0f\x63ustomer_status\x18\x04 \x01(\t\x12\x1d\n\x15identity_verification\x18\x05 \x01(\t\x12\x11\n\trtp_debug\x18\x06 \x01(\x08\x12\x15\n\raccess_key_id\x18\x07 \x01(\t\x12\x14\n\x0cprovider_ids\x18\x08 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voipbin.mesh.v1.identity_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_IDENTITY']._serialized_start=52
-  _globals['_IDENTITY']._serialized_end=197
+  _globals['_IDENTITY']._serialized_end=242
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 Who is asking, as the public door found out and passes down the mesh."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -31,6 +33,8 @@ class Identity(_message.Message):
     CUSTOMER_STATUS_FIELD_NUMBER: _builtins.int
     IDENTITY_VERIFICATION_FIELD_NUMBER: _builtins.int
     RTP_DEBUG_FIELD_NUMBER: _builtins.int
+    ACCESS_KEY_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_IDS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent who signed in (UUID)."""
     customer_id: _builtins.str
@@ -43,6 +47,14 @@ class Identity(_message.Message):
     """The customer's identity verification: `none`, `pending`, `verified`, `rejected`."""
     rtp_debug: _builtins.bool
     """Whether the customer has RTP debugging on for its calls."""
+    access_key_id: _builtins.str
+    """The access key that was shown (UUID); empty when a person signed in."""
+    @_builtins.property
+    def provider_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The only providers (UUIDs) the key may be used for; empty: no such limit. Whoever owns a
+        resource that names a provider keeps it from a caller whose limit leaves that provider out.
+        """
+
     def __init__(
         self,
         *,
@@ -52,10 +64,12 @@ class Identity(_message.Message):
         customer_status: _builtins.str = ...,
         identity_verification: _builtins.str = ...,
         rtp_debug: _builtins.bool = ...,
+        access_key_id: _builtins.str = ...,
+        provider_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "customer_id", b"customer_id", "customer_status", b"customer_status", "identity_verification", b"identity_verification", "permissions", b"permissions", "rtp_debug", b"rtp_debug"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key_id", b"access_key_id", "agent_id", b"agent_id", "customer_id", b"customer_id", "customer_status", b"customer_status", "identity_verification", b"identity_verification", "permissions", b"permissions", "provider_ids", b"provider_ids", "rtp_debug", b"rtp_debug"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

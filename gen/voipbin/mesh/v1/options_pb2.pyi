@@ -80,6 +80,34 @@ PERMISSION_CUSTOMER_MANAGER: Permission.ValueType  # 64
 """A customer's manager. Bit 0x0040."""
 Global___Permission: _TypeAlias = Permission  # noqa: Y015
 
+class _KeyLimit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyLimitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyLimit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEY_LIMIT_UNSPECIFIED: _KeyLimit.ValueType  # 0
+    """Nothing."""
+    KEY_LIMIT_PROVIDER: _KeyLimit.ValueType  # 1
+    """The field names a provider; a key that is limited to some may name only those, and has to
+    name one.
+    """
+    KEY_LIMIT_CALLS: _KeyLimit.ValueType  # 2
+    """Each element is a call that will be placed, and counts against the key's calls per day."""
+
+class KeyLimit(_KeyLimit, metaclass=_KeyLimitEnumTypeWrapper):
+    """What an access key's limits count or compare in a request field."""
+
+KEY_LIMIT_UNSPECIFIED: KeyLimit.ValueType  # 0
+"""Nothing."""
+KEY_LIMIT_PROVIDER: KeyLimit.ValueType  # 1
+"""The field names a provider; a key that is limited to some may name only those, and has to
+name one.
+"""
+KEY_LIMIT_CALLS: KeyLimit.ValueType  # 2
+"""Each element is a call that will be placed, and counts against the key's calls per day."""
+Global___KeyLimit: _TypeAlias = KeyLimit  # noqa: Y015
+
 class _FieldSource:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -179,6 +207,8 @@ class MethodPolicy(_message.Message):
     ANONYMOUS_FIELD_NUMBER: _builtins.int
     CALLERS_FIELD_NUMBER: _builtins.int
     IDEMPOTENT_FIELD_NUMBER: _builtins.int
+    BARE_FAILURES_FIELD_NUMBER: _builtins.int
+    FROZEN_ALLOWED_FIELD_NUMBER: _builtins.int
     exposure: Global___Exposure.ValueType
     """Whether the public door serves it. Unspecified fails the build."""
     anonymous: _builtins.bool
@@ -187,6 +217,8 @@ class MethodPolicy(_message.Message):
     """Asking twice changes nothing more than asking once, so a client may retry on
     UNAVAILABLE. Never set where a repeat would ring a phone.
     """
+    frozen_allowed: _builtins.bool
+    """Served to callers of a frozen customer too, so that they can come back."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[Global___Permission.ValueType]:
         """One of these bits is needed; a platform super-admin always passes. Needed on every
@@ -199,6 +231,12 @@ class MethodPolicy(_message.Message):
         caller's identity. Needed on internal RPCs; optional on public ones.
         """
 
+    @_builtins.property
+    def bare_failures(self) -> Global___BareFailures:
+        """How failures of this RPC look over REST, where they have no error body. Absent means: the
+        error body that every other RPC has.
+        """
+
     def __init__(
         self,
         *,
@@ -207,14 +245,38 @@ class MethodPolicy(_message.Message):
         anonymous: _builtins.bool = ...,
         callers: _abc.Iterable[_builtins.str] | None = ...,
         idempotent: _builtins.bool = ...,
+        bare_failures: Global___BareFailures | None = ...,
+        frozen_allowed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bare_failures", b"bare_failures"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "callers", b"callers", "exposure", b"exposure", "idempotent", b"idempotent", "permissions", b"permissions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "bare_failures", b"bare_failures", "callers", b"callers", "exposure", b"exposure", "frozen_allowed", b"frozen_allowed", "idempotent", b"idempotent", "permissions", b"permissions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MethodPolicy: _TypeAlias = MethodPolicy  # noqa: Y015
+
+@_typing.final
+class BareFailures(_message.Message):
+    """Failures over REST that have an empty body. Server errors (5xx) keep their own status."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HTTP_STATUS_FIELD_NUMBER: _builtins.int
+    http_status: _builtins.int
+    """The HTTP status of every failure; 0 keeps each error's own."""
+    def __init__(
+        self,
+        *,
+        http_status: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["http_status", b"http_status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BareFailures: _TypeAlias = BareFailures  # noqa: Y015
 
 @_typing.final
 class FieldPolicy(_message.Message):
@@ -226,6 +288,9 @@ class FieldPolicy(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
     REFERS_TO_FIELD_NUMBER: _builtins.int
+    COOKIE_FIELD_NUMBER: _builtins.int
+    KEY_LIMIT_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
     source: Global___FieldSource.ValueType
     """Who sets the field when a request comes through the public door."""
     format: Global___FieldFormat.ValueType
@@ -234,11 +299,21 @@ class FieldPolicy(_message.Message):
     """Holds a secret: never logged, traced or shown; shown as `****` and its last four
     characters, and a value equal to that mask keeps what is stored.
     """
+    key_limit: Global___KeyLimit.ValueType
+    """What an access key's limits count or compare in this request field."""
+    example: _builtins.str
+    """An example value, as JSON text, for readers of the API description; empty: one is made up
+    from the field's type and rules.
+    """
     @_builtins.property
     def refers_to(self) -> Global___ResourceReference:
         """The resource this field names, when the public door must see that it is there and not
         deleted before it forwards the request.
         """
+
+    @_builtins.property
+    def cookie(self) -> Global___Cookie:
+        """REST also sets the value of this response field as a cookie. Absent means: no cookie."""
 
     def __init__(
         self,
@@ -247,14 +322,43 @@ class FieldPolicy(_message.Message):
         format: Global___FieldFormat.ValueType = ...,
         secret: _builtins.bool = ...,
         refers_to: Global___ResourceReference | None = ...,
+        cookie: Global___Cookie | None = ...,
+        key_limit: Global___KeyLimit.ValueType = ...,
+        example: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["refers_to", b"refers_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cookie", b"cookie", "refers_to", b"refers_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "refers_to", b"refers_to", "secret", b"secret", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cookie", b"cookie", "example", b"example", "format", b"format", "key_limit", b"key_limit", "refers_to", b"refers_to", "secret", b"secret", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FieldPolicy: _TypeAlias = FieldPolicy  # noqa: Y015
+
+@_typing.final
+class Cookie(_message.Message):
+    """A cookie that REST sets: Secure, HttpOnly, SameSite=Strict, for every path."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MAX_AGE_S_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The cookie's name."""
+    max_age_s: _builtins.int
+    """How long the browser keeps it, in seconds."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        max_age_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_age_s", b"max_age_s", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cookie: _TypeAlias = Cookie  # noqa: Y015
 
 @_typing.final
 class ResourceReference(_message.Message):
