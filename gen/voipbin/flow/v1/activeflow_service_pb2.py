@@ -28,7 +28,7 @@ from voipbin.flow.v1 import action_pb2 as voipbin_dot_flow_dot_v1_dot_action__pb
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(voipbin/flow/v1/activeflow_service.proto\x12\x0fvoipbin.flow.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xda\x03\n\nActiveflow\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x17\n\x07\x66low_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.voipbin.flow.v1.ActiveflowStatus\x12@\n\x0ereference_type\x18\x05 \x01(\x0e\x32(.voipbin.flow.v1.ActiveflowReferenceType\x12\x1c\n\x0creference_id\x18\x06 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12/\n\x0e\x63urrent_action\x18\x07 \x01(\x0b\x32\x17.voipbin.flow.v1.Action\x12\x31\n\x10\x65xecuted_actions\x18\x08 \x03(\x0b\x32\x17.voipbin.flow.v1.Action\x12-\n\ttm_create\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfe\x01\n\x15\x41\x63tiveflowNextRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07\x66low_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12L\n\x0ereference_type\x18\x04 \x01(\x0e\x32(.voipbin.flow.v1.ActiveflowReferenceTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\x0creference_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x12\x66inished_action_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"r\n\x16\x41\x63tiveflowNextResponse\x12\'\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x17.voipbin.flow.v1.Action\x12/\n\nactiveflow\x18\x02 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"-\n\x15\x41\x63tiveflowStopRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"I\n\x16\x41\x63tiveflowStopResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow*q\n\x10\x41\x63tiveflowStatus\x12!\n\x1d\x41\x43TIVEFLOW_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41\x43TIVEFLOW_STATUS_RUNNING\x10\x01\x12\x1b\n\x17\x41\x43TIVEFLOW_STATUS_ENDED\x10\x02*h\n\x17\x41\x63tiveflowReferenceType\x12)\n%ACTIVEFLOW_REFERENCE_TYPE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41\x43TIVEFLOW_REFERENCE_TYPE_CALL\x10\x01\x32\x89\x02\n\x11\x41\x63tiveflowService\x12y\n\x0e\x41\x63tiveflowNext\x12&.voipbin.flow.v1.ActiveflowNextRequest\x1a\'.voipbin.flow.v1.ActiveflowNextResponse\"\x16\xaa\xd4\x18\x12\x08\x02\"\x0c\x63\x61ll_manager(\x01\x12y\n\x0e\x41\x63tiveflowStop\x12&.voipbin.flow.v1.ActiveflowStopRequest\x1a\'.voipbin.flow.v1.ActiveflowStopResponse\"\x16\xaa\xd4\x18\x12\x08\x02\"\x0c\x63\x61ll_manager(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(voipbin/flow/v1/activeflow_service.proto\x12\x0fvoipbin.flow.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xda\x03\n\nActiveflow\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x17\n\x07\x66low_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.voipbin.flow.v1.ActiveflowStatus\x12@\n\x0ereference_type\x18\x05 \x01(\x0e\x32(.voipbin.flow.v1.ActiveflowReferenceType\x12\x1c\n\x0creference_id\x18\x06 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12/\n\x0e\x63urrent_action\x18\x07 \x01(\x0b\x32\x17.voipbin.flow.v1.Action\x12\x31\n\x10\x65xecuted_actions\x18\x08 \x03(\x0b\x32\x17.voipbin.flow.v1.Action\x12-\n\ttm_create\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x03\n\x15\x41\x63tiveflowNextRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07\x66low_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12L\n\x0ereference_type\x18\x04 \x01(\x0e\x32(.voipbin.flow.v1.ActiveflowReferenceTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\x0creference_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x12\x66inished_action_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x62\n\tvariables\x18\x07 \x03(\x0b\x32\x35.voipbin.flow.v1.ActiveflowNextRequest.VariablesEntryB\x18\xbaH\x15\x9a\x01\x12\x10\xc8\x01\"\x05r\x03\x18\xff\x01*\x06r\x04(\x80\x80\x02\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"r\n\x16\x41\x63tiveflowNextResponse\x12\'\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x17.voipbin.flow.v1.Action\x12/\n\nactiveflow\x18\x02 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"-\n\x15\x41\x63tiveflowStopRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"I\n\x16\x41\x63tiveflowStopResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow*q\n\x10\x41\x63tiveflowStatus\x12!\n\x1d\x41\x43TIVEFLOW_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41\x43TIVEFLOW_STATUS_RUNNING\x10\x01\x12\x1b\n\x17\x41\x43TIVEFLOW_STATUS_ENDED\x10\x02*h\n\x17\x41\x63tiveflowReferenceType\x12)\n%ACTIVEFLOW_REFERENCE_TYPE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41\x43TIVEFLOW_REFERENCE_TYPE_CALL\x10\x01\x32\x89\x02\n\x11\x41\x63tiveflowService\x12y\n\x0e\x41\x63tiveflowNext\x12&.voipbin.flow.v1.ActiveflowNextRequest\x1a\'.voipbin.flow.v1.ActiveflowNextResponse\"\x16\xaa\xd4\x18\x12\x08\x02\"\x0c\x63\x61ll_manager(\x01\x12y\n\x0e\x41\x63tiveflowStop\x12&.voipbin.flow.v1.ActiveflowStopRequest\x1a\'.voipbin.flow.v1.ActiveflowStopResponse\"\x16\xaa\xd4\x18\x12\x08\x02\"\x0c\x63\x61ll_manager(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVEFLOW'].fields_by_name['flow_id']._serialized_options = b'\262\324\030\002\020\001'
   _globals['_ACTIVEFLOW'].fields_by_name['reference_id']._loaded_options = None
   _globals['_ACTIVEFLOW'].fields_by_name['reference_id']._serialized_options = b'\262\324\030\002\020\001'
+  _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._loaded_options = None
+  _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._serialized_options = b'8\001'
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['customer_id']._loaded_options = None
@@ -55,26 +57,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['reference_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['finished_action_id']._loaded_options = None
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['finished_action_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['variables']._loaded_options = None
+  _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['variables']._serialized_options = b'\272H\025\232\001\022\020\310\001\"\005r\003\030\377\001*\006r\004(\200\200\002'
   _globals['_ACTIVEFLOWSTOPREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_ACTIVEFLOWSTOPREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ACTIVEFLOWSERVICE'].methods_by_name['ActiveflowNext']._loaded_options = None
   _globals['_ACTIVEFLOWSERVICE'].methods_by_name['ActiveflowNext']._serialized_options = b'\252\324\030\022\010\002\"\014call_manager(\001'
   _globals['_ACTIVEFLOWSERVICE'].methods_by_name['ActiveflowStop']._loaded_options = None
   _globals['_ACTIVEFLOWSERVICE'].methods_by_name['ActiveflowStop']._serialized_options = b'\252\324\030\022\010\002\"\014call_manager(\001'
-  _globals['_ACTIVEFLOWSTATUS']._serialized_start=1156
-  _globals['_ACTIVEFLOWSTATUS']._serialized_end=1269
-  _globals['_ACTIVEFLOWREFERENCETYPE']._serialized_start=1271
-  _globals['_ACTIVEFLOWREFERENCETYPE']._serialized_end=1375
+  _globals['_ACTIVEFLOWSTATUS']._serialized_start=1306
+  _globals['_ACTIVEFLOWSTATUS']._serialized_end=1419
+  _globals['_ACTIVEFLOWREFERENCETYPE']._serialized_start=1421
+  _globals['_ACTIVEFLOWREFERENCETYPE']._serialized_end=1525
   _globals['_ACTIVEFLOW']._serialized_start=185
   _globals['_ACTIVEFLOW']._serialized_end=659
   _globals['_ACTIVEFLOWNEXTREQUEST']._serialized_start=662
-  _globals['_ACTIVEFLOWNEXTREQUEST']._serialized_end=916
-  _globals['_ACTIVEFLOWNEXTRESPONSE']._serialized_start=918
-  _globals['_ACTIVEFLOWNEXTRESPONSE']._serialized_end=1032
-  _globals['_ACTIVEFLOWSTOPREQUEST']._serialized_start=1034
-  _globals['_ACTIVEFLOWSTOPREQUEST']._serialized_end=1079
-  _globals['_ACTIVEFLOWSTOPRESPONSE']._serialized_start=1081
-  _globals['_ACTIVEFLOWSTOPRESPONSE']._serialized_end=1154
-  _globals['_ACTIVEFLOWSERVICE']._serialized_start=1378
-  _globals['_ACTIVEFLOWSERVICE']._serialized_end=1643
+  _globals['_ACTIVEFLOWNEXTREQUEST']._serialized_end=1066
+  _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._serialized_start=1018
+  _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._serialized_end=1066
+  _globals['_ACTIVEFLOWNEXTRESPONSE']._serialized_start=1068
+  _globals['_ACTIVEFLOWNEXTRESPONSE']._serialized_end=1182
+  _globals['_ACTIVEFLOWSTOPREQUEST']._serialized_start=1184
+  _globals['_ACTIVEFLOWSTOPREQUEST']._serialized_end=1229
+  _globals['_ACTIVEFLOWSTOPRESPONSE']._serialized_start=1231
+  _globals['_ACTIVEFLOWSTOPRESPONSE']._serialized_end=1304
+  _globals['_ACTIVEFLOWSERVICE']._serialized_start=1528
+  _globals['_ACTIVEFLOWSERVICE']._serialized_end=1793
 # @@protoc_insertion_point(module_scope)

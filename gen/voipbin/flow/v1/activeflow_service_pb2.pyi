@@ -143,12 +143,33 @@ class ActiveflowNextRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VariablesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     FLOW_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_TYPE_FIELD_NUMBER: _builtins.int
     REFERENCE_ID_FIELD_NUMBER: _builtins.int
     FINISHED_ACTION_ID_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The running flow's id (UUID), minted by the asker."""
     customer_id: _builtins.str
@@ -161,6 +182,13 @@ class ActiveflowNextRequest(_message.Message):
     """What it runs on (UUID)."""
     finished_action_id: _builtins.str
     """The action the asker has finished (UUID); empty at the first question."""
+    @_builtins.property
+    def variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What `${name}` in the options of actions stands for, by name; read at the first question,
+        kept with the running flow, and left out of account later. `voipbin.activeflow.*` comes from
+        flow_manager. At most 200 names of 255 characters, and 32 KiB a value.
+        """
+
     def __init__(
         self,
         *,
@@ -170,10 +198,11 @@ class ActiveflowNextRequest(_message.Message):
         reference_type: Global___ActiveflowReferenceType.ValueType = ...,
         reference_id: _builtins.str = ...,
         finished_action_id: _builtins.str = ...,
+        variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "finished_action_id", b"finished_action_id", "flow_id", b"flow_id", "id", b"id", "reference_id", b"reference_id", "reference_type", b"reference_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "finished_action_id", b"finished_action_id", "flow_id", b"flow_id", "id", b"id", "reference_id", b"reference_id", "reference_type", b"reference_type", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
