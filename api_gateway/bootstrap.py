@@ -5,15 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from google.protobuf.descriptor import FileDescriptor
 from voipbin.account.v1 import auth_service_pb2, auth_service_pb2_grpc
-from voipbin.call.v1 import call_service_pb2, timeline_service_pb2
-from voipbin.flow.v1 import flow_service_pb2
-from voipbin.route.v1 import (
-    provider_call_service_pb2,
-    provider_service_pb2,
-    route_service_pb2,
-)
 
 from api_gateway.account.authenticator import AccountAuthenticator
 from api_gateway.account.rpc import AuthRpc
@@ -71,7 +63,8 @@ def _served(settings: GatewaySettings) -> tuple[list[MeshChannel], list[ServedSe
     """Return a channel to each service, and every gRPC service that is served over it."""
     channels: list[MeshChannel] = []
     services: list[ServedService] = []
-    for address, files in _contracts(settings):
+    for package, address in _packages(settings).items():
+        files = contract.files(package)
         opened = channel(
             address,
             *files,
@@ -83,21 +76,12 @@ def _served(settings: GatewaySettings) -> tuple[list[MeshChannel], list[ServedSe
     return channels, services
 
 
-def _contracts(settings: GatewaySettings) -> list[tuple[str, list[FileDescriptor]]]:
-    return [
+def _packages(settings: GatewaySettings) -> dict[str, str]:
+    """Return where each package's services are; what they serve is found, never listed."""
+    return {
         # Signing in is an RPC like any other; this one we ask ourselves.
-        (settings.grpc_listen, [auth_service_pb2.DESCRIPTOR]),
-        (
-            settings.route_manager_address,
-            [
-                provider_service_pb2.DESCRIPTOR,
-                route_service_pb2.DESCRIPTOR,
-                provider_call_service_pb2.DESCRIPTOR,
-            ],
-        ),
-        (
-            settings.call_manager_address,
-            [call_service_pb2.DESCRIPTOR, timeline_service_pb2.DESCRIPTOR],
-        ),
-        (settings.flow_manager_address, [flow_service_pb2.DESCRIPTOR]),
-    ]
+        "voipbin.account.v1": settings.grpc_listen,
+        "voipbin.route.v1": settings.route_manager_address,
+        "voipbin.call.v1": settings.call_manager_address,
+        "voipbin.flow.v1": settings.flow_manager_address,
+    }

@@ -5,6 +5,8 @@ Everything here is pure and cheap; callers read at start-up and keep the result.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from typing import Final
@@ -27,6 +29,23 @@ REASON_ENUM: Final = "ErrorReason"
 
 class ContractError(Exception):
     """The contract itself is wrong; it stops the start, never a request."""
+
+
+def files(package: str) -> list[FileDescriptor]:
+    """Return every generated file of a package (`voipbin.route.v1`), in the order of their names.
+
+    Raises ContractError when nothing was generated for it.
+    """
+    try:
+        generated = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise ContractError(f"nothing is generated for {package}") from error
+    names = sorted(module.name for module in pkgutil.iter_modules(generated.__path__))
+    return [
+        importlib.import_module(f"{package}.{name}").DESCRIPTOR
+        for name in names
+        if name.endswith("_pb2")
+    ]
 
 
 def services(*files: FileDescriptor) -> Iterator[ServiceDescriptor]:

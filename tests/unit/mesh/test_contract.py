@@ -104,3 +104,15 @@ def test_every_reason_says_what_to_do() -> None:
         for enum in contract.reason_enums(file):
             for name, value in contract.reasons(enum).items():
                 assert contract.reason_policy(value).fix.endswith("."), name
+
+
+def test_the_files_of_a_package_are_found() -> None:
+    found = {
+        service.full_name for service in contract.services(*contract.files("voipbin.route.v1"))
+    }
+    assert "voipbin.route.v1.ProviderService" in found
+
+
+def test_a_package_that_nobody_generated_is_refused() -> None:
+    with pytest.raises(ContractError, match=r"voipbin\.nothing\.v1"):
+        contract.files("voipbin.nothing.v1")
