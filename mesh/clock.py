@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -12,6 +12,9 @@ import uuid_utils
 
 ZERO_ID: Final = UUID(int=0)
 """The all-zero UUID: REST's way to show an id that is not set. It names nothing."""
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -49,3 +52,8 @@ class SystemClock:
 def new_id() -> UUID:
     """Mint a UUID version 7 (RFC 9562 section 5.7); ids of one process sort by their minting."""
     return UUID(int=uuid_utils.uuid7().int)
+
+
+def minted_at(minted: UUID) -> datetime:
+    """Return when `new_id` minted an id, to the millisecond (RFC 9562 section 5.7)."""
+    return _EPOCH + timedelta(milliseconds=minted.int >> 80)

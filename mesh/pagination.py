@@ -74,13 +74,18 @@ class PageRequest:
 
     @classmethod
     def parse(
-        cls, page_size: int, page_token: str, filters: Mapping[str, Any] | None = None
+        cls,
+        page_size: int,
+        page_token: str,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        size_max: int = PAGE_SIZE_MAX,
     ) -> PageRequest:
         """Check a list request's page fields.
 
-        `page_size` 0 means 100, more than 100 means 100. `page_token` is a token of ours made
-        under the same `filters`, or a time stamp `YYYY-MM-DDTHH:MM:SS.ffffffZ`: strictly older
-        than that (contract section 7). Raises PageSizeInvalid, PageTokenInvalid.
+        `page_size` 0 means 100, more than `size_max` means `size_max`. `page_token` is a token of
+        ours made under the same `filters`, or a time stamp `YYYY-MM-DDTHH:MM:SS.ffffffZ`:
+        strictly older than that (contract section 7). Raises PageSizeInvalid, PageTokenInvalid.
         """
         if page_size < 0:
             raise PageSizeInvalid(
@@ -88,7 +93,7 @@ class PageRequest:
             )
         fingerprint = filter_fingerprint(filters or {})
         after = _read_token(page_token, fingerprint) if page_token else None
-        return cls(min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX), after, fingerprint)
+        return cls(min(page_size or PAGE_SIZE_DEFAULT, size_max), after, fingerprint)
 
     def split(self, rows: Sequence[RowMapping]) -> tuple[Sequence[RowMapping], str]:
         """Split what `page` selected into the page's rows and the next page's token.
