@@ -16,7 +16,13 @@ HANGUP = ActionType(
             # The reasons of CONTRACT.md section 3.3.
             one_of("normal", "failed", "busy", "cancel", "timeout", "noanswer", "dialout", "amd"),
             "Why the call ends, as its record will say; normal when left out.",
+            replaceable=True,
         ),
-        Option("reference_id", uuid, "The call whose hangup reason is taken over (UUID)."),
+        Option(
+            "reference_id",
+            uuid,
+            "The call whose hangup reason is taken over (UUID).",
+            replaceable=True,
+        ),
     ),
 )

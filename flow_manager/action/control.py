@@ -21,6 +21,7 @@ SLEEP = ActionType(
             required=True,
         ),
     ),
+    needs_call=False,
 )
 
-STOP = ActionType("stop", "Ends the flow.", ends_flow=True)
+STOP = ActionType("stop", "Ends the flow.", ends_flow=True, needs_call=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from flow_manager.action.option import Option, OptionMistake, OptionValue
@@ -45,6 +45,8 @@ class ActionType:
     options: tuple[Option, ...] = ()
     ends_flow: bool = False
     """Whether the flow is over here: such an action is never handed out."""
+    needs_call: bool = True
+    """Whether only a call can do it; what needs none flow_manager does itself."""
 
     def accept(self, index: int, stated: Mapping[str, object]) -> Mapping[str, OptionValue]:
         """Return the options in canonical form, those left out (or null) left out.
@@ -60,12 +62,28 @@ class ActionType:
             value = stated.get(option.name)
             try:
                 if value is not None:
-                    accepted[option.name] = option.parse(value)
+                    accepted[option.name] = option.accept(value)
                 elif option.required:
                     raise OptionMistake(f"is missing. {option.meaning.rstrip('.')}")
             except OptionMistake as mistake:
                 raise InvalidActionOption(index, self.name, option.name, str(mistake)) from None
         return accepted
+
+    def resolve(
+        self, stored: Mapping[str, OptionValue], variables: Mapping[str, str]
+    ) -> Mapping[str, OptionValue]:
+        """Return the options with every `${name}` replaced.
+
+        What then breaks its option's rule is left out: a flow that runs cannot be refused.
+        """
+        known = {option.name: option for option in self.options}
+        resolved: dict[str, OptionValue] = {}
+        for name, value in stored.items():
+            # An option that a later version no longer knows goes out as it was accepted.
+            found = known[name].resolve(value, variables) if name in known else value
+            if found is not None:
+                resolved[name] = found
+        return resolved
 
 
 class ActionTypes:
@@ -86,6 +104,14 @@ class ActionTypes:
     def get(self, name: str) -> ActionType | None:
         """Return the type of that name, or None."""
         return self._by_name.get(name)
+
+    def resolve(self, action: Action, variables: Mapping[str, str]) -> Action:
+        """Return the action as it is handed out: every `${name}` in its options replaced."""
+        known = self._by_name.get(action.type)
+        if known is None:
+            return action
+        option = known.resolve(action.option, variables)
+        return action if option == action.option else replace(action, option=option)
 
     def accept(
         self, stated: Sequence[StatedAction], mint: Callable[[], UUID]

@@ -6,13 +6,18 @@ double: 1000.0 is the integer 1000, 1.5 is none, and neither `true` nor `"1000"`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from mesh.variables import has_placeholder, replaced
+
 OptionValue = str | int | bool
 """What an accepted option may be; grows with the options."""
+
+REPLACEABLE_CHARACTERS_MAX: Final = 1024
+"""The longest text that waits for its variables."""
 
 INTEGER_EXACT_MAX: Final = 2**53 - 1
 """The largest integer that a double carries exactly (RFC 8259 section 6)."""
@@ -32,6 +37,25 @@ class Option:
     meaning: str
     """One sentence, with the unit and the limits."""
     required: bool = False
+    replaceable: bool = False
+    """Whether a text with `${name}` may stand for the value until the action is handed out."""
+
+    def accept(self, value: object) -> OptionValue:
+        """Return the canonical form, or a text with `${name}` as it is; raises OptionMistake."""
+        if not self.replaceable or not isinstance(value, str) or not has_placeholder(value):
+            return self.parse(value)
+        if len(value) > REPLACEABLE_CHARACTERS_MAX or "\0" in value:
+            raise OptionMistake(f"must have at most {REPLACEABLE_CHARACTERS_MAX} characters")
+        return value
+
+    def resolve(self, value: OptionValue, variables: Mapping[str, str]) -> OptionValue | None:
+        """Return the value with its `${name}`s replaced; None when that breaks the rule."""
+        if not self.replaceable or not isinstance(value, str) or not has_placeholder(value):
+            return value
+        try:
+            return self.parse(replaced(value, variables))
+        except OptionMistake:
+            return None
 
 
 def integer(lowest: int, highest: int) -> Callable[[object], int]:
