@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from voipbin.mesh.v1.identity_pb2 import Identity
-
+from api_gateway.account.admitted import Admitted
 from api_gateway.account.service import AccountService
 from api_gateway.errors import AuthenticationRequired, InvalidCredentials
 from api_gateway.transcoder.auth import Credentials
@@ -15,14 +14,15 @@ class AccountAuthenticator:
     def __init__(self, accounts: AccountService) -> None:
         self._accounts = accounts
 
-    async def identify(self, credentials: Credentials) -> Identity:
+    async def identify(self, credentials: Credentials) -> Admitted:
         """Return who shows the credentials.
 
         Raises AuthenticationRequired when there are none and InvalidCredentials when what is
         shown is worth nothing.
         """
         if credentials.token:
-            return (await self._accounts.recognise(credentials.token)).identity()
+            account = await self._accounts.recognise(credentials.token)
+            return Admitted(account.identity())
         if credentials.access_key:
             raise InvalidCredentials("The access key is not known here.")
         raise AuthenticationRequired("This needs a credential, and none came.")

@@ -161,7 +161,7 @@ class Transcoder:
                 around.enter_context(without_identity())
             else:
                 credentials = read_credentials(request.headers, request.query)
-                identity = await self._authenticator.identify(credentials)
+                identity = (await self._authenticator.identify(credentials)).identity
                 endpoint.authorize(identity)
                 around.enter_context(acting_as(identity))
             body = await request.body(

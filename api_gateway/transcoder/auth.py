@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import unquote_plus
 
-from voipbin.mesh.v1.identity_pb2 import Identity
+from api_gateway.account.admitted import Admitted
 
 TOKEN_PARAMETER: Final = "token"  # noqa: S105  (a name, not a secret)
 """The cookie and the query parameter that carry a bearer token."""
@@ -35,9 +35,9 @@ class Credentials:
 
 
 class Authenticator(Protocol):
-    """Turns credentials into an identity."""
+    """Finds out whose credentials are shown."""
 
-    async def identify(self, credentials: Credentials) -> Identity:
+    async def identify(self, credentials: Credentials) -> Admitted:
         """Return who shows the credentials.
 
         Raises a MeshError with the code UNAUTHENTICATED when there are none

@@ -79,6 +79,72 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "UNSUPPORTED_MEDIA_TYPE", "metadata": {"content_type": "text/xml"}}
     """
+    ERROR_REASON_ACCOUNT_FROZEN: _ErrorReason.ValueType  # 12
+    """The customer is to be deleted, so nothing but coming back is served.
+
+        {"reason": "ACCOUNT_FROZEN", "metadata": {"deletion_scheduled_at": "2026-08-01T10:00:00.000000Z", "deletion_effective_at": "2026-08-31T10:00:00.000000Z", "recovery_endpoint": "DELETE /auth/unregister"}}
+    """
+    ERROR_REASON_KEY_CALLS_EXHAUSTED: _ErrorReason.ValueType  # 13
+    """The access key has placed as many calls as it may in a UTC day.
+
+        {"reason": "KEY_CALLS_EXHAUSTED", "metadata": {"limit": "20", "resets_at": "2026-08-02T00:00:00.000000Z"}}
+    """
+    ERROR_REASON_DIRECT_ACCESS_NOT_SUPPORTED: _ErrorReason.ValueType  # 14
+    """A direct token was shown; nothing here is open to those.
+
+        {"reason": "DIRECT_ACCESS_NOT_SUPPORTED", "metadata": {}}
+    """
+    ERROR_REASON_ACCESSKEY_NOT_FOUND: _ErrorReason.ValueType  # 15
+    """No such access key, or it is another customer's.
+
+        {"reason": "ACCESSKEY_NOT_FOUND", "metadata": {"accesskey_id": "…"}}
+    """
+    ERROR_REASON_CUSTOMER_NOT_FOUND: _ErrorReason.ValueType  # 16
+    """No such customer.
+
+        {"reason": "CUSTOMER_NOT_FOUND", "metadata": {"customer_id": "…"}}
+    """
+    ERROR_REASON_AGENT_NOT_FOUND: _ErrorReason.ValueType  # 17
+    """No such agent, or it is another customer's.
+
+        {"reason": "AGENT_NOT_FOUND", "metadata": {"agent_id": "…"}}
+    """
+    ERROR_REASON_USERNAME_TAKEN: _ErrorReason.ValueType  # 18
+    """Another agent, of any customer, has this user name.
+
+        {"reason": "USERNAME_TAKEN", "metadata": {"username": "…"}}
+    """
+    ERROR_REASON_LAST_SUPER_ADMIN: _ErrorReason.ValueType  # 19
+    """Nobody would be left who may administer the platform.
+
+        {"reason": "LAST_SUPER_ADMIN", "metadata": {}}
+    """
+    ERROR_REASON_PERMISSION_NOT_HELD: _ErrorReason.ValueType  # 20
+    """The caller would give, or take the place of, rights that it does not hold itself.
+
+        {"reason": "PERMISSION_NOT_HELD", "metadata": {"permission": "…"}}
+    """
+    ERROR_REASON_KEY_NOT_ALLOWED: _ErrorReason.ValueType  # 21
+    """An access key with limits would make a credential, or change who holds one.
+
+        {"reason": "KEY_NOT_ALLOWED", "metadata": {}}
+    """
+    ERROR_REASON_DELEGATE_REQUEST_INVALID: _ErrorReason.ValueType  # 22
+    """The customer is not named by a UUID, or the reason is not 10 to 200 printable ASCII
+    characters.
+
+        {"reason": "DELEGATE_REQUEST_INVALID", "metadata": {"field": "reason"}}
+    """
+    ERROR_REASON_RPC_UNKNOWN: _ErrorReason.ValueType  # 23
+    """An access key is to be limited to an RPC that is not served.
+
+        {"reason": "RPC_UNKNOWN", "metadata": {"rpc": "…"}}
+    """
+    ERROR_REASON_STATE_INVALID: _ErrorReason.ValueType  # 24
+    """The customer is in a state in which this cannot be done.
+
+        {"reason": "STATE_INVALID", "metadata": {"status": "frozen"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of the public door's own errors; append only."""
@@ -139,5 +205,71 @@ ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: ErrorReason.ValueType  # 11
 """The body is not declared as JSON.
 
     {"reason": "UNSUPPORTED_MEDIA_TYPE", "metadata": {"content_type": "text/xml"}}
+"""
+ERROR_REASON_ACCOUNT_FROZEN: ErrorReason.ValueType  # 12
+"""The customer is to be deleted, so nothing but coming back is served.
+
+    {"reason": "ACCOUNT_FROZEN", "metadata": {"deletion_scheduled_at": "2026-08-01T10:00:00.000000Z", "deletion_effective_at": "2026-08-31T10:00:00.000000Z", "recovery_endpoint": "DELETE /auth/unregister"}}
+"""
+ERROR_REASON_KEY_CALLS_EXHAUSTED: ErrorReason.ValueType  # 13
+"""The access key has placed as many calls as it may in a UTC day.
+
+    {"reason": "KEY_CALLS_EXHAUSTED", "metadata": {"limit": "20", "resets_at": "2026-08-02T00:00:00.000000Z"}}
+"""
+ERROR_REASON_DIRECT_ACCESS_NOT_SUPPORTED: ErrorReason.ValueType  # 14
+"""A direct token was shown; nothing here is open to those.
+
+    {"reason": "DIRECT_ACCESS_NOT_SUPPORTED", "metadata": {}}
+"""
+ERROR_REASON_ACCESSKEY_NOT_FOUND: ErrorReason.ValueType  # 15
+"""No such access key, or it is another customer's.
+
+    {"reason": "ACCESSKEY_NOT_FOUND", "metadata": {"accesskey_id": "…"}}
+"""
+ERROR_REASON_CUSTOMER_NOT_FOUND: ErrorReason.ValueType  # 16
+"""No such customer.
+
+    {"reason": "CUSTOMER_NOT_FOUND", "metadata": {"customer_id": "…"}}
+"""
+ERROR_REASON_AGENT_NOT_FOUND: ErrorReason.ValueType  # 17
+"""No such agent, or it is another customer's.
+
+    {"reason": "AGENT_NOT_FOUND", "metadata": {"agent_id": "…"}}
+"""
+ERROR_REASON_USERNAME_TAKEN: ErrorReason.ValueType  # 18
+"""Another agent, of any customer, has this user name.
+
+    {"reason": "USERNAME_TAKEN", "metadata": {"username": "…"}}
+"""
+ERROR_REASON_LAST_SUPER_ADMIN: ErrorReason.ValueType  # 19
+"""Nobody would be left who may administer the platform.
+
+    {"reason": "LAST_SUPER_ADMIN", "metadata": {}}
+"""
+ERROR_REASON_PERMISSION_NOT_HELD: ErrorReason.ValueType  # 20
+"""The caller would give, or take the place of, rights that it does not hold itself.
+
+    {"reason": "PERMISSION_NOT_HELD", "metadata": {"permission": "…"}}
+"""
+ERROR_REASON_KEY_NOT_ALLOWED: ErrorReason.ValueType  # 21
+"""An access key with limits would make a credential, or change who holds one.
+
+    {"reason": "KEY_NOT_ALLOWED", "metadata": {}}
+"""
+ERROR_REASON_DELEGATE_REQUEST_INVALID: ErrorReason.ValueType  # 22
+"""The customer is not named by a UUID, or the reason is not 10 to 200 printable ASCII
+characters.
+
+    {"reason": "DELEGATE_REQUEST_INVALID", "metadata": {"field": "reason"}}
+"""
+ERROR_REASON_RPC_UNKNOWN: ErrorReason.ValueType  # 23
+"""An access key is to be limited to an RPC that is not served.
+
+    {"reason": "RPC_UNKNOWN", "metadata": {"rpc": "…"}}
+"""
+ERROR_REASON_STATE_INVALID: ErrorReason.ValueType  # 24
+"""The customer is in a state in which this cannot be done.
+
+    {"reason": "STATE_INVALID", "metadata": {"status": "frozen"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

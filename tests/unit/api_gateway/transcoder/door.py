@@ -27,6 +27,7 @@ from voipbin.route.v1 import (
     provider_service_pb2,
 )
 
+from api_gateway.account.admitted import Admitted
 from api_gateway.errors import AuthenticationRequired, InvalidCredentials
 from api_gateway.transcoder import Credentials
 from mesh import ambient, contract
@@ -191,14 +192,14 @@ class KnownTokens:
     def __init__(self) -> None:
         self.seen: list[Credentials] = []
 
-    async def identify(self, credentials: Credentials) -> Identity:
+    async def identify(self, credentials: Credentials) -> Admitted:
         self.seen.append(credentials)
         if not credentials.token and not credentials.access_key:
             raise AuthenticationRequired("This needs a credential, and none came.")
         known = {"admin": ADMIN, "customer": CUSTOMER_ADMIN}.get(credentials.token)
         if known is None:
             raise InvalidCredentials("The token is worth nothing.")
-        return known
+        return Admitted(known)
 
 
 def reason(answer: httpx.Response) -> tuple[int, str]:
