@@ -83,7 +83,7 @@ class JsonWriters:
         return lambda message: write(get(message))
 
     def _entry(self, field: FieldDescriptor, omits: bool) -> tuple[str, Write, bool]:
-        return field.name, self.field(field), omits and _may_be_left_out(field)
+        return field.name, self.field(field), omits and may_be_left_out(field)
 
     def _value(self, field: FieldDescriptor) -> Write:
         text_form = contract.field_policy(field).format
@@ -120,7 +120,8 @@ class MessageWriter:
         return written
 
 
-def _may_be_left_out(field: FieldDescriptor) -> bool:
+def may_be_left_out(field: FieldDescriptor) -> bool:
+    """Tell whether a message that omits unset fields leaves this one out when it is unset."""
     if field.is_repeated:
         return False
     if field.type == FieldDescriptor.TYPE_MESSAGE:

@@ -125,12 +125,18 @@ def path_parameter(message: Descriptor, field_path: str, readers: JsonReaders) -
 def query_parameters(
     message: Descriptor, taken: frozenset[str], readers: JsonReaders
 ) -> dict[str, Parameter]:
-    """Return what a query may say: every field a client may set, but the `taken` ones.
+    """Return what a query may say, by name."""
+    fields = query_fields(message, taken)
+    return {name: Parameter(name, field, readers) for name, field in fields.items()}
+
+
+def query_fields(message: Descriptor, taken: frozenset[str]) -> dict[str, FieldDescriptor]:
+    """Return the fields that a query may fill: all that a client may set, but the `taken` ones.
 
     A field of a field is named with a dot; maps and repeated messages cannot be said.
     """
     return {
-        name: Parameter(name, field, readers)
+        name: field
         for name, field in _flat(message, "", 0)
         if name not in taken and name.split(".")[0] not in taken
     }
