@@ -10,10 +10,12 @@ from voipbin.account.v1 import auth_service_pb2, auth_service_pb2_grpc
 from api_gateway.account.authenticator import AccountAuthenticator
 from api_gateway.account.rpc import AuthRpc
 from api_gateway.account.service import AccountService
+from api_gateway.door import Deadlines, Door, DoorSettings, ServedService
+from api_gateway.door.origin import Origins, networks
 from api_gateway.ping import ping
 from api_gateway.server import HttpServer
 from api_gateway.settings import GatewaySettings
-from api_gateway.transcoder import ServedService, Transcoder, TranscoderSettings
+from api_gateway.transcoder import Transcoder
 from mesh import contract
 from mesh.clients import MeshChannel, channel
 from mesh.clock import SystemClock
@@ -32,12 +34,8 @@ def build(settings: GatewaySettings) -> Node:
     database = Database(settings.database_url_for(NAME), migrations=MIGRATIONS)
     accounts = AccountService(database, SystemClock())
     channels, services = _served(settings)
-    transcoder = Transcoder(
-        services,
-        AccountAuthenticator(accounts),
-        TranscoderSettings(request_deadline_s=settings.request_deadline_s),
-        extra={"/ping": ping()},
-    )
+    door = Door(services, AccountAuthenticator(accounts), _door_settings(settings))
+    transcoder = Transcoder(door, extra={"/ping": ping()})
     http = HttpServer(
         transcoder,
         settings.http_listen,
@@ -59,6 +57,14 @@ def build(settings: GatewaySettings) -> Node:
     )
 
 
+def _door_settings(settings: GatewaySettings) -> DoorSettings:
+    return DoorSettings(
+        deadlines=Deadlines(settings.request_deadline_s, settings.download_deadline_s),
+        rates=settings.rates(),
+        origins=Origins(networks(settings.trusted_proxies), settings.client_address_header),
+    )
+
+
 def _served(settings: GatewaySettings) -> tuple[list[MeshChannel], list[ServedService]]:
     """Return a channel to each service, and every gRPC service that is served over it."""
     channels: list[MeshChannel] = []
@@ -69,7 +75,8 @@ def _served(settings: GatewaySettings) -> tuple[list[MeshChannel], list[ServedSe
             address,
             *files,
             token=settings.peer_token(),
-            budget_s=settings.request_deadline_s,
+            # Each RPC's own deadline is the door's; a download's is the longest.
+            budget_s=max(settings.request_deadline_s, settings.download_deadline_s),
         )
         channels.append(opened)
         services.extend(ServedService(one, opened) for one in contract.services(*files))

@@ -108,6 +108,12 @@ def message_json(message: Descriptor) -> options_pb2.MessageJson:
     return found
 
 
+def enum_json(enum: EnumDescriptor) -> options_pb2.EnumJson:
+    """Return how the enum is read from REST JSON; the default when nothing is stated."""
+    found: options_pb2.EnumJson = enum.GetOptions().Extensions[options_pb2.enum_json]
+    return found
+
+
 def http_rule(method: MethodDescriptor) -> http_pb2.HttpRule | None:
     """Return the RPC's `google.api.http` rule, or None when REST does not serve it."""
     options = method.GetOptions()

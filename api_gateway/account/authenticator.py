@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from api_gateway.account.admitted import Admitted
 from api_gateway.account.service import AccountService
+from api_gateway.door.credentials import Credentials
 from api_gateway.errors import AuthenticationRequired, InvalidCredentials
-from api_gateway.transcoder.auth import Credentials
 
 
 class AccountAuthenticator:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 import structlog
 
-from api_gateway.transcoder.auth import Authenticator, read_credentials
-from api_gateway.transcoder.endpoint import Compiler, Deadlines, Endpoint, ServedService
+from api_gateway.account.admitted import Admitted
+from api_gateway.door import Door
+from api_gateway.door.limits import limit_headers, site
+from api_gateway.transcoder.auth import read_credentials
+from api_gateway.transcoder.endpoint import Endpoint, endpoints
 from api_gateway.transcoder.http import (
     Answer,
     AsgiApp,
@@ -23,14 +25,15 @@ from api_gateway.transcoder.http import (
     Send,
 )
 from api_gateway.transcoder.parameters import IDEMPOTENCY_HEADER
-from api_gateway.transcoder.problem import Problems, reason_enums
+from api_gateway.transcoder.problem import Problems
 from api_gateway.transcoder.request import Received
 from api_gateway.transcoder.response import Sendable, Whole
 from api_gateway.transcoder.routes import Match, RouteTable
 from api_gateway.transcoder.telemetry import Observation, observe
 from mesh import ambient
-from mesh.errors import Internal, MeshError
+from mesh.errors import Internal, MeshError, ServiceUnavailable
 from mesh.identity import acting_as, without_identity
+from mesh.ratelimit import Allowance
 from mesh.telemetry import spans
 
 BODY_BYTES_MAX: Final = 256 * 1024
@@ -41,14 +44,17 @@ log = structlog.get_logger()
 # Any page may ask, none with the cookies of its reader (contract section 1.7).
 _EVERY_ANSWER: Final[Headers] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"Retry-After, X-Request-Id, traceresponse"),
+    (
+        b"access-control-expose-headers",
+        b"RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, traceresponse",
+    ),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
 _PREFLIGHT: Final[Headers] = (
     (
         b"access-control-allow-headers",
-        b"Authorization, Content-Type, Idempotency-Key, X-Request-Id, traceparent",
+        b"Authorization, Content-Type, Idempotency-Key, X-Api-Key, X-Request-Id, traceparent",
     ),
     (b"access-control-max-age", b"86400"),
 )
@@ -59,10 +65,6 @@ _NO_EXTRAS: Final[Mapping[str, AsgiApp]] = MappingProxyType({})
 class TranscoderSettings:
     """The limits of a request."""
 
-    request_deadline_s: float = 10.0
-    """How long a request may take, in seconds."""
-    download_deadline_s: float = 60.0
-    """How long a download may take, in seconds."""
     body_deadline_s: float = 10.0
     """How long a body may take to arrive, in seconds."""
     body_bytes_max: int = BODY_BYTES_MAX
@@ -70,27 +72,25 @@ class TranscoderSettings:
 
 
 class Transcoder:
-    """Serves the public RPCs of the services over REST (ASGI 3.0).
+    """Serves the public RPCs behind a door over REST (ASGI 3.0).
 
     Everything is compiled when it is made, from descriptors; a contract that cannot be served
     raises ContractError. `extra` serves further paths, exact ones, as they are: no credential is
-    asked there and nothing is observed.
+    asked there, nothing is counted and nothing observed.
     """
 
     def __init__(
         self,
-        services: Sequence[ServedService],
-        authenticator: Authenticator,
+        door: Door,
         settings: TranscoderSettings | None = None,
         extra: Mapping[str, AsgiApp] = _NO_EXTRAS,
     ) -> None:
+        self._door = door
         self._settings = settings or TranscoderSettings()
-        self._authenticator = authenticator
         self._extra = dict(extra)
-        self._problems = Problems(reason_enums(one.descriptor for one in services))
-        deadlines = Deadlines(self._settings.request_deadline_s, self._settings.download_deadline_s)
+        self._problems = Problems(door.reasons)
         self._routes: RouteTable[Endpoint] = RouteTable()
-        for endpoint in Compiler(services, deadlines).endpoints():
+        for endpoint in endpoints(door.rpcs):
             self._routes.add(endpoint.binding.method, endpoint.binding.template, endpoint)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,19 +104,31 @@ class Transcoder:
         else:
             await self._serve(HttpRequest(scope, receive, send))
 
+    async def overloaded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that there is no room for: 503, and come back in a second."""
+        request = HttpRequest(scope, receive, send)
+        with observe(request, "") as seen:
+            error = ServiceUnavailable("Too many connections are open.", retry_after_s=1)
+            answer = self._problem(request, error, seen)
+            seen.status = answer.status
+            headers = (*_EVERY_ANSWER, *_correlation(request), (b"connection", b"close"))
+            await answer.send(request, headers)
+
     async def _serve(self, request: HttpRequest) -> None:
         ambient.set_request_id(request.id)
+        request.client = self._door.settings.origins.client(request.client, request.headers)
         found = self._find(request)
         route = found.template.text if isinstance(found, Match) else ""
+        told: list[Allowance] = []
         with observe(request, route) as seen:
             # Read now: while a download streams, its own client span is the current one.
             headers = (*_EVERY_ANSWER, *_correlation(request))
             try:
-                answer = await self._answer(request, found, seen)
+                answer = await self._answer(request, found, told, seen)
             except ClientGone:
                 return
             seen.status = answer.status
-            await answer.send(request, headers)
+            await answer.send(request, (*headers, *_limits(told)))
 
     def _find(self, request: HttpRequest) -> Match[Endpoint] | Answer | MeshError:
         try:
@@ -136,14 +148,17 @@ class Transcoder:
         self,
         request: HttpRequest,
         found: Match[Endpoint] | Answer | MeshError,
+        told: list[Allowance],
         seen: Observation,
     ) -> Sendable:
         try:
+            self._count(request, found, told)
             if isinstance(found, Answer):
                 return Whole(found)
             if isinstance(found, MeshError):
                 raise found
-            return await self._ask(request, found)
+            with ambient.budget(found.route.rpc.deadline_s):
+                return await self._ask(request, found, told, seen)
         except ClientGone:
             raise
         except MeshError as error:
@@ -152,26 +167,43 @@ class Transcoder:
             log.exception("unexpected failure", method=request.method)
             return self._problem(request, Internal("internal error"), seen)
 
-    async def _ask(self, request: HttpRequest, found: Match[Endpoint]) -> Sendable:
-        endpoint = found.route
-        with ExitStack() as around:
-            around.enter_context(ambient.budget(endpoint.deadline_s))
-            if endpoint.policy.anonymous:
-                identity = None
-                around.enter_context(without_identity())
-            else:
-                credentials = read_credentials(request.headers, request.query)
-                identity = (await self._authenticator.identify(credentials)).identity
-                endpoint.authorize(identity)
-                around.enter_context(acting_as(identity))
-            body = await request.body(
-                bytes_max=self._settings.body_bytes_max,
-                deadline_s=self._settings.body_deadline_s,
-            )
-            key = request.headers.get(IDEMPOTENCY_HEADER)
-            return await endpoint.answer(
-                Received(found.variables, request.query, body, key, identity)
-            )
+    def _count(self, request: HttpRequest, found: object, told: list[Allowance]) -> None:
+        signs_in = isinstance(found, Match) and found.route.rpc.signs_in
+        self._door.limits.address(site(request.client), signing_in=signs_in, told=told)
+
+    async def _ask(
+        self,
+        request: HttpRequest,
+        found: Match[Endpoint],
+        told: list[Allowance],
+        seen: Observation,
+    ) -> Sendable:
+        rpc = found.route.rpc
+        admitted = None
+        if not rpc.policy.anonymous:
+            credentials = read_credentials(request.headers, request.query)
+            admitted = await self._door.identify(rpc, credentials, told)
+        with acting_as(admitted.identity) if admitted is not None else without_identity():
+            try:
+                return await self._handle(request, found, admitted)
+            except MeshError as error:
+                if not rpc.policy.HasField("bare_failures"):
+                    raise
+                seen.reason = error.reason
+                return Whole(self._problems.bare(error, rpc.policy.bare_failures.http_status))
+
+    async def _handle(
+        self, request: HttpRequest, found: Match[Endpoint], admitted: Admitted | None
+    ) -> Sendable:
+        if admitted is not None:
+            found.route.rpc.authorize(admitted)
+        body = await request.body(
+            bytes_max=self._settings.body_bytes_max, deadline_s=self._settings.body_deadline_s
+        )
+        key = request.headers.get(IDEMPOTENCY_HEADER)
+        identity = admitted.identity if admitted is not None else None
+        received = Received(found.variables, request.query, body, key, identity)
+        return await found.route.answer(received, admitted, self._door.authenticator)
 
     def _problem(self, request: HttpRequest, error: MeshError, seen: Observation) -> Sendable:
         answer = self._problems.answer(error, request_id=request.id, path=request.raw_path)
@@ -179,6 +211,10 @@ class Transcoder:
         if answer.status >= 500:
             log.warning("request failed", reason=error.reason, error=error.message)
         return Whole(answer)
+
+
+def _limits(told: list[Allowance]) -> Headers:
+    return [(name.encode("ascii"), text.encode("ascii")) for name, text in limit_headers(told)]
 
 
 def _correlation(request: HttpRequest) -> Headers:

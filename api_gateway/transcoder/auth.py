@@ -1,13 +1,14 @@
-"""The credentials of an HTTP request, and who finds out whose they are."""
+"""The credentials of an HTTP request."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import unquote_plus
 
-from api_gateway.account.admitted import Admitted
+from api_gateway.door.credentials import ACCESS_KEY_HEADER, Credentials, bearer
+
+__all__ = ["CREDENTIAL_PARAMETERS", "Credentials", "read_credentials"]
 
 TOKEN_PARAMETER: Final = "token"  # noqa: S105  (a name, not a secret)
 """The cookie and the query parameter that carry a bearer token."""
@@ -18,46 +19,24 @@ ACCESS_KEY_PARAMETER: Final = "accesskey"
 CREDENTIAL_PARAMETERS: Final = frozenset({TOKEN_PARAMETER, ACCESS_KEY_PARAMETER})
 """Query parameters that nothing but authentication may see."""
 
-_BEARER: Final = "bearer"
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a request shows of who sent it; the empty string where it shows nothing.
-
-    A bearer token is looked for in the cookie `token`, then `?token=`, then `Authorization:
-    Bearer`; an access key in the cookie `accesskey`, then `?accesskey=` (contract section 1.2).
-    Where both came, the token counts.
-    """
-
-    token: str = field(default="", repr=False)
-    access_key: str = field(default="", repr=False)
-
-
-class Authenticator(Protocol):
-    """Finds out whose credentials are shown."""
-
-    async def identify(self, credentials: Credentials) -> Admitted:
-        """Return who shows the credentials.
-
-        Raises a MeshError with the code UNAUTHENTICATED when there are none
-        (`AUTHENTICATION_REQUIRED`) or when they are worth nothing (`INVALID_CREDENTIALS`).
-        """
-        ...
-
 
 def read_credentials(headers: Mapping[str, str], query: str) -> Credentials:
     """Find the credentials of a request, at most one of each kind.
 
-    `headers` have lower-case names; `query` is the raw query string.
+    A bearer token is looked for in the cookie `token`, then `?token=`, then `Authorization:
+    Bearer`; an access key in the cookie `accesskey`, then `?accesskey=` (contract section 1.2),
+    then in the header `X-Api-Key`. `headers` have lower-case names; `query` is the raw query
+    string.
     """
     cookies = _first(_pairs(headers.get("cookie", ""), ";"))
     parameters = {name: unquote_plus(value) for name, value in _first(_pairs(query, "&")).items()}
     return Credentials(
         token=cookies.get(TOKEN_PARAMETER)
         or parameters.get(TOKEN_PARAMETER)
-        or _bearer(headers.get("authorization", "")),
-        access_key=cookies.get(ACCESS_KEY_PARAMETER) or parameters.get(ACCESS_KEY_PARAMETER) or "",
+        or bearer(headers.get("authorization", "")),
+        access_key=cookies.get(ACCESS_KEY_PARAMETER)
+        or parameters.get(ACCESS_KEY_PARAMETER)
+        or headers.get(ACCESS_KEY_HEADER, "").strip(),
     )
 
 
@@ -73,8 +52,3 @@ def _first(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, value in pairs:
         found.setdefault(name, value)
     return found
-
-
-def _bearer(header: str) -> str:
-    scheme, _, token = header.partition(" ")
-    return token.strip() if scheme.lower() == _BEARER else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import grpc
@@ -61,33 +60,10 @@ class UnsupportedMediaType(MeshError):
     code, reason = grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE"
 
 
-class ContractRefusal(MeshError):
-    """A refusal whose reason the contract names in an option of a field or an enum."""
+class ParameterMissing(MeshError):
+    """A query parameter that the operation cannot do without is not there."""
 
-    def __init__(
-        self,
-        code: grpc.StatusCode,
-        reason: str,
-        message: str,
-        *,
-        field: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message, field=field)
-        self.metadata = metadata or {}
-        self._code = code
-        self._reason = reason
-
-    # Instance facts stand where other errors have class attributes: the contract chooses them.
-    @property
-    def code(self) -> grpc.StatusCode:  # type: ignore[override]
-        """Return the gRPC code that the option stands for."""
-        return self._code
-
-    @property
-    def reason(self) -> str:  # type: ignore[override]
-        """Return the reason that the option names."""
-        return self._reason
+    code, reason = grpc.StatusCode.INVALID_ARGUMENT, "MISSING_REQUEST_PARAMETER"
 
 
 def shortened(text: str) -> str:

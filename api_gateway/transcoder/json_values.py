@@ -16,10 +16,12 @@ from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from voipbin.mesh.v1 import options_pb2
 
+from api_gateway.door.errors import ContractRefusal
 from api_gateway.transcoder import json_forms
-from api_gateway.transcoder.errors import ContractRefusal, FieldInvalid, InvalidId, shortened
+from api_gateway.transcoder.errors import FieldInvalid, InvalidId, shortened
 from api_gateway.transcoder.json_forms import INTEGER_RANGES, ZERO_UUID, enum_of, enum_texts
 from mesh import contract
+from mesh.errors import FieldViolation
 
 Read = Callable[[Any, str], Any]
 """Turns a JSON value at a path into a field's value, or raises a MeshError naming the path."""
@@ -113,18 +115,25 @@ def enum_reader(enum: EnumDescriptor) -> Read:
     """Return a reader of an enum's short lower-case names; an unknown one is refused."""
     numbers = {text: number for number, text in enum_texts(enum).items()}
     known = ", ".join(text for text in numbers if text)
-    policy: options_pb2.EnumJson = enum.GetOptions().Extensions[options_pb2.enum_json]
-    unknown_reason = policy.unknown_reason or FieldInvalid.reason
 
     def read(value: Any, path: str) -> int:
         number = numbers.get(read_string(value, path))
         if number is None:
             message = f"{path} is {shortened(value)!r}, which is none of {known}."
-            code = grpc.StatusCode.INVALID_ARGUMENT
-            raise ContractRefusal(code, unknown_reason, message, field=path)
+            raise unknown_value(enum, message, path)
         return number
 
     return read
+
+
+def unknown_value(enum: EnumDescriptor, message: str, path: str) -> ContractRefusal:
+    """Return the error for a value that the enum does not have."""
+    return ContractRefusal(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        contract.enum_json(enum).unknown_reason or FieldInvalid.reason,
+        message,
+        violations=[FieldViolation(path, message)],
+    )
 
 
 def read_base64(value: Any, path: str) -> bytes:

@@ -6,22 +6,19 @@ clients of either read it (contract section 1.5).
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import grpc
 import orjson
-from google.protobuf.descriptor import EnumDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import EnumDescriptor
 from google.rpc import error_details_pb2, status_pb2
 from voipbin.account.v1 import error_reason_pb2 as account_reasons
-from voipbin.mesh.v1 import error_reason_pb2 as mesh_reasons
 from voipbin.mesh.v1 import options_pb2
 
 from api_gateway.transcoder.http import Answer, Headers
 from mesh import contract
-from mesh.contract import REASON_ENUM, ContractError
 from mesh.errors import STATUS_DETAILS_HEADER, MeshError
 from mesh.remote import RemoteError
 
@@ -59,33 +56,6 @@ _PAYMENT_REQUIRED: Final = 402
 def http_status(code: grpc.StatusCode, stated: int = 0) -> int:
     """Return an error's HTTP status: what the reason's contract states, or the code's."""
     return stated or HTTP_STATUSES[code]
-
-
-def reason_enums(services: Iterable[ServiceDescriptor]) -> list[EnumDescriptor]:
-    """Return the error reasons of the services' packages, of the mesh's and of the door's own.
-
-    Raises ContractError for a package that has none.
-    """
-    enums = {
-        enum.full_name: enum
-        for enum in (
-            mesh_reasons.ErrorReason.DESCRIPTOR,
-            account_reasons.ErrorReason.DESCRIPTOR,
-            *(_reason_enum(service) for service in services),
-        )
-    }
-    return list(enums.values())
-
-
-def _reason_enum(service: ServiceDescriptor) -> EnumDescriptor:
-    name = f"{service.file.package}.{REASON_ENUM}"
-    try:
-        # Generated code registers itself where it is imported, and the services do not import it.
-        importlib.import_module(f"{service.file.package}.error_reason_pb2")
-    except ModuleNotFoundError as error:
-        raise ContractError(f"{name} is not generated") from error
-    found: EnumDescriptor = service.file.pool.FindEnumTypeByName(name)
-    return found
 
 
 class Problems:
@@ -135,6 +105,16 @@ class Problems:
         }
         headers = _headers(http, facts, retry_after_s)
         return Answer(http, PROBLEM_TYPE, orjson.dumps(problem), headers)
+
+    def bare(self, error: MeshError, stated: int) -> Answer:
+        """Return the answer of an RPC whose failures have no body (`bare_failures`).
+
+        Its status is the stated one, if any. Server errors and limits keep their own: whoever
+        asked did nothing wrong, and learns when to ask again.
+        """
+        own = self.answer(error, request_id="", path="")
+        status = stated if stated and own.status < 500 and own.status != 429 else own.status
+        return Answer(status, "", b"", own.headers)
 
     def _policy(self, error: MeshError, reason: str) -> options_pb2.ReasonPolicy:
         # Packages may share a name (ROUTE_NOT_FOUND): whoever answered knows best what it means,

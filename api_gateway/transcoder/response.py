@@ -13,6 +13,7 @@ import orjson
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from api_gateway.transcoder.cookies import cookies_of
 from api_gateway.transcoder.http import JSON_TYPE, Answer, Headers, HttpRequest
 from api_gateway.transcoder.json_forms import message_of
 from api_gateway.transcoder.json_write import JsonWriters
@@ -36,15 +37,18 @@ Respond = Callable[[Any], Answer]
 def json_respond(binding: Binding, writers: JsonWriters) -> Respond:
     """Return what shows the response, or its `response_body` field, as JSON.
 
-    Raises ContractError when the response has no such field or no REST form.
+    A field with the option `cookie` is also set as a cookie. Raises ContractError when the
+    response has no such field or no REST form.
     """
+    cookies = cookies_of(binding.rpc.output_type)
     if binding.response_body:
         write = writers.field(_response_field(binding))
     else:
         write = writers.message(binding.rpc.output_type)
 
     def respond(response: Message) -> Answer:
-        return Answer(200, JSON_TYPE, orjson.dumps(write(response)))
+        headers = [cookie(response) for cookie in cookies]
+        return Answer(200, JSON_TYPE, orjson.dumps(write(response)), headers)
 
     return respond
 

@@ -145,6 +145,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "STATE_INVALID", "metadata": {"status": "frozen"}}
     """
+    ERROR_REASON_KEY_SCOPE_EXCEEDED: _ErrorReason.ValueType  # 40
+    """The access key is limited to other operations or other providers.
+
+        {"reason": "KEY_SCOPE_EXCEEDED", "metadata": {"limit": "provider_ids", "field": "provider_id"}}
+    """
+    ERROR_REASON_RATE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 41
+    """The address or the customer asks more often than it may.
+
+        {"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"limited_by": "customer"}}
+    """
+    ERROR_REASON_MISSING_REQUEST_PARAMETER: _ErrorReason.ValueType  # 42
+    """A query parameter that the operation cannot do without is not there.
+
+        {"reason": "MISSING_REQUEST_PARAMETER", "metadata": {"parameter": "call_id"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of the public door's own errors; append only."""
@@ -271,5 +286,20 @@ ERROR_REASON_STATE_INVALID: ErrorReason.ValueType  # 24
 """The customer is in a state in which this cannot be done.
 
     {"reason": "STATE_INVALID", "metadata": {"status": "frozen"}}
+"""
+ERROR_REASON_KEY_SCOPE_EXCEEDED: ErrorReason.ValueType  # 40
+"""The access key is limited to other operations or other providers.
+
+    {"reason": "KEY_SCOPE_EXCEEDED", "metadata": {"limit": "provider_ids", "field": "provider_id"}}
+"""
+ERROR_REASON_RATE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 41
+"""The address or the customer asks more often than it may.
+
+    {"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"limited_by": "customer"}}
+"""
+ERROR_REASON_MISSING_REQUEST_PARAMETER: ErrorReason.ValueType  # 42
+"""A query parameter that the operation cannot do without is not there.
+
+    {"reason": "MISSING_REQUEST_PARAMETER", "metadata": {"parameter": "call_id"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -291,6 +291,7 @@ class FieldPolicy(_message.Message):
     COOKIE_FIELD_NUMBER: _builtins.int
     KEY_LIMIT_FIELD_NUMBER: _builtins.int
     EXAMPLE_FIELD_NUMBER: _builtins.int
+    INVALID_REASON_FIELD_NUMBER: _builtins.int
     source: Global___FieldSource.ValueType
     """Who sets the field when a request comes through the public door."""
     format: Global___FieldFormat.ValueType
@@ -304,6 +305,10 @@ class FieldPolicy(_message.Message):
     example: _builtins.str
     """An example value, as JSON text, for readers of the API description; empty: one is made up
     from the field's type and rules.
+    """
+    invalid_reason: _builtins.str
+    """The reason of the INVALID_ARGUMENT error when the field breaks a `buf.validate` rule; empty
+    means the general one.
     """
     @_builtins.property
     def refers_to(self) -> Global___ResourceReference:
@@ -325,10 +330,11 @@ class FieldPolicy(_message.Message):
         cookie: Global___Cookie | None = ...,
         key_limit: Global___KeyLimit.ValueType = ...,
         example: _builtins.str = ...,
+        invalid_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cookie", b"cookie", "refers_to", b"refers_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cookie", b"cookie", "example", b"example", "format", b"format", "key_limit", b"key_limit", "refers_to", b"refers_to", "secret", b"secret", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cookie", b"cookie", "example", b"example", "format", b"format", "invalid_reason", b"invalid_reason", "key_limit", b"key_limit", "refers_to", b"refers_to", "secret", b"secret", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api_gateway.transcoder import ServedService, Transcoder, TranscoderSettings
+from api_gateway.door import Deadlines, Door, DoorSettings, ServedService
+from api_gateway.transcoder import Transcoder, TranscoderSettings
 from mesh.clients import MeshChannel, channel
 from tests.unit.api_gateway.transcoder.door import (
     PEER_TOKEN,
@@ -37,11 +38,15 @@ async def node_channel(tmp_path: Path, peer: Peer) -> AsyncIterator[MeshChannel]
 
 
 @pytest.fixture
-def transcoder(node_channel: MeshChannel, authenticator: KnownTokens) -> Transcoder:
-    settings = TranscoderSettings(request_deadline_s=2.0, body_deadline_s=0.2)
-    return Transcoder(
-        [ServedService(service, node_channel) for service in SERVICES], authenticator, settings
-    )
+def door(node_channel: MeshChannel, authenticator: KnownTokens) -> Door:
+    settings = DoorSettings(Deadlines(request_s=2.0, download_s=60.0))
+    services = [ServedService(service, node_channel) for service in SERVICES]
+    return Door(services, authenticator, settings)
+
+
+@pytest.fixture
+def transcoder(door: Door) -> Transcoder:
+    return Transcoder(door, TranscoderSettings(body_deadline_s=0.2))
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ from voipbin.route.v1 import (
     provider_service_pb2,
 )
 
-from api_gateway.account.admitted import Admitted
+from api_gateway.account.admitted import Admitted, KeyLimits
+from api_gateway.door import Credentials
 from api_gateway.errors import AuthenticationRequired, InvalidCredentials
-from api_gateway.transcoder import Credentials
 from mesh import ambient, contract
 from mesh.errors import MeshError
 from mesh.identity import Caller, current_caller
@@ -186,20 +186,43 @@ async def running_node(folder: Path, servicers: list[Any]) -> AsyncIterator[str]
         await node.stop()
 
 
+AGENT = Identity(
+    agent_id="00000000-0000-4000-8000-0000000000a4",
+    customer_id=CUSTOMER_ADMIN.customer_id,
+    permissions=options_pb2.PERMISSION_CUSTOMER_AGENT,
+)
+MANAGER = Identity(
+    agent_id="00000000-0000-4000-8000-0000000000a5",
+    customer_id=CUSTOMER_ADMIN.customer_id,
+    permissions=options_pb2.PERMISSION_CUSTOMER_MANAGER,
+)
+OTHER_PROVIDER_ID = "0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5f"
+
+
 class KnownTokens:
-    """Recognises two tokens."""
+    """Recognises a few tokens; a test may add more callers, by the token each shows."""
 
     def __init__(self) -> None:
         self.seen: list[Credentials] = []
+        self.spent: list[tuple[str, int]] = []
+        self.callers = {
+            "admin": Admitted(ADMIN),
+            "customer": Admitted(CUSTOMER_ADMIN),
+            "manager": Admitted(MANAGER),
+            "agent": Admitted(AGENT),
+        }
 
     async def identify(self, credentials: Credentials) -> Admitted:
         self.seen.append(credentials)
         if not credentials.token and not credentials.access_key:
             raise AuthenticationRequired("This needs a credential, and none came.")
-        known = {"admin": ADMIN, "customer": CUSTOMER_ADMIN}.get(credentials.token)
+        known = self.callers.get(credentials.token or credentials.access_key)
         if known is None:
             raise InvalidCredentials("The token is worth nothing.")
-        return Admitted(known)
+        return known
+
+    async def spend_calls(self, key: KeyLimits, count: int) -> None:
+        self.spent.append((key.id, count))
 
 
 def reason(answer: httpx.Response) -> tuple[int, str]:

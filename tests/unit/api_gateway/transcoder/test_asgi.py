@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from api_gateway.door import Door
 from api_gateway.transcoder import Transcoder
 from tests.unit.api_gateway.transcoder.door import PROVIDER_ID, KnownTokens, Peer, a_scope, reason
 
@@ -34,7 +35,7 @@ async def test_a_client_that_left_is_not_answered(transcoder: Transcoder, peer: 
 
 
 async def test_extra_paths_are_served_as_they_are(transcoder: Transcoder) -> None:
-    served = Transcoder([], KnownTokens(), extra={"/ping": transcoder})
+    served = Transcoder(Door([], KnownTokens()), extra={"/ping": transcoder})
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(served), base_url="http://door"
     ) as client:

@@ -4,7 +4,11 @@ import grpc
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 
-from api_gateway.transcoder.endpoint import Compiler, Deadlines, Endpoint, ServedService
+from api_gateway.account.admitted import Admitted
+from api_gateway.door import Deadlines, ServedService
+from api_gateway.door.rpcs import public_rpcs
+from api_gateway.transcoder.endpoint import Endpoint
+from api_gateway.transcoder.endpoint import endpoints as endpoints_of
 from mesh.clients import channel
 from mesh.contract import ContractError
 from tests.unit.api_gateway.transcoder.door import ADMIN, CUSTOMER_ADMIN, SERVICES
@@ -56,7 +60,8 @@ def a_service(
 async def endpoints(*services: ServiceDescriptor) -> list[Endpoint]:
     """Return the endpoints of services that nobody serves."""
     async with channel("127.0.0.1:1", token=None) as nobody:
-        return Compiler([ServedService(one, nobody) for one in services], DEADLINES).endpoints()
+        served = [ServedService(one, nobody) for one in services]
+        return list(endpoints_of(public_rpcs(served, DEADLINES)))
 
 
 def refers(rpc: str, reason: str = "THING_NOT_FOUND") -> str:
@@ -159,15 +164,15 @@ async def test_a_stream_of_http_bodies_is_a_download() -> None:
 async def test_a_reference_that_fits_is_checked() -> None:
     fields = refers("refers.One/ThingGet")
     made, _ = await endpoints(a_service("refers", 'post: "/a" body: "*"', fields=fields))
-    (reference,) = made.references
+    (reference,) = made.rpc.references
     assert (reference.field, reference.resource) == ("thing_id", "thing")
 
 
 async def test_one_of_the_permissions_is_enough_and_a_super_admin_holds_all() -> None:
     made = {one.binding.rpc.name: one for one in await endpoints(*SERVICES)}
-    made["CallGet"].authorize(CUSTOMER_ADMIN)
-    made["CallGet"].authorize(ADMIN)
-    made["ProviderGet"].authorize(ADMIN)
+    made["CallGet"].rpc.authorize(Admitted(CUSTOMER_ADMIN))
+    made["CallGet"].rpc.authorize(Admitted(ADMIN))
+    made["ProviderGet"].rpc.authorize(Admitted(ADMIN))
     with pytest.raises(Exception, match="none of the permissions") as caught:
-        made["ProviderGet"].authorize(CUSTOMER_ADMIN)
+        made["ProviderGet"].rpc.authorize(Admitted(CUSTOMER_ADMIN))
     assert getattr(caught.value, "code", None) is grpc.StatusCode.PERMISSION_DENIED

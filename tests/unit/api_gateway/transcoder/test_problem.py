@@ -11,16 +11,17 @@ from voipbin.call.v1 import call_service_pb2
 from voipbin.mesh.v1 import options_pb2
 from voipbin.route.v1 import provider_service_pb2, route_service_pb2
 
+from api_gateway.door.errors import ContractRefusal
+from api_gateway.door.reasons import reason_enums
 from api_gateway.errors import AuthenticationRequired, LoginFailed
 from api_gateway.transcoder.errors import (
     BodyTooLarge,
-    ContractRefusal,
     MethodNotAllowed,
     RouteNotFound,
     UnsupportedMediaType,
 )
 from api_gateway.transcoder.http import Answer
-from api_gateway.transcoder.problem import HTTP_STATUSES, Problems, http_status, reason_enums
+from api_gateway.transcoder.problem import HTTP_STATUSES, Problems, http_status
 from mesh import contract
 from mesh.contract import ContractError
 from mesh.errors import (

@@ -14,7 +14,8 @@ import pytest
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 
-from api_gateway.transcoder import ServedService, Transcoder
+from api_gateway.door import Door, ServedService
+from api_gateway.transcoder import Transcoder
 from mesh.clients import channel
 from tests.unit.api_gateway.transcoder.door import (
     PEER_TOKEN,
@@ -77,7 +78,7 @@ async def court(tmp_path: Path, peer: Peer) -> AsyncIterator[Court]:
         channel(address, token=PEER_TOKEN) as asked,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(
-                Transcoder([ServedService(SERVICE, asked)], KnownTokens())
+                Transcoder(Door([ServedService(SERVICE, asked)], KnownTokens()))
             ),
             base_url="http://door",
         ) as ours,

@@ -11,7 +11,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
-from api_gateway.transcoder.errors import ContractRefusal
+from api_gateway.door.errors import ContractRefusal
 from mesh import contract
 from mesh.contract import ContractError
 
