@@ -124,3 +124,49 @@ class ActiveflowIdReused(MeshError):
             f"The id {activeflow_id} runs another flow, or for another reference.",
             activeflow_id=str(activeflow_id),
         )
+
+
+class ActiveflowNotFound(MeshError):
+    """No such running flow, or it is another customer's."""
+
+    code, reason = StatusCode.NOT_FOUND, "ACTIVEFLOW_NOT_FOUND"
+
+    def __init__(self, activeflow_id: UUID) -> None:
+        super().__init__(
+            f"No running flow has the id {activeflow_id}.", activeflow_id=str(activeflow_id)
+        )
+
+
+class InvalidVariables(MeshError):
+    """The variables are too many, too long or badly named; `problem` is a sentence."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_VARIABLES"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, field="variables")
+
+
+class ActionNeedsCall(MeshError):
+    """An action can be done on a call only, and the flow runs without one."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "ACTION_NEEDS_CALL"
+
+    def __init__(self, index: int, type_: str, able: tuple[str, ...]) -> None:
+        super().__init__(
+            f"Action {index} ({quoted(type_)}) needs a call, and this flow runs without one;"
+            f" what needs none: {', '.join(able)}.",
+            field=f"actions[{index}].type",
+            index=str(index),
+            type=quoted(type_),
+        )
+
+
+class ActiveflowsTooMany(MeshError):
+    """As many of the customer's flows run without a call as may."""
+
+    code, reason = StatusCode.RESOURCE_EXHAUSTED, "ACTIVEFLOWS_TOO_MANY"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} of the customer's flows run without a call already.", limit=str(limit)
+        )

@@ -22,6 +22,7 @@ SLEEP = ActionType(
         ),
     ),
     needs_call=False,
+    wait_ms=lambda option: int(option["duration"]),
 )
 
 STOP = ActionType("stop", "Ends the flow.", ends_flow=True, needs_call=False)

@@ -47,6 +47,8 @@ class ActionType:
     """Whether the flow is over here: such an action is never handed out."""
     needs_call: bool = True
     """Whether only a call can do it; what needs none flow_manager does itself."""
+    wait_ms: Callable[[Mapping[str, OptionValue]], int] = lambda _option: 0
+    """How long it takes where flow_manager does it itself, in milliseconds."""
 
     def accept(self, index: int, stated: Mapping[str, object]) -> Mapping[str, OptionValue]:
         """Return the options in canonical form, those left out (or null) left out.

@@ -9,19 +9,31 @@ from uuid import UUID
 from voipbin.flow.v1 import action_pb2
 from voipbin.flow.v1 import activeflow_service_pb2 as pb
 
-from flow_manager.action.convert import action_to_proto, optional_id
-from flow_manager.activeflow.domain import Activeflow, ActiveflowStatus, Question, ReferenceType
+from flow_manager.action.convert import action_to_proto, optional_id, stated_actions
+from flow_manager.activeflow.domain import (
+    Activeflow,
+    ActiveflowDraft,
+    ActiveflowFilter,
+    ActiveflowStatus,
+    Question,
+    ReferenceType,
+)
+from flow_manager.errors import InvalidVariables
+from mesh.clock import ZERO_ID
+from mesh.variables import VariablesMistake, stated_variables
 
 _REFERENCE_TYPES: Final[Mapping[int, ReferenceType]] = {
     pb.ACTIVEFLOW_REFERENCE_TYPE_CALL: ReferenceType.CALL,
 }
 _REFERENCE_TYPES_OUT: Final = {
     ReferenceType.CALL: pb.ACTIVEFLOW_REFERENCE_TYPE_CALL,
+    ReferenceType.API: pb.ACTIVEFLOW_REFERENCE_TYPE_API,
 }
 _STATUSES_OUT: Final = {
     ActiveflowStatus.RUNNING: pb.ACTIVEFLOW_STATUS_RUNNING,
     ActiveflowStatus.ENDED: pb.ACTIVEFLOW_STATUS_ENDED,
 }
+_STATUSES: Final = {shown: status for status, shown in _STATUSES_OUT.items()}
 
 
 def question(request: pb.ActiveflowNextRequest) -> Question:
@@ -33,6 +45,32 @@ def question(request: pb.ActiveflowNextRequest) -> Question:
         reference_type=_REFERENCE_TYPES[request.reference_type],
         reference_id=UUID(request.reference_id),
         finished_action_id=optional_id(request.finished_action_id),
+        variables=dict(request.variables),
+    )
+
+
+def draft(request: pb.ActiveflowCreateRequest) -> ActiveflowDraft:
+    """Read what a creation asks for; raises InvalidVariables."""
+    try:
+        variables = stated_variables(request.variables)
+    except VariablesMistake as mistake:
+        raise InvalidVariables(str(mistake)) from None
+    return ActiveflowDraft(
+        customer_id=UUID(request.customer_id),
+        id=optional_id(request.id),
+        flow_id=optional_id(request.flow_id),
+        actions=stated_actions(request.actions),
+        variables=variables,
+    )
+
+
+def wanted(request: pb.ActiveflowListRequest) -> ActiveflowFilter:
+    """Read which running flows a list is to show."""
+    return ActiveflowFilter(
+        customer_id=UUID(request.customer_id),
+        status=_STATUSES.get(request.status),
+        flow_id=optional_id(request.flow_id),
+        reference_id=optional_id(request.reference_id),
     )
 
 
@@ -54,21 +92,29 @@ def activeflow_to_proto(activeflow: Activeflow) -> pb.Activeflow:
         flow_id=str(activeflow.flow_id),
         status=_STATUSES_OUT[activeflow.status],
         reference_type=_REFERENCE_TYPES_OUT[activeflow.reference_type],
-        reference_id=str(activeflow.reference_id),
+        reference_id=_id_text(activeflow.reference_id),
         current_action=executed[-1] if activeflow.current is not None else None,
         executed_actions=executed,
     )
     message.tm_create.FromDatetime(activeflow.tm_create)
     if activeflow.tm_update is not None:
         message.tm_update.FromDatetime(activeflow.tm_update)
+    if activeflow.tm_delete is not None:
+        message.tm_delete.FromDatetime(activeflow.tm_delete)
     return message
+
+
+def _id_text(id_: UUID) -> str:
+    return "" if id_ == ZERO_ID else str(id_)
 
 
 def _executed(activeflow: Activeflow) -> list[action_pb2.Action]:
     # There may be a thousand steps of a few actions: each action is written once, then copied.
-    written = {action.id: action_to_proto(action) for action in activeflow.actions}
+    written: dict[UUID, action_pb2.Action] = {}
     executed: list[action_pb2.Action] = []
     for step in activeflow.steps:
+        if step.action.id not in written:
+            written[step.action.id] = action_to_proto(step.action)
         message = action_pb2.Action()
         message.CopyFrom(written[step.action.id])
         message.tm_execute.FromDatetime(step.tm_execute)

@@ -10,19 +10,31 @@ one of its rounds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from flow_manager.action.domain import Action, ActionTypes
-from flow_manager.errors import ActiveflowActionMismatch, ActiveflowIdReused
+from flow_manager.action.domain import Action, ActionTypes, StatedAction
+from flow_manager.errors import (
+    ActionNeedsCall,
+    ActiveflowActionMismatch,
+    ActiveflowIdReused,
+)
+from mesh.clock import ZERO_ID
 
 STEPS_MAX: Final = 1000
 """The most actions a running flow hands out (CONTRACT.md section 2.7); then it is over, for it
 runs in a circle. It also bounds what is kept of each."""
+
+
+RUNNING_MAX: Final = 1000
+"""The most flows of one customer that run without a call at once."""
+
+STRIDE_MAX: Final = 100
+"""The most actions that flow_manager does itself in one go (CONTRACT.md section 2.7)."""
 
 
 class ActiveflowStatus(StrEnum):
@@ -30,12 +42,16 @@ class ActiveflowStatus(StrEnum):
 
     RUNNING = "running"
     ENDED = "ended"
+    VOIDED = "voided"
+    """Stopped before it ever ran, so it never will; a tombstone that nobody is shown."""
 
 
 class ReferenceType(StrEnum):
     """What kind of thing a flow runs on."""
 
     CALL = "call"
+    API = "api"
+    """Nothing but itself: flow_manager does its actions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,31 @@ class Question:
     reference_id: UUID
     finished_action_id: UUID | None
     """None at the first question."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What `${name}` stands for; the first question's stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveflowDraft:
+    """A flow that somebody asks to run without a call."""
+
+    customer_id: UUID
+    id: UUID | None = None
+    """None: to be minted."""
+    flow_id: UUID | None = None
+    """None: the actions become a temporary flow."""
+    actions: tuple[StatedAction, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveflowFilter:
+    """Which running flows a list shows; None: whatever it is."""
+
+    customer_id: UUID
+    status: ActiveflowStatus | None = None
+    flow_id: UUID | None = None
+    reference_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +116,10 @@ class Activeflow:
     status: ActiveflowStatus = ActiveflowStatus.RUNNING
     steps: tuple[Step, ...] = ()
     """What was handed out so far, oldest first."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    traceparent: str = ""
+    """The trace it was started in; set where flow_manager does the actions itself."""
+    tm_delete: datetime | None = None
 
     @property
     def is_running(self) -> bool:
@@ -87,11 +132,9 @@ class Activeflow:
         return self.steps[-1] if self.is_running and self.steps else None
 
 
-def begin(
-    question: Question, actions: Sequence[Action], types: ActionTypes, now: datetime
-) -> Activeflow:
-    """Start a flow: its first action is handed out, or it is over at once."""
-    activeflow = Activeflow(
+def of_question(question: Question, actions: Sequence[Action], now: datetime) -> Activeflow:
+    """Return the running flow that a first question makes; nothing is handed out yet."""
+    return Activeflow(
         id=question.id,
         customer_id=question.customer_id,
         flow_id=question.flow_id,
@@ -99,8 +142,27 @@ def begin(
         reference_id=question.reference_id,
         actions=tuple(actions),
         tm_create=now,
+        variables=question.variables,
     )
-    return replace(advance(activeflow, types, now), tm_update=None)
+
+
+def tombstone(activeflow_id: UUID, now: datetime) -> Activeflow:
+    """Return what stands for a running flow that was stopped before it ever ran."""
+    return Activeflow(
+        id=activeflow_id,
+        customer_id=ZERO_ID,
+        flow_id=ZERO_ID,
+        reference_type=ReferenceType.CALL,
+        reference_id=ZERO_ID,
+        actions=(),
+        tm_create=now,
+        status=ActiveflowStatus.VOIDED,
+    )
+
+
+def begin(fresh: Activeflow, types: ActionTypes) -> Activeflow:
+    """Start a running flow: its first action is handed out, or it is over at once."""
+    return replace(advance(fresh, types, fresh.tm_create), tm_update=None)
 
 
 def leads_on(activeflow: Activeflow, question: Question) -> bool:
@@ -135,6 +197,62 @@ def end(activeflow: Activeflow, now: datetime) -> Activeflow:
     if not activeflow.is_running:
         return activeflow
     return replace(activeflow, status=ActiveflowStatus.ENDED, tm_update=now)
+
+
+def due(activeflow: Activeflow, types: ActionTypes) -> datetime | None:
+    """Return when flow_manager goes on with a flow that it runs itself; None for any other."""
+    current = activeflow.current
+    if activeflow.reference_type is not ReferenceType.API or current is None:
+        return None
+    known = types.get(current.action.type)
+    wait_ms = known.wait_ms(current.action.option) if known is not None else 0
+    return current.tm_execute + timedelta(milliseconds=wait_ms)
+
+
+def go_on(activeflow: Activeflow, types: ActionTypes, now: datetime) -> Activeflow:
+    """Do the actions whose time has come, `STRIDE_MAX` at most; for flows we run ourselves."""
+    for _ in range(STRIDE_MAX):
+        at = due(activeflow, types)
+        if at is None or at > now:
+            break
+        activeflow = advance(activeflow, types, now)
+    return activeflow
+
+
+def check_needs_no_call(actions: Sequence[Action], types: ActionTypes) -> None:
+    """Raise ActionNeedsCall for the first action that only a call can do."""
+    able = tuple(name for name in types.names if not _needs_call(name, types))
+    for index, action in enumerate(actions):
+        if _needs_call(action.type, types):
+            raise ActionNeedsCall(index, action.type, able)
+
+
+def shown(activeflow: Activeflow, types: ActionTypes) -> Activeflow:
+    """Return the running flow as it is shown: what was handed out, its `${name}`s replaced."""
+    names = {**activeflow.variables, **_own_variables(activeflow)}
+    resolved: dict[UUID, Action] = {}
+    for step in activeflow.steps:
+        if step.action.id not in resolved:
+            resolved[step.action.id] = types.resolve(step.action, names)
+    steps = tuple(Step(resolved[step.action.id], step.tm_execute) for step in activeflow.steps)
+    return replace(activeflow, steps=steps)
+
+
+def _own_variables(activeflow: Activeflow) -> Mapping[str, str]:
+    # CONTRACT.md section 2.7; those of the call come with the call's first question.
+    return {
+        "voipbin.activeflow.id": str(activeflow.id),
+        "voipbin.activeflow.flow_id": str(activeflow.flow_id),
+        "voipbin.activeflow.reference_type": activeflow.reference_type.value,
+        "voipbin.activeflow.reference_id": str(activeflow.reference_id),
+        "voipbin.activeflow.reference_activeflow_id": str(ZERO_ID),
+        "voipbin.activeflow.complete_count": "0",
+    }
+
+
+def _needs_call(name: str, types: ActionTypes) -> bool:
+    known = types.get(name)
+    return known is None or known.needs_call
 
 
 def _following(activeflow: Activeflow) -> Action | None:

@@ -6,23 +6,46 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKey, Integer, String
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, text
 from sqlmodel import Field
 
 from flow_manager.tables import Table
 from mesh.database import Json, UtcDateTime, Uuid
 
+# What a list shows, so that the lists' indexes hold nothing else.
+_LISTED = text("tm_delete IS NULL")
+_WAITING = text("tm_due IS NOT NULL")
+
+
+def _listed_by(name: str, *columns: str) -> Index:
+    return Index(
+        f"ix_activeflow_{name}",
+        "customer_id",
+        *columns,
+        "tm_create",
+        "id",
+        sqlite_where=_LISTED,
+        postgresql_where=_LISTED,
+    )
+
 
 class ActiveflowRow(Table, table=True):
-    """A flow at work on one reference."""
+    """A flow at work on one reference, or the tombstone of one that must never run."""
 
     __tablename__ = "activeflow"
+    __table_args__ = (
+        _listed_by("listed"),
+        _listed_by("listed_by_status", "status"),
+        _listed_by("listed_by_flow", "flow_id"),
+        _listed_by("listed_by_reference", "reference_id"),
+        Index("ix_activeflow_due", "tm_due", sqlite_where=_WAITING, postgresql_where=_WAITING),
+    )
 
     id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
     customer_id: UUID = Field(sa_column=Column(Uuid(), nullable=False))
     flow_id: UUID = Field(sa_column=Column(Uuid(), nullable=False))
     reference_type: str = Field(sa_column=Column(String(16), nullable=False))
-    """`domain.ReferenceType`."""
+    """`domain.ReferenceType`; a tombstone has `call`, and the zero id for all it is about."""
     reference_id: UUID = Field(sa_column=Column(Uuid(), nullable=False))
     actions: list[dict[str, Any]] = Field(sa_column=Column(Json(), nullable=False))
     """`action.convert.actions_to_json` of the flow's actions when it started."""
@@ -30,8 +53,15 @@ class ActiveflowRow(Table, table=True):
     """`domain.ActiveflowStatus`."""
     step_count: int = Field(sa_column=Column(Integer(), nullable=False))
     """How many actions were handed out; who adds a step states how many there were."""
+    variables: dict[str, str] | None = Field(default=None, sa_column=Column(Json()))
+    """What `${name}` in options stands for; unset for none."""
+    traceparent: str | None = Field(default=None, sa_column=Column(String(64)))
+    """The trace that flow_manager goes on with where it does the actions itself."""
+    tm_due: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
+    """When flow_manager goes on with it; unset for what it does not run itself, or is over."""
     tm_create: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
     tm_update: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
+    tm_delete: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
 
 
 class ActiveflowStepRow(Table, table=True):
@@ -46,3 +76,12 @@ class ActiveflowStepRow(Table, table=True):
     """1 for the first."""
     action_id: UUID = Field(sa_column=Column(Uuid(), nullable=False))
     tm_execute: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
+
+
+class ActiveflowCountRow(Table, table=True):
+    """How many flows of a customer's flow_manager runs itself at the moment."""
+
+    __tablename__ = "activeflow_count"
+
+    customer_id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
+    running: int = Field(sa_column=Column(Integer(), nullable=False))

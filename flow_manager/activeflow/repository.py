@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import RowMapping, insert, select, update
 
 from flow_manager.action.convert import actions_from_json, actions_to_json
 from flow_manager.activeflow.domain import (
     STEPS_MAX,
     Activeflow,
+    ActiveflowFilter,
     ActiveflowStatus,
     ReferenceType,
     Step,
 )
-from flow_manager.activeflow.models import ActiveflowRow, ActiveflowStepRow
+from flow_manager.activeflow.models import ActiveflowCountRow, ActiveflowRow, ActiveflowStepRow
+from flow_manager.places import Places
 from mesh.database import Transaction, insert_if_absent
+from mesh.pagination import Cursor, PageRequest, page
+
+LISTED_STEPS_MAX: Final = 2 * STEPS_MAX
+"""From this many steps on a page takes no further running flow."""
+
+PLACES: Final = Places(ActiveflowCountRow.__table__, "running")  # type: ignore[attr-defined]
+"""The customers' flows that flow_manager runs itself at the moment."""
 
 _ACTIVEFLOWS: Final = ActiveflowRow.__table__  # type: ignore[attr-defined]
 _STEPS: Final = ActiveflowStepRow.__table__  # type: ignore[attr-defined]
 
 _ACTIVEFLOW_INSERT: Final = insert_if_absent(_ACTIVEFLOWS, "id").returning(_ACTIVEFLOWS.c.id)
+_STEP_INSERT: Final = insert(_STEPS)
 
 
 async def get(tx: Transaction, activeflow_id: UUID) -> Activeflow | None:
@@ -29,29 +41,65 @@ async def get(tx: Transaction, activeflow_id: UUID) -> Activeflow | None:
     row = await tx.one_or_none(select(_ACTIVEFLOWS).where(_ACTIVEFLOWS.c.id == activeflow_id))
     if row is None:
         return None
-    actions = actions_from_json(row["actions"])
-    by_id = {action.id: action for action in actions}
     steps = await tx.all(
-        select(_STEPS.c.action_id, _STEPS.c.tm_execute)
+        select(_STEPS)
         .where(_STEPS.c.activeflow_id == activeflow_id)
         .order_by(_STEPS.c.number)
         .limit(STEPS_MAX)
     )
-    return Activeflow(
-        id=row["id"],
-        customer_id=row["customer_id"],
-        flow_id=row["flow_id"],
-        reference_type=ReferenceType(row["reference_type"]),
-        reference_id=row["reference_id"],
-        actions=actions,
-        tm_create=row["tm_create"],
-        tm_update=row["tm_update"],
-        status=ActiveflowStatus(row["status"]),
-        steps=tuple(Step(by_id[step["action_id"]], step["tm_execute"]) for step in steps),
+    return _activeflow(row, steps)
+
+
+async def listed(
+    tx: Transaction, wanted: ActiveflowFilter, request: PageRequest
+) -> tuple[Sequence[Activeflow], str]:
+    """Return a page, newest first, and the token of the next; a page of long ones is shorter."""
+    statement = select(_ACTIVEFLOWS).where(
+        _ACTIVEFLOWS.c.customer_id == wanted.customer_id, _ACTIVEFLOWS.c.tm_delete.is_(None)
     )
+    if wanted.status is not None:
+        statement = statement.where(_ACTIVEFLOWS.c.status == wanted.status.value)
+    if wanted.flow_id is not None:
+        statement = statement.where(_ACTIVEFLOWS.c.flow_id == wanted.flow_id)
+    if wanted.reference_id is not None:
+        statement = statement.where(_ACTIVEFLOWS.c.reference_id == wanted.reference_id)
+    found = await tx.all(page(statement, ActiveflowRow, request))
+    rows, token = _cut(*request.split(found), request)
+    steps = await tx.all(
+        select(_STEPS)
+        .where(_STEPS.c.activeflow_id.in_([row["id"] for row in rows]))
+        .order_by(_STEPS.c.activeflow_id, _STEPS.c.number)
+        .limit(LISTED_STEPS_MAX + STEPS_MAX)
+    )
+    by_id: dict[UUID, list[RowMapping]] = {row["id"]: [] for row in rows}
+    for step in steps:
+        by_id[step["activeflow_id"]].append(step)
+    return [_activeflow(row, by_id[row["id"]]) for row in rows], token
 
 
-async def add(tx: Transaction, activeflow: Activeflow) -> bool:
+async def due(tx: Transaction, now: datetime, most: int) -> Sequence[tuple[UUID, str]]:
+    """Return those we run ourselves whose time has come, oldest first: id and traceparent."""
+    rows = await tx.all(
+        select(_ACTIVEFLOWS.c.id, _ACTIVEFLOWS.c.traceparent)
+        .where(_ACTIVEFLOWS.c.tm_due <= now)
+        .order_by(_ACTIVEFLOWS.c.tm_due)
+        .limit(most)
+    )
+    return [(row["id"], row["traceparent"] or "") for row in rows]
+
+
+async def next_due(tx: Transaction) -> datetime | None:
+    """Return when the next one's time comes; None when none is waiting."""
+    rows = await tx.all(
+        select(_ACTIVEFLOWS.c.tm_due)
+        .where(_ACTIVEFLOWS.c.tm_due.is_not(None))
+        .order_by(_ACTIVEFLOWS.c.tm_due)
+        .limit(1)
+    )
+    return rows[0]["tm_due"] if rows else None
+
+
+async def add(tx: Transaction, activeflow: Activeflow, due: datetime | None = None) -> bool:
     """Store a new running flow with its first step; False, and nothing, when its id is taken."""
     values = {
         "id": activeflow.id,
@@ -62,7 +110,10 @@ async def add(tx: Transaction, activeflow: Activeflow) -> bool:
         "actions": actions_to_json(activeflow.actions),
         "status": activeflow.status.value,
         "step_count": len(activeflow.steps),
+        "variables": dict(activeflow.variables) or None,
+        "traceparent": activeflow.traceparent or None,
         "tm_create": activeflow.tm_create,
+        "tm_due": due,
     }
     if await tx.one_or_none(_ACTIVEFLOW_INSERT, values) is None:
         return False
@@ -70,7 +121,9 @@ async def add(tx: Transaction, activeflow: Activeflow) -> bool:
     return True
 
 
-async def move(tx: Transaction, before: Activeflow, after: Activeflow) -> bool:
+async def move(
+    tx: Transaction, before: Activeflow, after: Activeflow, due: datetime | None = None
+) -> bool:
     """Store how a running flow moved on; False when another question moved it first."""
     moved = await tx.run(
         update(_ACTIVEFLOWS)
@@ -83,6 +136,7 @@ async def move(tx: Transaction, before: Activeflow, after: Activeflow) -> bool:
             status=after.status.value,
             step_count=len(after.steps),
             tm_update=after.tm_update,
+            tm_due=due,
         )
     )
     if moved:
@@ -90,12 +144,58 @@ async def move(tx: Transaction, before: Activeflow, after: Activeflow) -> bool:
     return moved == 1
 
 
+async def mark_deleted(tx: Transaction, activeflow_id: UUID, now: datetime) -> bool:
+    """Mark a running flow deleted; False when it was before."""
+    marked = await tx.run(
+        update(_ACTIVEFLOWS)
+        .where(_ACTIVEFLOWS.c.id == activeflow_id, _ACTIVEFLOWS.c.tm_delete.is_(None))
+        .values(tm_delete=now, tm_update=now)
+    )
+    return marked == 1
+
+
 async def _add_steps(tx: Transaction, activeflow: Activeflow, stored: int) -> None:
-    for number, step in enumerate(activeflow.steps[stored:], start=stored + 1):
-        values = {
+    values: list[dict[str, Any]] = [
+        {
             "activeflow_id": activeflow.id,
             "number": number,
             "action_id": step.action.id,
             "tm_execute": step.tm_execute,
         }
-        await tx.run(insert(_STEPS).values(values))
+        for number, step in enumerate(activeflow.steps[stored:], start=stored + 1)
+    ]
+    if values:
+        await tx.run(_STEP_INSERT, values)
+
+
+def _cut(
+    rows: Sequence[RowMapping], token: str, request: PageRequest
+) -> tuple[Sequence[RowMapping], str]:
+    # A hundred running flows of a thousand steps would be read for one message of 1 MiB.
+    steps = 0
+    for at, row in enumerate(rows):
+        if steps >= LISTED_STEPS_MAX:
+            last = rows[at - 1]
+            return rows[:at], request.token(Cursor(last["tm_create"], last["id"]))
+        steps += row["step_count"]
+    return rows, token
+
+
+def _activeflow(row: RowMapping, steps: Sequence[RowMapping]) -> Activeflow:
+    actions = actions_from_json(row["actions"])
+    by_id = {action.id: action for action in actions}
+    return Activeflow(
+        id=row["id"],
+        customer_id=row["customer_id"],
+        flow_id=row["flow_id"],
+        reference_type=ReferenceType(row["reference_type"]),
+        reference_id=row["reference_id"],
+        actions=actions,
+        tm_create=row["tm_create"],
+        tm_update=row["tm_update"],
+        status=ActiveflowStatus(row["status"]),
+        steps=tuple(Step(by_id[step["action_id"]], step["tm_execute"]) for step in steps),
+        variables=row["variables"] or {},
+        traceparent=row["traceparent"] or "",
+        tm_delete=row["tm_delete"],
+    )

@@ -2,37 +2,121 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 import structlog
 
 from flow_manager.action.domain import Action, ActionTypes
-from flow_manager.activeflow import repository
+from flow_manager.activeflow import domain, repository
 from flow_manager.activeflow.domain import (
-    STEPS_MAX,
     Activeflow,
+    ActiveflowDraft,
+    ActiveflowFilter,
+    ActiveflowStatus,
     Question,
-    advance,
-    begin,
-    end,
-    leads_on,
+    ReferenceType,
 )
-from flow_manager.errors import ActiveflowActionMismatch, FlowNotFound
-from flow_manager.flow import repository as flow_repository
-from mesh.clock import Clock
+from flow_manager.activeflow.progress import log_progress
+from flow_manager.activeflow.storage import Storage
+from flow_manager.errors import (
+    ActiveflowActionMismatch,
+    ActiveflowIdReused,
+    ActiveflowNotFound,
+)
+from flow_manager.flow.service import FlowService
+from mesh import telemetry
+from mesh.clock import ZERO_ID, Clock, new_id
 from mesh.database import Database, Transaction
-from mesh.errors import ServiceUnavailable
+from mesh.errors import PermissionDenied
+from mesh.identity import Caller
+from mesh.pagination import PageRequest
 
 log = structlog.get_logger()
 
 
-class ActiveflowService:
-    """Says what running flows do next; the asker does it."""
+class Wakened(Protocol):
+    """Who does the actions of flows that run without a call."""
 
-    def __init__(self, database: Database, types: ActionTypes, clock: Clock) -> None:
+    def wake(self) -> None:
+        """Look for work now. A lost wake costs a poll's time and nothing else."""
+        ...
+
+
+class ActiveflowService:
+    """Says what running flows do next; the asker does it, or the runner where nobody asks."""
+
+    def __init__(
+        self, database: Database, flows: FlowService, runner: Wakened, types: ActionTypes,
+        clock: Clock,
+    ) -> None:  # fmt: skip
         self._database = database
+        self._flows = flows
+        self._runner = runner
         self._types = types
         self._clock = clock
+        self._storage = Storage(types)
+
+    async def create(self, caller: Caller, draft: ActiveflowDraft) -> Activeflow:
+        """Start a flow that runs without a call.
+
+        Raises PermissionDenied, FlowNotFound, the errors of `ActionTypes.accept`,
+        ActionNeedsCall, ActiveflowIdReused and ActiveflowsTooMany.
+        """
+        _check_customer(caller, draft.customer_id)
+        activeflow_id, now = draft.id or new_id(), self._clock.now()
+        temporary = None
+        if draft.flow_id is None:
+            temporary = self._flows.temporary(
+                draft.customer_id, owner_id=activeflow_id, actions=draft.actions
+            )
+
+        async def work(tx: Transaction) -> Activeflow:
+            flow = temporary
+            if flow is None:
+                flow = await self._flows.runnable(tx, draft.customer_id, draft.flow_id or ZERO_ID)
+            domain.check_needs_no_call(flow.actions, self._types)
+            fresh = Activeflow(
+                id=activeflow_id,
+                customer_id=draft.customer_id,
+                flow_id=flow.id,
+                reference_type=ReferenceType.API,
+                reference_id=ZERO_ID,
+                actions=flow.actions,
+                tm_create=now,
+                variables=draft.variables,
+                traceparent=telemetry.traceparent(),
+            )
+            begun = domain.begin(fresh, self._types)
+            if not await self._storage.add(tx, begun):
+                raise ActiveflowIdReused(activeflow_id)
+            if temporary is not None:
+                await self._flows.add(tx, temporary)
+            return begun
+
+        created = await self._database.transact(work, name="activeflow_create")
+        self._runner.wake()
+        log_progress(created)
+        return self._shown(created)
+
+    async def get(self, caller: Caller, activeflow_id: UUID) -> Activeflow:
+        """Return a running flow, deleted or not. Raises ActiveflowNotFound."""
+        found = await self._database.read(
+            lambda tx: _owned(tx, caller, activeflow_id), name="activeflow_get"
+        )
+        return self._shown(found)
+
+    async def page(
+        self, caller: Caller, wanted: ActiveflowFilter, request: PageRequest
+    ) -> tuple[Sequence[Activeflow], str]:
+        """Return a page of a customer's running flows, newest first, and the next one's token."""
+        _check_customer(caller, wanted.customer_id)
+        found, token = await self._database.read(
+            lambda tx: repository.listed(tx, wanted, request), name="activeflow_list"
+        )
+        return [self._shown(one) for one in found], token
 
     async def next(self, question: Question) -> Activeflow:
         """Return the running flow, its `current` step being the answer; none: it is over.
@@ -45,58 +129,99 @@ class ActiveflowService:
         async def work(tx: Transaction) -> Activeflow:
             stored = await repository.get(tx, question.id)
             if stored is None:
-                started = begin(question, await self._flow(tx, question), self._types, now)
-                _check_stored(await repository.add(tx, started))
-                return started
-            if not leads_on(stored, question):
+                actions = await self._actions(tx, question)
+                begun = domain.begin(domain.of_question(question, actions, now), self._types)
+                if await self._storage.add(tx, begun):
+                    return begun
+                stored = await _existing(tx, question.id)
+            if stored.status is ActiveflowStatus.VOIDED:
+                return domain.end(domain.of_question(question, (), stored.tm_create), now)
+            if not domain.leads_on(stored, question):
                 return stored
-            moved = advance(stored, self._types, now)
-            _check_stored(await repository.move(tx, stored, moved))
+            moved = domain.advance(stored, self._types, now)
+            await self._storage.move(tx, stored, moved)
             return moved
 
         activeflow = await self._database.transact(work, name="activeflow_next")
-        _log_progress(activeflow)
-        return activeflow
+        log_progress(activeflow)
+        return self._shown(activeflow)
 
-    async def stop(self, activeflow_id: UUID) -> Activeflow | None:
-        """End a running flow, and return it; None when it never ran."""
+    async def stop(self, caller: Caller, activeflow_id: UUID) -> Activeflow | None:
+        """End a running flow, and return it.
+
+        None when it never ran and a peer asks for itself: then it never will. Raises
+        ActiveflowNotFound when somebody else asks.
+        """
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Activeflow | None:
-            stored = await repository.get(tx, activeflow_id)
-            if stored is None or not stored.is_running:
-                return stored
-            ended = end(stored, now)
-            _check_stored(await repository.move(tx, stored, ended))
+            if caller.identity is None and await self._voided(tx, activeflow_id, now):
+                return None
+            found = await _owned(tx, caller, activeflow_id)
+            ended = domain.end(found, now)
+            await self._storage.move(tx, found, ended)
             return ended
 
         stopped = await self._database.transact(work, name="activeflow_stop")
         log.info("activeflow stopped", activeflow_id=str(activeflow_id), ran=stopped is not None)
-        return stopped
+        return None if stopped is None else self._shown(stopped)
 
-    async def _flow(self, tx: Transaction, question: Question) -> tuple[Action, ...]:
+    async def delete(self, caller: Caller, activeflow_id: UUID) -> Activeflow:
+        """End a running flow and mark it deleted, its temporary flow with it.
+
+        The first deletion's time stays. Raises ActiveflowNotFound.
+        """
+        now = self._clock.now()
+
+        async def work(tx: Transaction) -> Activeflow:
+            found = await _owned(tx, caller, activeflow_id)
+            ended = domain.end(found, now)
+            await self._storage.move(tx, found, ended)
+            await self._flows.drop_temporary(tx, found.flow_id, owner_id=found.id, now=now)
+            return await self._storage.mark_deleted(tx, ended, now)
+
+        deleted = await self._database.transact(work, name="activeflow_delete")
+        log.info("activeflow deleted", activeflow_id=str(activeflow_id))
+        return self._shown(deleted)
+
+    async def _voided(self, tx: Transaction, activeflow_id: UUID, now: datetime) -> bool:
+        """Tell whether it never ran, and see to it that it never will."""
+        found = await repository.get(tx, activeflow_id)
+        if found is None:
+            if await repository.add(tx, domain.tombstone(activeflow_id, now)):
+                return True
+            found = await _existing(tx, activeflow_id)
+        return found.status is ActiveflowStatus.VOIDED
+
+    async def _actions(self, tx: Transaction, question: Question) -> tuple[Action, ...]:
         if question.finished_action_id is not None:
             raise ActiveflowActionMismatch(question.id)
-        flow = await flow_repository.get(tx, question.flow_id)
-        if flow is None or flow.customer_id != question.customer_id or flow.tm_delete is not None:
-            raise FlowNotFound(question.flow_id)
+        flow = await self._flows.runnable(tx, question.customer_id, question.flow_id)
         return flow.actions
 
-
-def _check_stored(stored: bool) -> None:
-    # Only an engine without serialisable snapshots lets two questions get this far; the contract
-    # says that the RPC is idempotent, so the client asks again.
-    if not stored:
-        raise ServiceUnavailable("The running flow moved at the same time.", retry_after_s=0.0)
+    def _shown(self, activeflow: Activeflow) -> Activeflow:
+        return domain.shown(activeflow, self._types)
 
 
-def _log_progress(activeflow: Activeflow) -> None:
-    facts = {"activeflow_id": str(activeflow.id), "flow_id": str(activeflow.flow_id)}
-    current = activeflow.current
-    if current is not None:
-        action_id = str(current.action.id)
-        log.info("action handed out", action_id=action_id, action=current.action.type, **facts)
-    elif len(activeflow.steps) >= STEPS_MAX:
-        log.warning("activeflow ended: it runs in a circle", steps=STEPS_MAX, **facts)
-    else:
-        log.info("activeflow ended", steps=len(activeflow.steps), **facts)
+async def _owned(tx: Transaction, caller: Caller, activeflow_id: UUID) -> Activeflow:
+    found = await repository.get(tx, activeflow_id)
+    # Another customer's must look like none: a 403 would tell that the id is used.
+    if (
+        found is None
+        or found.status is ActiveflowStatus.VOIDED
+        or not caller.owns(found.customer_id)
+    ):
+        raise ActiveflowNotFound(activeflow_id)
+    return found
+
+
+async def _existing(tx: Transaction, activeflow_id: UUID) -> Activeflow:
+    found = await repository.get(tx, activeflow_id)
+    if found is None:
+        raise LookupError("a running flow whose id is taken cannot be read")
+    return found
+
+
+def _check_customer(caller: Caller, customer_id: UUID) -> None:
+    if not caller.owns(customer_id):
+        raise PermissionDenied("Only a caller's own customer may be named.", field="customer_id")

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from flow_manager.action.domain import Action, StatedAction
+from mesh.clock import ZERO_ID
 
 FLOWS_MAX: Final = 10_000
 """The most flows of a customer (CONTRACT.md section 2.7); deleted and temporary ones are not
@@ -40,6 +41,11 @@ class Flow:
     def is_temporary(self) -> bool:
         """Tell whether a peer made it for one purpose: it is in no list and is not counted."""
         return self.owner_id is not None
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Tell whether it never was a flow: its deletion came before its creation."""
+        return not self.digest
 
     @property
     def is_readable(self) -> bool:
@@ -94,6 +100,21 @@ class FlowChange:
     def is_empty(self) -> bool:
         """Tell whether nothing is to be changed."""
         return self.name is None and self.detail is None and self.actions is None
+
+
+def tombstone(flow_id: UUID, now: datetime) -> Flow:
+    """Return what stands for a temporary flow that was deleted before it was created."""
+    return Flow(
+        id=flow_id,
+        customer_id=ZERO_ID,
+        owner_id=ZERO_ID,
+        name="",
+        detail="",
+        actions=(),
+        digest="",
+        tm_create=now,
+        tm_delete=now,
+    )
 
 
 def is_repeat(stored: Flow, draft: FlowDraft) -> bool:

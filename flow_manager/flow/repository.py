@@ -9,18 +9,18 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, update
 
-# Its ON CONFLICT is compiled by both engines; the one of the SQLite dialect is not.
-from sqlalchemy.dialects.postgresql import insert
-
 from flow_manager.action.convert import actions_from_json, actions_to_json
 from flow_manager.action.domain import Action
 from flow_manager.flow.domain import Flow
 from flow_manager.flow.models import FlowCountRow, FlowRow
+from flow_manager.places import Places
 from mesh.database import Transaction, insert_if_absent
 from mesh.pagination import PageRequest, page
 
 _FLOWS: Final = FlowRow.__table__  # type: ignore[attr-defined]
-_COUNTS: Final = FlowCountRow.__table__  # type: ignore[attr-defined]
+
+PLACES: Final = Places(FlowCountRow.__table__, "flows")  # type: ignore[attr-defined]
+"""The customers' flows; deleted and temporary ones are not counted."""
 
 _FLOW_INSERT: Final = insert_if_absent(_FLOWS, "id").returning(_FLOWS.c.id)
 
@@ -42,33 +42,9 @@ async def add(tx: Transaction, flow: Flow) -> bool:
         "actions": actions_to_json(flow.actions),
         "digest": flow.digest,
         "tm_create": flow.tm_create,
+        "tm_delete": flow.tm_delete,
     }
     return await tx.one_or_none(_FLOW_INSERT, values) is not None
-
-
-async def reserve_place(tx: Transaction, customer_id: UUID, limit: int) -> bool:
-    """Count one more flow of the customer; False when it has `limit` of them."""
-    # One conditional statement: a check before it would let two creations through at once.
-    statement = (
-        insert(_COUNTS)
-        .values(customer_id=customer_id, flows=1)
-        .on_conflict_do_update(
-            index_elements=["customer_id"],
-            set_={"flows": _COUNTS.c.flows + 1},
-            where=_COUNTS.c.flows < limit,
-        )
-        .returning(_COUNTS.c.flows)
-    )
-    return await tx.one_or_none(statement) is not None
-
-
-async def release_place(tx: Transaction, customer_id: UUID) -> None:
-    """Count one flow of the customer less."""
-    await tx.run(
-        update(_COUNTS)
-        .where(_COUNTS.c.customer_id == customer_id, _COUNTS.c.flows > 0)
-        .values(flows=_COUNTS.c.flows - 1)
-    )
 
 
 async def change(

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 
+from flow_manager import events
 from flow_manager.action.domain import ActionTypes, StatedAction
 from flow_manager.errors import FlowIdReused, FlowNotFound, FlowsTooMany
-from flow_manager.flow import repository
+from flow_manager.flow import convert, repository
 from flow_manager.flow.domain import (
     FLOWS_MAX,
     Flow,
     FlowChange,
     FlowDraft,
     is_repeat,
+    tombstone,
 )
 from mesh.clock import Clock, new_id
 from mesh.database import Database, Transaction
 from mesh.errors import PermissionDenied
 from mesh.identity import Caller
+from mesh.outbox import Event
 from mesh.pagination import PageRequest
 
 log = structlog.get_logger()
@@ -41,16 +45,17 @@ class FlowService:
         PermissionDenied when the caller names another customer than its own.
         """
         _check_customer(caller, draft.customer_id)
-        actions = self._types.accept(draft.actions, new_id)
-        flow = draft.flow(draft.id or new_id(), actions, self._clock.now())
+        flow = self._accepted(draft)
 
         async def work(tx: Transaction) -> Flow:
-            if not await repository.add(tx, flow):
+            if not await self.add(tx, flow):
                 stored = await repository.get(tx, flow.id)
                 if stored is None or not is_repeat(stored, draft):
                     raise FlowIdReused(flow.id)
                 return stored
-            if flow.is_temporary or await repository.reserve_place(tx, flow.customer_id, FLOWS_MAX):
+            if flow.is_temporary or await repository.PLACES.reserve(
+                tx, flow.customer_id, FLOWS_MAX
+            ):
                 return flow
             raise FlowsTooMany(FLOWS_MAX)
 
@@ -109,6 +114,7 @@ class FlowService:
             changed = await repository.change(tx, flow_id, columns, now)
             if changed is None:
                 raise FlowNotFound(flow_id)
+            await _tell(tx, "updated", changed)
             return changed
 
         updated = await self._database.transact(work, name="flow_update")
@@ -118,29 +124,93 @@ class FlowService:
     async def delete(self, caller: Caller, flow_id: UUID) -> Flow:
         """Mark a flow deleted; one that is deleted stays as it is.
 
-        Raises FlowNotFound when there never was one, or it is another customer's, and for a
-        temporary one that anybody but a peer for itself asks about: it records what was done.
+        Raises FlowNotFound when there never was one (after a peer's own request, there never
+        will be), or it is another customer's, and for a temporary one that anybody but a peer
+        for itself asks about: it records what was done.
         """
         now = self._clock.now()
 
-        async def work(tx: Transaction) -> Flow:
+        async def work(tx: Transaction) -> Flow | None:
+            # A creation that comes late must not leave a flow that nobody will delete again.
+            if caller.identity is None and await self._voided(tx, flow_id, now):
+                return None
             flow = await _owned(tx, caller, flow_id)
             if flow.is_temporary and caller.identity is not None:
                 raise FlowNotFound(flow_id)
-            deleted = await repository.mark_deleted(tx, flow_id, now)
-            if deleted is None:
-                return flow
-            if not deleted.is_temporary:
-                await repository.release_place(tx, deleted.customer_id)
-            return deleted
+            return await self._mark_deleted(tx, flow, now)
 
         deleted = await self._database.transact(work, name="flow_delete")
+        if deleted is None:
+            raise FlowNotFound(flow_id)
         log.info("flow deleted", flow_id=str(flow_id))
         return deleted
 
     async def validate(self, actions: Sequence[StatedAction]) -> None:
         """Check actions as `create` would, and write nothing; raises what it would."""
         self._types.accept(actions, new_id)
+
+    def temporary(
+        self, customer_id: UUID, *, owner_id: UUID, actions: Sequence[StatedAction]
+    ) -> Flow:
+        """Return a temporary flow to be added; raises the errors of `ActionTypes.accept`."""
+        return self._accepted(
+            FlowDraft(customer_id=customer_id, owner_id=owner_id, actions=tuple(actions))
+        )
+
+    async def add(self, tx: Transaction, flow: Flow) -> bool:
+        """Store a new flow; False, and nothing is stored, when its id is taken."""
+        if not await repository.add(tx, flow):
+            return False
+        await _tell(tx, "created", flow)
+        return True
+
+    async def runnable(self, tx: Transaction, customer_id: UUID, flow_id: UUID) -> Flow:
+        """Return a flow of the customer's that may be started. Raises FlowNotFound."""
+        flow = await repository.get(tx, flow_id)
+        if flow is None or flow.customer_id != customer_id or flow.tm_delete is not None:
+            raise FlowNotFound(flow_id)
+        return flow
+
+    async def drop_temporary(
+        self, tx: Transaction, flow_id: UUID, *, owner_id: UUID, now: datetime
+    ) -> None:
+        """Mark a flow deleted if it is a temporary one of this owner's."""
+        flow = await repository.get(tx, flow_id)
+        if flow is not None and flow.owner_id == owner_id:
+            await self._mark_deleted(tx, flow, now)
+
+    def _accepted(self, draft: FlowDraft) -> Flow:
+        actions = self._types.accept(draft.actions, new_id)
+        return draft.flow(draft.id or new_id(), actions, self._clock.now())
+
+    async def _voided(self, tx: Transaction, flow_id: UUID, now: datetime) -> bool:
+        """Tell whether there never was such a flow, and see to it that there never will be."""
+        found = await repository.get(tx, flow_id)
+        if found is None:
+            if await repository.add(tx, tombstone(flow_id, now)):
+                return True
+            found = await repository.get(tx, flow_id)
+        return found is not None and found.is_tombstone
+
+    async def _mark_deleted(self, tx: Transaction, flow: Flow, now: datetime) -> Flow:
+        deleted = await repository.mark_deleted(tx, flow.id, now)
+        if deleted is None:
+            return flow
+        if not deleted.is_temporary:
+            await repository.PLACES.release(tx, deleted.customer_id)
+        await _tell(tx, "deleted", deleted)
+        return deleted
+
+
+async def _tell(tx: Transaction, change: str, flow: Flow) -> None:
+    event = Event(
+        event_type=f"{events.FLOW}_{change}",
+        resource_type=events.FLOW,
+        resource_id=flow.id,
+        customer_id=flow.customer_id,
+        data=convert.flow_to_proto(flow).SerializeToString(),
+    )
+    await events.OUTBOX.append(tx, event)
 
 
 async def _owned(tx: Transaction, caller: Caller, flow_id: UUID) -> Flow:

@@ -15,6 +15,8 @@ from voipbin.flow.v1 import (
     flow_pb2,
     flow_service_pb2,
     flow_service_pb2_grpc,
+    timeline_service_pb2,
+    timeline_service_pb2_grpc,
 )
 from voipbin.mesh.v1.identity_pb2 import Identity
 
@@ -25,7 +27,11 @@ from mesh.clock import new_id
 from mesh.identity import acting_as
 from tests.support.node import Credentials, running
 
-CONTRACTS = (flow_service_pb2.DESCRIPTOR, activeflow_service_pb2.DESCRIPTOR)
+CONTRACTS = (
+    flow_service_pb2.DESCRIPTOR,
+    activeflow_service_pb2.DESCRIPTOR,
+    timeline_service_pb2.DESCRIPTOR,
+)
 
 
 class House:
@@ -59,7 +65,14 @@ class House:
 
     @property
     def activeflows(self) -> activeflow_service_pb2_grpc.ActiveflowServiceStub:
-        return activeflow_service_pb2_grpc.ActiveflowServiceStub(self.channel("call_manager"))
+        return self.activeflows_of("call_manager")
+
+    def activeflows_of(self, peer: str) -> activeflow_service_pb2_grpc.ActiveflowServiceStub:
+        return activeflow_service_pb2_grpc.ActiveflowServiceStub(self.channel(peer))
+
+    @property
+    def timelines(self) -> timeline_service_pb2_grpc.TimelineServiceStub:
+        return timeline_service_pb2_grpc.TimelineServiceStub(self.channel("api_gateway"))
 
     async def create(
         self, identity: Identity | None, *actions: action_pb2.Action, **fields: Any

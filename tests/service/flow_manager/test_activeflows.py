@@ -10,6 +10,7 @@ from voipbin.flow.v1 import activeflow_service_pb2 as pb
 from voipbin.flow.v1 import flow_pb2
 
 from mesh.clock import new_id
+from mesh.identity import acting_as
 from mesh.remote import RemoteError
 from tests.service.flow_manager.conftest import House, Reference, an_action
 from tests.support.node import an_identity
@@ -212,13 +213,49 @@ async def test_a_running_flow_goes_on_after_a_restart(stopped_house: House) -> N
 
 
 async def test_only_call_manager_runs_flows(house: House) -> None:
-    stub = pb.ActiveflowStopRequest(id=str(new_id()))
+    question = Reference(await a_flow(house, "answer")).question()
     for peer in ("api_gateway", "route_manager"):
-        stop_as = house.channel(peer).unary_unary(
-            "/voipbin.flow.v1.ActiveflowService/ActiveflowStop",
-            request_serializer=pb.ActiveflowStopRequest.SerializeToString,
-            response_deserializer=pb.ActiveflowStopResponse.FromString,
-        )
         with pytest.raises(RemoteError) as caught:
-            await stop_as(stub)
+            await house.activeflows_of(peer).ActiveflowNext(question)
         assert refusal(caught) == (StatusCode.PERMISSION_DENIED, "PEER_NOT_ALLOWED")
+
+
+async def test_a_question_that_comes_after_the_end_starts_nothing(house: House) -> None:
+    """The call was over before its first question came through."""
+    someone = an_identity()
+    call = Reference(await house.create(someone, an_action("beep")))
+    assert not (await stop(house, call.activeflow_id)).HasField("activeflow")
+    for _ in range(2):
+        answer = await house.next(call)
+        assert not answer.HasField("action")
+        assert answer.activeflow.status == ENDED
+    assert not (await stop(house, call.activeflow_id)).HasField("activeflow")
+    with pytest.raises(RemoteError) as caught, acting_as(someone):
+        await house.activeflows_of("api_gateway").ActiveflowGet(
+            pb.ActiveflowGetRequest(id=call.activeflow_id)
+        )
+    assert refusal(caught) == (StatusCode.NOT_FOUND, "ACTIVEFLOW_NOT_FOUND")
+
+
+async def test_names_in_options_are_replaced_when_an_action_is_handed_out(house: House) -> None:
+    flow = await house.create(
+        an_identity(),
+        an_action("hangup", reason="${why}", reference_id="${voipbin.activeflow.id}"),
+        an_action("hangup", reason="${nobody.knows}"),
+    )
+    assert flow.actions[0].option["reason"] == "${why}"
+    call = Reference(flow)
+    first = await house.activeflows.ActiveflowNext(call.question(variables={"why": "busy"}))
+    assert dict(first.action.option) == {"reason": "busy", "reference_id": call.activeflow_id}
+    # The variables of the first question stay; an unknown name is nothing, and nothing is no
+    # reason, so the option is left out.
+    second = await house.next(call, first.action.id)
+    assert dict(second.action.option) == {}
+    assert second.activeflow.executed_actions[0] == first.action
+
+
+async def test_a_text_that_is_neither_right_nor_names_anything_is_refused(house: House) -> None:
+    for reason in ("${why", "sorry", "${" + "y" * 2000 + "}"):
+        with pytest.raises(RemoteError) as caught:
+            await house.create(an_identity(), an_action("hangup", reason=reason))
+        assert refusal(caught) == (StatusCode.INVALID_ARGUMENT, "INVALID_ACTION_OPTION")

@@ -331,7 +331,7 @@ async def test_only_those_whom_the_contract_names_may_ask(house: House) -> None:
         await house.flows("api_gateway").FlowGet(request)
     assert refusal(caught) == (StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED")
     with pytest.raises(RemoteError) as caught:
-        await house.flows("call_manager").FlowGet(request)
+        await house.flows("friend").FlowGet(request)
     assert refusal(caught) == (StatusCode.PERMISSION_DENIED, "PEER_NOT_ALLOWED")
 
 

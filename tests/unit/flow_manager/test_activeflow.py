@@ -22,6 +22,7 @@ from flow_manager.activeflow.domain import (
     begin,
     end,
     leads_on,
+    of_question,
 )
 from flow_manager.errors import ActiveflowActionMismatch, ActiveflowIdReused
 from mesh.clock import new_id
@@ -44,7 +45,7 @@ def beeps(count: int) -> list[Action]:
 
 
 def started(*actions: Action) -> Activeflow:
-    return begin(FIRST, actions, ACTION_TYPES, NOW)
+    return begin(of_question(FIRST, actions, NOW), ACTION_TYPES)
 
 
 def finished(action_id: UUID | None) -> Question:

@@ -55,6 +55,8 @@ class _ActiveflowReferenceTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrappe
     """Not stated."""
     ACTIVEFLOW_REFERENCE_TYPE_CALL: _ActiveflowReferenceType.ValueType  # 1
     """A call."""
+    ACTIVEFLOW_REFERENCE_TYPE_API: _ActiveflowReferenceType.ValueType  # 2
+    """Nothing but itself: it was started by a request, and flow_manager does its actions."""
 
 class ActiveflowReferenceType(_ActiveflowReferenceType, metaclass=_ActiveflowReferenceTypeEnumTypeWrapper):
     """What kind of thing a flow runs on."""
@@ -63,6 +65,8 @@ ACTIVEFLOW_REFERENCE_TYPE_UNSPECIFIED: ActiveflowReferenceType.ValueType  # 0
 """Not stated."""
 ACTIVEFLOW_REFERENCE_TYPE_CALL: ActiveflowReferenceType.ValueType  # 1
 """A call."""
+ACTIVEFLOW_REFERENCE_TYPE_API: ActiveflowReferenceType.ValueType  # 2
+"""Nothing but itself: it was started by a request, and flow_manager does its actions."""
 Global___ActiveflowReferenceType: _TypeAlias = ActiveflowReferenceType  # noqa: Y015
 
 @_typing.final
@@ -77,7 +81,12 @@ class Activeflow(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     REFERENCE_TYPE_FIELD_NUMBER: _builtins.int
     REFERENCE_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_ACTIVEFLOW_ID_FIELD_NUMBER: _builtins.int
+    ON_COMPLETE_FLOW_ID_FIELD_NUMBER: _builtins.int
+    WEBHOOK_URI_FIELD_NUMBER: _builtins.int
+    WEBHOOK_METHOD_FIELD_NUMBER: _builtins.int
     CURRENT_ACTION_FIELD_NUMBER: _builtins.int
+    FORWARD_ACTION_ID_FIELD_NUMBER: _builtins.int
     EXECUTED_ACTIONS_FIELD_NUMBER: _builtins.int
     TM_CREATE_FIELD_NUMBER: _builtins.int
     TM_UPDATE_FIELD_NUMBER: _builtins.int
@@ -93,10 +102,20 @@ class Activeflow(_message.Message):
     reference_type: Global___ActiveflowReferenceType.ValueType
     """What kind of thing it runs on."""
     reference_id: _builtins.str
-    """What it runs on (UUID)."""
+    """What it runs on (UUID); unset when it runs on nothing but itself."""
+    reference_activeflow_id: _builtins.str
+    """The running flow that this one follows (UUID); always unset, none follows another yet."""
+    on_complete_flow_id: _builtins.str
+    """The flow to run when this one is complete (UUID); always unset for now."""
+    webhook_uri: _builtins.str
+    """Where its events go, beside the customer's webhook; always empty for now."""
+    webhook_method: _builtins.str
+    """How its events are sent there; always empty for now."""
+    forward_action_id: _builtins.str
+    """The action to go on with instead of the next one (UUID); always unset for now."""
     @_builtins.property
     def current_action(self) -> _action_pb2.Action:
-        """The action that runs now; unset when none does."""
+        """The action that runs now, its `${name}`s replaced; unset when none does."""
 
     @_builtins.property
     def executed_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.Action]:
@@ -123,7 +142,12 @@ class Activeflow(_message.Message):
         status: Global___ActiveflowStatus.ValueType = ...,
         reference_type: Global___ActiveflowReferenceType.ValueType = ...,
         reference_id: _builtins.str = ...,
+        reference_activeflow_id: _builtins.str = ...,
+        on_complete_flow_id: _builtins.str = ...,
+        webhook_uri: _builtins.str = ...,
+        webhook_method: _builtins.str = ...,
         current_action: _action_pb2.Action | None = ...,
+        forward_action_id: _builtins.str = ...,
         executed_actions: _abc.Iterable[_action_pb2.Action] | None = ...,
         tm_create: _timestamp_pb2.Timestamp | None = ...,
         tm_update: _timestamp_pb2.Timestamp | None = ...,
@@ -131,7 +155,7 @@ class Activeflow(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["current_action", b"current_action", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_action", b"current_action", "customer_id", b"customer_id", "executed_actions", b"executed_actions", "flow_id", b"flow_id", "id", b"id", "reference_id", b"reference_id", "reference_type", b"reference_type", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_action", b"current_action", "customer_id", b"customer_id", "executed_actions", b"executed_actions", "flow_id", b"flow_id", "forward_action_id", b"forward_action_id", "id", b"id", "on_complete_flow_id", b"on_complete_flow_id", "reference_activeflow_id", b"reference_activeflow_id", "reference_id", b"reference_id", "reference_type", b"reference_type", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update", "webhook_method", b"webhook_method", "webhook_uri", b"webhook_uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -177,7 +201,7 @@ class ActiveflowNextRequest(_message.Message):
     flow_id: _builtins.str
     """The flow to run (UUID)."""
     reference_type: Global___ActiveflowReferenceType.ValueType
-    """What kind of thing it runs on."""
+    """What kind of thing it runs on; a call, for what runs on nothing asks nobody."""
     reference_id: _builtins.str
     """What it runs on (UUID)."""
     finished_action_id: _builtins.str
@@ -237,6 +261,256 @@ class ActiveflowNextResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ActiveflowNextResponse: _TypeAlias = ActiveflowNextResponse  # noqa: Y015
+
+@_typing.final
+class ActiveflowCreateRequest(_message.Message):
+    """Asks for a flow to run on nothing but itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VariablesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    FLOW_ID_FIELD_NUMBER: _builtins.int
+    ACTIONS_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The running flow's id (UUID); minted when unset."""
+    customer_id: _builtins.str
+    """The customer it runs for (UUID)."""
+    flow_id: _builtins.str
+    """The flow to run (UUID); unset: the actions below."""
+    @_builtins.property
+    def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.Action]:
+        """The actions to run, in order, where no flow is named; at most 100."""
+
+    @_builtins.property
+    def variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What `${name}` in the options of actions stands for, by name: at most 100, 32 KiB each and
+        64 KiB in all. Names that begin with `voipbin.` are dropped.
+        """
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        flow_id: _builtins.str = ...,
+        actions: _abc.Iterable[_action_pb2.Action] | None = ...,
+        variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "customer_id", b"customer_id", "flow_id", b"flow_id", "id", b"id", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveflowCreateRequest: _TypeAlias = ActiveflowCreateRequest  # noqa: Y015
+
+@_typing.final
+class ActiveflowCreateResponse(_message.Message):
+    """The new running flow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVEFLOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def activeflow(self) -> Global___Activeflow:
+        """The running flow."""
+
+    def __init__(
+        self,
+        *,
+        activeflow: Global___Activeflow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activeflow", b"activeflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activeflow", b"activeflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveflowCreateResponse: _TypeAlias = ActiveflowCreateResponse  # noqa: Y015
+
+@_typing.final
+class ActiveflowGetRequest(_message.Message):
+    """Asks for one running flow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The running flow's id (UUID)."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveflowGetRequest: _TypeAlias = ActiveflowGetRequest  # noqa: Y015
+
+@_typing.final
+class ActiveflowGetResponse(_message.Message):
+    """One running flow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVEFLOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def activeflow(self) -> Global___Activeflow:
+        """The running flow."""
+
+    def __init__(
+        self,
+        *,
+        activeflow: Global___Activeflow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activeflow", b"activeflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activeflow", b"activeflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveflowGetResponse: _TypeAlias = ActiveflowGetResponse  # noqa: Y015
+
+@_typing.final
+class ActiveflowListRequest(_message.Message):
+    """Asks for a page of running flows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    FLOW_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_ID_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """The most running flows to return: 100 if 0, at most 100; negative is an error."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before, or a time stamp; empty for the first page."""
+    customer_id: _builtins.str
+    """Whose running flows (UUID)."""
+    status: Global___ActiveflowStatus.ValueType
+    """Only those that stand so; unset: all."""
+    flow_id: _builtins.str
+    """Only those that run this flow (UUID); unset: all."""
+    reference_id: _builtins.str
+    """Only those that run on this (UUID), for example a call; unset: all."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        status: Global___ActiveflowStatus.ValueType = ...,
+        flow_id: _builtins.str = ...,
+        reference_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "flow_id", b"flow_id", "page_size", b"page_size", "page_token", b"page_token", "reference_id", b"reference_id", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveflowListRequest: _TypeAlias = ActiveflowListRequest  # noqa: Y015
+
+@_typing.final
+class ActiveflowListResponse(_message.Message):
+    """A page of running flows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty at the end."""
+    @_builtins.property
+    def result(self) -> _containers.RepeatedCompositeFieldContainer[Global___Activeflow]:
+        """The running flows, newest first."""
+
+    def __init__(
+        self,
+        *,
+        result: _abc.Iterable[Global___Activeflow] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveflowListResponse: _TypeAlias = ActiveflowListResponse  # noqa: Y015
+
+@_typing.final
+class ActiveflowDeleteRequest(_message.Message):
+    """Asks to delete a running flow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The running flow's id (UUID)."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveflowDeleteRequest: _TypeAlias = ActiveflowDeleteRequest  # noqa: Y015
+
+@_typing.final
+class ActiveflowDeleteResponse(_message.Message):
+    """The deleted running flow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVEFLOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def activeflow(self) -> Global___Activeflow:
+        """The running flow."""
+
+    def __init__(
+        self,
+        *,
+        activeflow: Global___Activeflow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activeflow", b"activeflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activeflow", b"activeflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveflowDeleteResponse: _TypeAlias = ActiveflowDeleteResponse  # noqa: Y015
 
 @_typing.final
 class ActiveflowStopRequest(_message.Message):

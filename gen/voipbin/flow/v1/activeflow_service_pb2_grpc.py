@@ -40,10 +40,30 @@ class ActiveflowServiceStub:
                 request_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowNextRequest.SerializeToString,
                 response_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowNextResponse.FromString,
                 _registered_method=True)
+        self.ActiveflowCreate = channel.unary_unary(
+                '/voipbin.flow.v1.ActiveflowService/ActiveflowCreate',
+                request_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowCreateRequest.SerializeToString,
+                response_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowCreateResponse.FromString,
+                _registered_method=True)
+        self.ActiveflowGet = channel.unary_unary(
+                '/voipbin.flow.v1.ActiveflowService/ActiveflowGet',
+                request_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowGetRequest.SerializeToString,
+                response_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowGetResponse.FromString,
+                _registered_method=True)
+        self.ActiveflowList = channel.unary_unary(
+                '/voipbin.flow.v1.ActiveflowService/ActiveflowList',
+                request_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowListRequest.SerializeToString,
+                response_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowListResponse.FromString,
+                _registered_method=True)
         self.ActiveflowStop = channel.unary_unary(
                 '/voipbin.flow.v1.ActiveflowService/ActiveflowStop',
                 request_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowStopRequest.SerializeToString,
                 response_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowStopResponse.FromString,
+                _registered_method=True)
+        self.ActiveflowDelete = channel.unary_unary(
+                '/voipbin.flow.v1.ActiveflowService/ActiveflowDelete',
+                request_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowDeleteRequest.SerializeToString,
+                response_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowDeleteResponse.FromString,
                 _registered_method=True)
 
 
@@ -65,8 +85,65 @@ class ActiveflowServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ActiveflowCreate(self, request, context):
+        """Starts a flow that runs on nothing but itself: flow_manager does its actions, without a
+        call. `flow_id` wins over `actions`; inline actions become a temporary flow that lives as
+        long as the running flow's record.
+
+        Errors:
+        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or deleted.
+        - INVALID_ARGUMENT / INVALID_ACTION_TYPE: an action's type is unknown here.
+        - INVALID_ARGUMENT / INVALID_ACTION_OPTION: an action's option is missing, unknown or out of range.
+        - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` names no action, or ids repeat.
+        - INVALID_ARGUMENT / ACTION_NEEDS_CALL: an action can be done on a call only.
+        - INVALID_ARGUMENT / INVALID_VARIABLES: the variables are too many, too long or badly named.
+        - ALREADY_EXISTS / ACTIVEFLOW_ID_REUSED: the id was used before.
+        - RESOURCE_EXHAUSTED / ACTIVEFLOWS_TOO_MANY: 1,000 of the customer's flows run without a call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActiveflowGet(self, request, context):
+        """Returns one running flow, also one that has ended or was deleted.
+
+        Errors:
+        - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActiveflowList(self, request, context):
+        """Lists the caller's running flows, newest first, those that have ended included and deleted
+        ones left out.
+
+        Errors:
+        - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
+        - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ActiveflowStop(self, request, context):
-        """Ends a running flow: its reference is over. Idempotent; a flow that never ran is no error.
+        """Ends a running flow. Idempotent: one that has ended stays as it is. The action a call is at
+        may finish first; then the call is told that its flow is over, and is hung up. A peer whose
+        reference is over may name one that never ran: then it never will.
+
+        Errors:
+        - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActiveflowDelete(self, request, context):
+        """Ends a running flow as ActiveflowStop does, and marks it deleted. Idempotent; the first
+        deletion's time stays. The temporary flow of inline actions goes with it.
+
+        Errors:
+        - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,10 +157,30 @@ def add_ActiveflowServiceServicer_to_server(servicer, server):
                     request_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowNextRequest.FromString,
                     response_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowNextResponse.SerializeToString,
             ),
+            'ActiveflowCreate': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActiveflowCreate,
+                    request_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowCreateRequest.FromString,
+                    response_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowCreateResponse.SerializeToString,
+            ),
+            'ActiveflowGet': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActiveflowGet,
+                    request_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowGetRequest.FromString,
+                    response_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowGetResponse.SerializeToString,
+            ),
+            'ActiveflowList': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActiveflowList,
+                    request_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowListRequest.FromString,
+                    response_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowListResponse.SerializeToString,
+            ),
             'ActiveflowStop': grpc.unary_unary_rpc_method_handler(
                     servicer.ActiveflowStop,
                     request_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowStopRequest.FromString,
                     response_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowStopResponse.SerializeToString,
+            ),
+            'ActiveflowDelete': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActiveflowDelete,
+                    request_deserializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowDeleteRequest.FromString,
+                    response_serializer=voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowDeleteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -125,6 +222,87 @@ class ActiveflowService:
             _registered_method=True)
 
     @staticmethod
+    def ActiveflowCreate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.flow.v1.ActiveflowService/ActiveflowCreate',
+            voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowCreateRequest.SerializeToString,
+            voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowCreateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActiveflowGet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.flow.v1.ActiveflowService/ActiveflowGet',
+            voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowGetRequest.SerializeToString,
+            voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowGetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActiveflowList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.flow.v1.ActiveflowService/ActiveflowList',
+            voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowListRequest.SerializeToString,
+            voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ActiveflowStop(request,
             target,
             options=(),
@@ -141,6 +319,33 @@ class ActiveflowService:
             '/voipbin.flow.v1.ActiveflowService/ActiveflowStop',
             voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowStopRequest.SerializeToString,
             voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowStopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActiveflowDelete(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.flow.v1.ActiveflowService/ActiveflowDelete',
+            voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowDeleteRequest.SerializeToString,
+            voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2.ActiveflowDeleteResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,8 +26,50 @@ class ActiveflowServiceStub:
       handed out last nor the one before it.
     - ALREADY_EXISTS / ACTIVEFLOW_ID_REUSED: the id runs another flow or for another reference.
     """
+    ActiveflowCreate: _aio.UnaryUnaryMultiCallable[_activeflow_service_pb2.ActiveflowCreateRequest, _activeflow_service_pb2.ActiveflowCreateResponse]
+    """Starts a flow that runs on nothing but itself: flow_manager does its actions, without a
+    call. `flow_id` wins over `actions`; inline actions become a temporary flow that lives as
+    long as the running flow's record.
+
+    Errors:
+    - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or deleted.
+    - INVALID_ARGUMENT / INVALID_ACTION_TYPE: an action's type is unknown here.
+    - INVALID_ARGUMENT / INVALID_ACTION_OPTION: an action's option is missing, unknown or out of range.
+    - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` names no action, or ids repeat.
+    - INVALID_ARGUMENT / ACTION_NEEDS_CALL: an action can be done on a call only.
+    - INVALID_ARGUMENT / INVALID_VARIABLES: the variables are too many, too long or badly named.
+    - ALREADY_EXISTS / ACTIVEFLOW_ID_REUSED: the id was used before.
+    - RESOURCE_EXHAUSTED / ACTIVEFLOWS_TOO_MANY: 1,000 of the customer's flows run without a call.
+    """
+    ActiveflowGet: _aio.UnaryUnaryMultiCallable[_activeflow_service_pb2.ActiveflowGetRequest, _activeflow_service_pb2.ActiveflowGetResponse]
+    """Returns one running flow, also one that has ended or was deleted.
+
+    Errors:
+    - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+    """
+    ActiveflowList: _aio.UnaryUnaryMultiCallable[_activeflow_service_pb2.ActiveflowListRequest, _activeflow_service_pb2.ActiveflowListResponse]
+    """Lists the caller's running flows, newest first, those that have ended included and deleted
+    ones left out.
+
+    Errors:
+    - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
+    - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+    """
     ActiveflowStop: _aio.UnaryUnaryMultiCallable[_activeflow_service_pb2.ActiveflowStopRequest, _activeflow_service_pb2.ActiveflowStopResponse]
-    """Ends a running flow: its reference is over. Idempotent; a flow that never ran is no error."""
+    """Ends a running flow. Idempotent: one that has ended stays as it is. The action a call is at
+    may finish first; then the call is told that its flow is over, and is hung up. A peer whose
+    reference is over may name one that never ran: then it never will.
+
+    Errors:
+    - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+    """
+    ActiveflowDelete: _aio.UnaryUnaryMultiCallable[_activeflow_service_pb2.ActiveflowDeleteRequest, _activeflow_service_pb2.ActiveflowDeleteResponse]
+    """Ends a running flow as ActiveflowStop does, and marks it deleted. Idempotent; the first
+    deletion's time stays. The temporary flow of inline actions goes with it.
+
+    Errors:
+    - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+    """
 
 class ActiveflowServiceServicer(metaclass=_abc_1.ABCMeta):
     """Running flows."""
@@ -49,11 +91,77 @@ class ActiveflowServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ActiveflowCreate(
+        self,
+        request: _activeflow_service_pb2.ActiveflowCreateRequest,
+        context: _aio.ServicerContext[_activeflow_service_pb2.ActiveflowCreateRequest, _abc.Awaitable[_activeflow_service_pb2.ActiveflowCreateResponse]],
+    ) -> _abc.Awaitable[_activeflow_service_pb2.ActiveflowCreateResponse]:
+        """Starts a flow that runs on nothing but itself: flow_manager does its actions, without a
+        call. `flow_id` wins over `actions`; inline actions become a temporary flow that lives as
+        long as the running flow's record.
+
+        Errors:
+        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or deleted.
+        - INVALID_ARGUMENT / INVALID_ACTION_TYPE: an action's type is unknown here.
+        - INVALID_ARGUMENT / INVALID_ACTION_OPTION: an action's option is missing, unknown or out of range.
+        - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` names no action, or ids repeat.
+        - INVALID_ARGUMENT / ACTION_NEEDS_CALL: an action can be done on a call only.
+        - INVALID_ARGUMENT / INVALID_VARIABLES: the variables are too many, too long or badly named.
+        - ALREADY_EXISTS / ACTIVEFLOW_ID_REUSED: the id was used before.
+        - RESOURCE_EXHAUSTED / ACTIVEFLOWS_TOO_MANY: 1,000 of the customer's flows run without a call.
+        """
+
+    @_abc_1.abstractmethod
+    def ActiveflowGet(
+        self,
+        request: _activeflow_service_pb2.ActiveflowGetRequest,
+        context: _aio.ServicerContext[_activeflow_service_pb2.ActiveflowGetRequest, _abc.Awaitable[_activeflow_service_pb2.ActiveflowGetResponse]],
+    ) -> _abc.Awaitable[_activeflow_service_pb2.ActiveflowGetResponse]:
+        """Returns one running flow, also one that has ended or was deleted.
+
+        Errors:
+        - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+        """
+
+    @_abc_1.abstractmethod
+    def ActiveflowList(
+        self,
+        request: _activeflow_service_pb2.ActiveflowListRequest,
+        context: _aio.ServicerContext[_activeflow_service_pb2.ActiveflowListRequest, _abc.Awaitable[_activeflow_service_pb2.ActiveflowListResponse]],
+    ) -> _abc.Awaitable[_activeflow_service_pb2.ActiveflowListResponse]:
+        """Lists the caller's running flows, newest first, those that have ended included and deleted
+        ones left out.
+
+        Errors:
+        - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
+        - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+        """
+
+    @_abc_1.abstractmethod
     def ActiveflowStop(
         self,
         request: _activeflow_service_pb2.ActiveflowStopRequest,
         context: _aio.ServicerContext[_activeflow_service_pb2.ActiveflowStopRequest, _abc.Awaitable[_activeflow_service_pb2.ActiveflowStopResponse]],
     ) -> _abc.Awaitable[_activeflow_service_pb2.ActiveflowStopResponse]:
-        """Ends a running flow: its reference is over. Idempotent; a flow that never ran is no error."""
+        """Ends a running flow. Idempotent: one that has ended stays as it is. The action a call is at
+        may finish first; then the call is told that its flow is over, and is hung up. A peer whose
+        reference is over may name one that never ran: then it never will.
+
+        Errors:
+        - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+        """
+
+    @_abc_1.abstractmethod
+    def ActiveflowDelete(
+        self,
+        request: _activeflow_service_pb2.ActiveflowDeleteRequest,
+        context: _aio.ServicerContext[_activeflow_service_pb2.ActiveflowDeleteRequest, _abc.Awaitable[_activeflow_service_pb2.ActiveflowDeleteResponse]],
+    ) -> _abc.Awaitable[_activeflow_service_pb2.ActiveflowDeleteResponse]:
+        """Ends a running flow as ActiveflowStop does, and marks it deleted. Idempotent; the first
+        deletion's time stays. The temporary flow of inline actions goes with it.
+
+        Errors:
+        - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+        """
 
 def add_ActiveflowServiceServicer_to_server(servicer: ActiveflowServiceServicer, server: _aio.Server) -> None: ...

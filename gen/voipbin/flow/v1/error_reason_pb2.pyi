@@ -64,6 +64,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "ACTIVEFLOW_ID_REUSED", "metadata": {"activeflow_id": "…"}}
     """
+    ERROR_REASON_ACTIVEFLOW_NOT_FOUND: _ErrorReason.ValueType  # 20
+    """No such running flow, or it is another customer's.
+
+        {"reason": "ACTIVEFLOW_NOT_FOUND", "metadata": {"activeflow_id": "…"}}
+    """
+    ERROR_REASON_INVALID_VARIABLES: _ErrorReason.ValueType  # 21
+    """The variables are too many, too long or badly named.
+
+        {"reason": "INVALID_VARIABLES"}
+    """
+    ERROR_REASON_ACTION_NEEDS_CALL: _ErrorReason.ValueType  # 22
+    """An action can be done on a call only, and the flow runs without one.
+
+        {"reason": "ACTION_NEEDS_CALL", "metadata": {"index": "0", "type": "beep"}}
+    """
+    ERROR_REASON_ACTIVEFLOWS_TOO_MANY: _ErrorReason.ValueType  # 23
+    """As many of the customer's flows run without a call as may.
+
+        {"reason": "ACTIVEFLOWS_TOO_MANY", "metadata": {"limit": "1000"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of flow_manager's errors; append only."""
@@ -109,5 +129,25 @@ ERROR_REASON_ACTIVEFLOW_ID_REUSED: ErrorReason.ValueType  # 8
 """The id runs another flow, or for another reference.
 
     {"reason": "ACTIVEFLOW_ID_REUSED", "metadata": {"activeflow_id": "…"}}
+"""
+ERROR_REASON_ACTIVEFLOW_NOT_FOUND: ErrorReason.ValueType  # 20
+"""No such running flow, or it is another customer's.
+
+    {"reason": "ACTIVEFLOW_NOT_FOUND", "metadata": {"activeflow_id": "…"}}
+"""
+ERROR_REASON_INVALID_VARIABLES: ErrorReason.ValueType  # 21
+"""The variables are too many, too long or badly named.
+
+    {"reason": "INVALID_VARIABLES"}
+"""
+ERROR_REASON_ACTION_NEEDS_CALL: ErrorReason.ValueType  # 22
+"""An action can be done on a call only, and the flow runs without one.
+
+    {"reason": "ACTION_NEEDS_CALL", "metadata": {"index": "0", "type": "beep"}}
+"""
+ERROR_REASON_ACTIVEFLOWS_TOO_MANY: ErrorReason.ValueType  # 23
+"""As many of the customer's flows run without a call as may.
+
+    {"reason": "ACTIVEFLOWS_TOO_MANY", "metadata": {"limit": "1000"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

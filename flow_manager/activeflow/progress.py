@@ -1,0 +1,22 @@
+"""Tells the log how far a running flow is."""
+
+from __future__ import annotations
+
+import structlog
+
+from flow_manager.activeflow.domain import STEPS_MAX, Activeflow
+
+log = structlog.get_logger()
+
+
+def log_progress(activeflow: Activeflow) -> None:
+    """Log how far a running flow is."""
+    facts = {"activeflow_id": str(activeflow.id), "flow_id": str(activeflow.flow_id)}
+    current = activeflow.current
+    if current is not None:
+        action_id = str(current.action.id)
+        log.info("action handed out", action_id=action_id, action=current.action.type, **facts)
+    elif len(activeflow.steps) >= STEPS_MAX:
+        log.warning("activeflow ended: it runs in a circle", steps=STEPS_MAX, **facts)
+    else:
+        log.info("activeflow ended", steps=len(activeflow.steps), **facts)
