@@ -12,6 +12,7 @@ from api_gateway.account.rpc import AuthRpc
 from api_gateway.account.service import AccountService
 from api_gateway.door import Deadlines, Door, DoorSettings, ServedService
 from api_gateway.door.origin import Origins, networks
+from api_gateway.openapi.pages import pages
 from api_gateway.ping import ping
 from api_gateway.server import HttpServer
 from api_gateway.settings import GatewaySettings
@@ -35,7 +36,8 @@ def build(settings: GatewaySettings) -> Node:
     accounts = AccountService(database, SystemClock())
     channels, services = _served(settings)
     door = Door(services, AccountAuthenticator(accounts), _door_settings(settings))
-    transcoder = Transcoder(door, extra={"/ping": ping()})
+    descriptions = pages(one.descriptor for one in services)
+    transcoder = Transcoder(door, extra={"/ping": ping(), **descriptions})
     http = HttpServer(
         transcoder,
         settings.http_listen,

@@ -1,4 +1,4 @@
-"""Generate gen/ from proto/: Python modules, their types, and one descriptor set.
+"""Generate gen/ from proto/: Python modules, their types, one descriptor set, one archive.
 
 Run as `python -m scripts.gen`, or with `--check` to fail where gen/ is not what proto/ says.
 """
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -19,6 +20,8 @@ PROTO = ROOT / "proto"
 GOOGLEAPIS = ROOT / "third_party" / "googleapis"
 PROTOVALIDATE = ROOT / "third_party" / "protovalidate"
 DESCRIPTORS = "voipbin/descriptors.binpb"
+ARCHIVE = "voipbin/protos.zip"
+ARCHIVE_README = ROOT / "proto" / "README.md"
 PROTOC_TIMEOUT_S = 120
 
 
@@ -80,6 +83,18 @@ def write_descriptors(out: Path, files: list[str]) -> FileDescriptorSet:
     return descriptors
 
 
+def write_archive(out: Path) -> None:
+    """Write every contract, and what they import, as one archive that compiles by itself.
+
+    It is the same in every run: nothing is compressed, and every file is as old as ZIP itself.
+    """
+    with zipfile.ZipFile(out / ARCHIVE, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo("README.md"), ARCHIVE_README.read_bytes())
+        for module in (PROTO, GOOGLEAPIS, PROTOVALIDATE):
+            for name in proto_files(module):
+                archive.writestr(zipfile.ZipInfo(name), (module / name).read_bytes())
+
+
 def write_package_files(out: Path) -> None:
     """Make each directory a package, and each top package a typed one."""
     directories = [path for path in out.rglob("*") if path.is_dir()]
@@ -98,6 +113,7 @@ def generate(out: Path) -> None:
     # google.* comes from googleapis-common-protos; no package ships buf.validate.
     write_modules(out, proto_files(PROTOVALIDATE), services=False)
     drop_empty_service_modules(out, write_descriptors(out, contracts))
+    write_archive(out)
     write_package_files(out)
 
 
