@@ -18,12 +18,17 @@ from voipbin.route.v1 import (
 )
 
 from mesh.clients import MeshChannel, channel
-from mesh.clock import Clock, SystemClock
+from mesh.clock import SystemClock
 from mesh.database import Database
 from mesh.node import Node, Servicer
+from mesh.sealing import Sealer
+from route_manager.provider.keeper import Keeper, key_file
+from route_manager.provider.linter import Linter
 from route_manager.provider.rpc import ProviderRpc
-from route_manager.provider.service import ProviderService
+from route_manager.provider.service import ProviderParts, ProviderService
+from route_manager.provider.vault import Vault
 from route_manager.providercall.admission import Admission
+from route_manager.providercall.hangup import Hangup
 from route_manager.providercall.peers import CallPeer, FlowPeer
 from route_manager.providercall.rpc import ProviderCallRpc
 from route_manager.providercall.saga import SagaParts
@@ -44,25 +49,42 @@ def build(settings: RouteSettings) -> Node:
     """Construct the service."""
     clock = SystemClock()
     database = Database(settings.database_url_for(NAME), migrations=MIGRATIONS)
+    keys = key_file(settings.data_dir, settings.sealing_keys_file)
+    sealer = Sealer(keys.path)
+    vault = Vault(sealer)
     flow_channel, call_channel = _channels(settings)
-    flows = FlowPeer(flow_channel)
+    flows, calls = FlowPeer(flow_channel), CallPeer(call_channel)
     sagas = ProviderCallSagas(
-        SagaParts(database, flows, CallPeer(call_channel), clock),
+        SagaParts(database, flows, calls, clock, vault),
         taken_up_max=settings.providercalls_taken_up_max,
         grace_s=settings.drain_grace_s,
     )
     provider_calls = ProviderCallService(
         ProviderCallParts(
-            database, flows, sagas, Admission(settings.providercalls_max, sagas.__len__), clock
+            database,
+            flows,
+            sagas,
+            Hangup(calls),
+            Admission(settings.providercalls_max, sagas.__len__),
+            clock,
         ),
         dial_window=timedelta(seconds=settings.dial_window_s),
+    )
+    providers = ProviderService(
+        ProviderParts(
+            database,
+            clock,
+            vault,
+            Linter(lab=settings.lab, dns_s=settings.lint_dns_s),
+            lab=settings.lab,
+        )
     )
     return Node(
         settings,
         name=NAME,
-        servicers=_servicers(settings, database, clock, provider_calls),
+        servicers=_servicers(providers, RouteService(database, clock), provider_calls),
         # The sagas start last and stop first: they need all the others.
-        owns=[database, flow_channel, call_channel, sagas],
+        owns=[database, Keeper(database, sealer, keys), flow_channel, call_channel, sagas],
     )
 
 
@@ -78,20 +100,17 @@ def _channels(settings: RouteSettings) -> tuple[MeshChannel, MeshChannel]:
 
 
 def _servicers(
-    settings: RouteSettings,
-    database: Database,
-    clock: Clock,
-    provider_calls: ProviderCallService,
+    providers: ProviderService, routes: RouteService, provider_calls: ProviderCallService
 ) -> list[Servicer]:
     return [
         (
             provider_service_pb2_grpc.add_ProviderServiceServicer_to_server,
-            ProviderRpc(ProviderService(database, clock, lab=settings.lab)),
+            ProviderRpc(providers),
             provider_service_pb2.DESCRIPTOR,
         ),
         (
             route_service_pb2_grpc.add_RouteServiceServicer_to_server,
-            RouteRpc(RouteService(database, clock)),
+            RouteRpc(routes),
             route_service_pb2.DESCRIPTOR,
         ),
         (

@@ -121,8 +121,40 @@ class InvalidSipCredentials(FieldRefused):
     reason = "INVALID_SIP_CREDENTIALS"
 
 
+class InvalidSecretHeaders(FieldRefused):
+    """An element is no header name or repeated, or a stored secret would be shown."""
+
+    reason = "INVALID_SECRET_HEADERS"
+
+
+class ProviderInUse(MeshError):
+    """Routes name the provider that was to be deleted only if unused."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "PROVIDER_IN_USE"
+
+    def __init__(self, provider_id: UUID, route_ids: Sequence[UUID]) -> None:
+        super().__init__(
+            f"Routes name the provider {provider_id}.",
+            provider_id=str(provider_id),
+            route_ids=",".join(str(route_id) for route_id in route_ids),
+        )
+
+
+class ProviderSecretsUnreadable(MeshError):
+    """The key that the provider's secrets are sealed with is missing, or they were changed."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "PROVIDER_SECRETS_UNREADABLE"
+
+    def __init__(self, provider_id: UUID, key_id: str) -> None:
+        super().__init__(
+            f"The secrets of the provider {provider_id} cannot be read.",
+            provider_id=str(provider_id),
+            key_id=key_id,
+        )
+
+
 class InvalidRouteTarget(FieldRefused):
-    """The target is neither `all` nor + and a country calling code."""
+    """The target is neither `all` nor + and digits that begin with a country calling code."""
 
     reason = "INVALID_ROUTE_TARGET"
 
@@ -167,4 +199,27 @@ class ProviderCallPending(MeshError):
         super().__init__(
             "The provider call is recorded, but its calls are not settled yet.",
             provider_call_id=str(provider_call_id),
+        )
+
+
+class ProviderCallHungUp(MeshError):
+    """Its calls were hung up before they were created; nothing was dialled."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "PROVIDERCALL_HUNG_UP"
+
+    def __init__(self) -> None:
+        super().__init__("It was hung up before its calls were created; nothing was dialled.")
+
+
+class ProviderCallHangupIncomplete(MeshError):
+    """Some of its calls could not be asked to end."""
+
+    code, reason = StatusCode.UNAVAILABLE, "PROVIDERCALL_HANGUP_INCOMPLETE"
+
+    def __init__(self, provider_call_id: UUID, calls_left: int) -> None:
+        super().__init__(
+            f"{calls_left} of its calls could not be asked to end, and may still be up.",
+            retry_after_s=1.0,
+            provider_call_id=str(provider_call_id),
+            calls_left=str(calls_left),
         )

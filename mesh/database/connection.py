@@ -143,6 +143,8 @@ def _prepare(*, writes: bool) -> Callable[[Any, Any], None]:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
+            # What is deleted or replaced may have been secret, so it does not stay in the file.
+            "secure_delete = ON",
             f"query_only = {'OFF' if writes else 'ON'}",
         ):
             cursor.execute(f"PRAGMA {pragma}")

@@ -8,13 +8,17 @@ from typing import Any, Final
 from voipbin.route.v1 import provider_pb2 as pb
 from voipbin.route.v1.provider_service_pb2 import ProviderCreateRequest, ProviderUpdateRequest
 
+from mesh.masking import mask_secret
 from route_manager.convert import masked_fields, refuse_null_characters, timestamp
 from route_manager.provider.domain import (
     HealthStatus,
     Provider,
     ProviderSettings,
     ProviderType,
-    mask_secret,
+    ProviderWarning,
+    on_the_wire,
+    secret_names,
+    shown_headers,
 )
 
 # `type` is handled apart: the contract's unspecified means sip.
@@ -28,7 +32,7 @@ _TEXTS: Final[Sequence[str]] = (
     "sip_username",
     "sip_password",
 )
-_SETTINGS: Final = frozenset({*_TEXTS, "type", "tech_headers"})
+_SETTINGS: Final = frozenset({*_TEXTS, "type", "tech_headers", "secret_headers"})
 
 _TYPES: Final[Mapping[int, ProviderType]] = {
     pb.PROVIDER_TYPE_UNSPECIFIED: ProviderType.SIP,
@@ -54,8 +58,8 @@ def changes_of(request: ProviderUpdateRequest) -> Mapping[str, Any]:
     return _read(request, frozenset(masked_fields(request.update_mask, _SETTINGS)))
 
 
-def provider_to_proto(provider: Provider) -> pb.Provider:
-    """Show a provider, its password as a mask."""
+def provider_to_proto(provider: Provider, warnings: Sequence[ProviderWarning] = ()) -> pb.Provider:
+    """Show a provider, its secrets as masks."""
     settings = provider.settings
     return pb.Provider(
         id=str(provider.id),
@@ -63,7 +67,7 @@ def provider_to_proto(provider: Provider) -> pb.Provider:
         hostname=settings.hostname,
         tech_prefix=settings.tech_prefix,
         tech_postfix=settings.tech_postfix,
-        tech_headers=settings.tech_headers,
+        tech_headers=shown_headers(settings),
         name=settings.name,
         detail=settings.detail,
         metadata=provider.metadata,
@@ -75,14 +79,32 @@ def provider_to_proto(provider: Provider) -> pb.Provider:
         tm_delete=timestamp(provider.tm_delete),
         sip_username=settings.sip_username,
         sip_password=mask_secret(settings.sip_password),
+        secret_headers=settings.secret_headers,
+        warnings=[_warning(warning) for warning in warnings],
     )
 
 
 def dial_config_to_proto(provider: Provider) -> pb.Provider:
-    """Show a provider to the dialer, its password in clear."""
+    """Show a provider to the dialer: as it goes on the wire, its secrets in clear."""
+    settings = provider.settings
     shown = provider_to_proto(provider)
-    shown.sip_password = provider.settings.sip_password
+    postfix, at, domain = settings.tech_postfix.partition("@")
+    shown.hostname = on_the_wire(settings.hostname)
+    shown.tech_postfix = f"{postfix}@{on_the_wire(domain)}" if at else postfix
+    shown.tech_headers.update(settings.tech_headers)
+    shown.sip_password = settings.sip_password
+    shown.secret_headers[:] = secret_names(settings)
     return shown
+
+
+def _warning(warning: ProviderWarning) -> pb.ProviderWarning:
+    return pb.ProviderWarning(
+        code=pb.ProviderWarningCode.Value(f"PROVIDER_WARNING_CODE_{warning.code.name}"),
+        field=warning.field,
+        message=warning.message,
+        fix=warning.fix,
+        ids=[str(one) for one in warning.ids],
+    )
 
 
 def _read(
@@ -95,4 +117,6 @@ def _read(
         found["type"] = _TYPES[request.type]
     if "tech_headers" in fields:
         found["tech_headers"] = dict(request.tech_headers)
+    if "secret_headers" in fields:
+        found["secret_headers"] = tuple(request.secret_headers)
     return found

@@ -9,6 +9,7 @@ from sqlalchemy import Column, Index
 from sqlmodel import Field
 
 from mesh.database import Json
+from mesh.sealing import KEY_ID_MAX
 from route_manager.tables import (
     RouteTable,
     json_column,
@@ -30,13 +31,18 @@ class ProviderRow(RouteTable, table=True):
     hostname: str = string_column(255)
     tech_prefix: str = string_column(64)
     tech_postfix: str = string_column(255)
-    tech_headers: dict[str, str] = json_column()
+    tech_headers: str = text_column()
+    """A JSON object, sealed."""
+    secret_headers: list[str] = json_column()
     name: str = string_column(255)
     detail: str = text_column()
     metadata_: dict[str, str] = Field(sa_column=Column("metadata", Json(), nullable=False))
     codecs: str = string_column(255)
     sip_username: str = string_column(128)
-    sip_password: str = string_column(128)
+    sip_password: str = text_column()
+    """Sealed."""
+    sealed_by: str | None = string_column(KEY_ID_MAX, nullable=True)
+    """The key that sealed them; null where an earlier version stored them as they are."""
     health_status: str = string_column(16)
     health_checked_at: datetime | None = time_column()
     tm_create: datetime = time_column(nullable=False)

@@ -1,4 +1,8 @@
-"""All SQL about providers. Functions take the transaction they run in."""
+"""All SQL about providers. Functions take the transaction they run in.
+
+Secrets are sealed on their way in and opened on their way out (`vault.py`); who needs none of a
+provider's settings needs no vault.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,25 @@ from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
 from route_manager.provider.domain import HealthStatus, Provider, ProviderSettings, ProviderType
 from route_manager.provider.models import ProviderRow
+from route_manager.provider.vault import StoredSecrets, Vault
+from route_manager.route.models import RouteRow
 from route_manager.tables import table_of
 
 TABLE: Final = table_of(ProviderRow)
 """The table, for statements of other resources that join it."""
 
 _COLUMNS: Final = TABLE.c
+_ROUTES: Final = table_of(RouteRow)
 
 _PROVIDER: Final = select(TABLE).where(_COLUMNS.id == bindparam("of"))
+_SECRETS: Final = select(
+    _COLUMNS.id, _COLUMNS.tech_headers, _COLUMNS.sip_password, _COLUMNS.sealed_by
+)
+_LIVING: Final = select(_COLUMNS.id).where(
+    _COLUMNS.id == bindparam("of"), _COLUMNS.tm_delete.is_(None)
+)
 # SQLite has one writer and leaves the lock out.
+_LIVING_HELD: Final = _LIVING.with_for_update(read=True)
 _PROVIDER_IN_SERVICE: Final = _PROVIDER.where(_COLUMNS.tm_delete.is_(None)).with_for_update(
     read=True
 )
@@ -30,21 +44,29 @@ _IDS_IN_SERVICE: Final = select(_COLUMNS.id).where(
 )
 
 
-async def insert_provider(tx: Transaction, provider: Provider) -> None:
+async def insert_provider(tx: Transaction, vault: Vault, provider: Provider) -> None:
     """Store a new provider."""
-    await tx.run(insert(TABLE).values(id=provider.id, **_values(provider)))
+    await tx.run(insert(TABLE).values(id=provider.id, **_values(vault, provider)))
 
 
-async def provider_by_id(tx: Transaction, provider_id: UUID) -> Provider | None:
-    """Return the provider, a deleted one, too, or None."""
+async def provider_by_id(tx: Transaction, vault: Vault, provider_id: UUID) -> Provider | None:
+    """Return the provider, a deleted one, too, or None. Raises ProviderSecretsUnreadable."""
     row = await tx.one_or_none(_PROVIDER, {"of": provider_id})
-    return None if row is None else _provider(row)
+    return None if row is None else _provider(vault, row)
 
 
-async def provider_in_service(tx: Transaction, provider_id: UUID) -> Provider | None:
-    """Return the provider unless it is deleted; it cannot be deleted while `tx` lasts."""
+async def provider_in_service(tx: Transaction, vault: Vault, provider_id: UUID) -> Provider | None:
+    """Return the provider unless it is deleted; it cannot be deleted while `tx` lasts.
+
+    Raises ProviderSecretsUnreadable.
+    """
     row = await tx.one_or_none(_PROVIDER_IN_SERVICE, {"of": provider_id})
-    return None if row is None else _provider(row)
+    return None if row is None else _provider(vault, row)
+
+
+async def is_in_service(tx: Transaction, provider_id: UUID) -> bool:
+    """Tell whether there is such a provider; it cannot be deleted while `tx` lasts."""
+    return await tx.one_or_none(_LIVING_HELD, {"of": provider_id}) is not None
 
 
 async def ids_in_service(tx: Transaction, provider_ids: Collection[UUID]) -> set[UUID]:
@@ -53,45 +75,95 @@ async def ids_in_service(tx: Transaction, provider_ids: Collection[UUID]) -> set
     return {row["id"] for row in rows}
 
 
-async def provider_page(tx: Transaction, request: PageRequest) -> tuple[Sequence[Provider], str]:
-    """Return one page of providers that are not deleted, newest first, and the next token."""
+async def provider_page(
+    tx: Transaction, vault: Vault, request: PageRequest
+) -> tuple[Sequence[Provider], str]:
+    """Return one page of providers that are not deleted, newest first, and the next token.
+
+    Raises ProviderSecretsUnreadable.
+    """
     statement = page(select(TABLE).where(_COLUMNS.tm_delete.is_(None)), TABLE, request)
     rows, token = request.split(await tx.all(statement))
-    return [_provider(row) for row in rows], token
+    return [_provider(vault, row) for row in rows], token
 
 
-async def update_provider(tx: Transaction, provider: Provider) -> bool:
+async def update_provider(tx: Transaction, vault: Vault, provider: Provider) -> bool:
     """Store a changed provider; False when it was deleted meanwhile."""
     statement = (
         update(TABLE)
         .where(_COLUMNS.id == provider.id, _COLUMNS.tm_delete.is_(None))
-        .values(**_values(provider))
+        .values(**_values(vault, provider))
     )
     return await tx.run(statement) == 1
 
 
-async def delete_provider(tx: Transaction, provider_id: UUID, now: datetime) -> None:
-    """Mark the provider deleted, unless it is already: the first deletion's time stays."""
-    await tx.run(
+async def delete_provider(tx: Transaction, provider_id: UUID, now: datetime) -> bool:
+    """Mark the provider deleted; False when it was already: the first deletion's time stays."""
+    statement = (
         update(TABLE)
         .where(_COLUMNS.id == provider_id, _COLUMNS.tm_delete.is_(None))
         .values(tm_update=now, tm_delete=now)
     )
+    return await tx.run(statement) == 1
 
 
-def _values(provider: Provider) -> Mapping[str, Any]:
+async def routes_to(tx: Transaction, provider_id: UUID, most: int) -> Sequence[UUID]:
+    """Return the ids of the oldest routes that name a provider and are not deleted."""
+    living = (_ROUTES.c.provider_id == provider_id, _ROUTES.c.tm_delete.is_(None))
+    rows = await tx.all(select(_ROUTES.c.id).where(*living).order_by(_ROUTES.c.id).limit(most))
+    return [row["id"] for row in rows]
+
+
+async def seals(tx: Transaction) -> set[str | None]:
+    """Return the ids of the keys that something is sealed with; None for what is not sealed."""
+    rows = await tx.all(select(_COLUMNS.sealed_by).distinct())
+    return {row["sealed_by"] for row in rows}
+
+
+async def to_be_sealed(tx: Transaction, key_id: str | None, most: int) -> Sequence[StoredSecrets]:
+    """Return the secrets of some providers, deleted ones, too, that another key sealed.
+
+    With None, those that none has sealed.
+    """
+    by = _COLUMNS.sealed_by
+    wanted = by.is_(None) if key_id is None else by.is_distinct_from(key_id)
+    rows = await tx.all(_SECRETS.where(wanted).order_by(_COLUMNS.id).limit(most))
+    return [StoredSecrets(**row) for row in rows]
+
+
+async def replace_secrets(tx: Transaction, old: StoredSecrets, new: StoredSecrets) -> bool:
+    """Store secrets sealed anew; False when they were changed meanwhile."""
+    # A sealed value is never made twice, so an equal one is the very same.
+    unchanged = (
+        _COLUMNS.id == old.id,
+        _COLUMNS.sealed_by.is_not_distinct_from(old.sealed_by),
+        _COLUMNS.tech_headers == old.tech_headers,
+        _COLUMNS.sip_password == old.sip_password,
+    )
+    values = {
+        "tech_headers": new.tech_headers,
+        "sip_password": new.sip_password,
+        "sealed_by": new.sealed_by,
+    }
+    return await tx.run(update(TABLE).where(*unchanged).values(**values)) == 1
+
+
+def _values(vault: Vault, provider: Provider) -> Mapping[str, Any]:
     settings = provider.settings
+    secrets = vault.seal(provider.id, settings.tech_headers, settings.sip_password)
     return {
         "type": settings.type.value,
         "hostname": settings.hostname,
         "tech_prefix": settings.tech_prefix,
         "tech_postfix": settings.tech_postfix,
-        "tech_headers": dict(settings.tech_headers),
+        "tech_headers": secrets.tech_headers,
+        "secret_headers": list(settings.secret_headers),
         "name": settings.name,
         "detail": settings.detail,
         "codecs": settings.codecs,
         "sip_username": settings.sip_username,
-        "sip_password": settings.sip_password,
+        "sip_password": secrets.sip_password,
+        "sealed_by": secrets.sealed_by,
         "metadata": dict(provider.metadata),
         "health_status": provider.health_status.value,
         "health_checked_at": provider.health_checked_at,
@@ -101,18 +173,21 @@ def _values(provider: Provider) -> Mapping[str, Any]:
     }
 
 
-def _provider(row: RowMapping) -> Provider:
+def _provider(vault: Vault, row: RowMapping) -> Provider:
+    stored = StoredSecrets(row["id"], row["tech_headers"], row["sip_password"], row["sealed_by"])
+    headers, password = vault.open(stored)
     settings = ProviderSettings(
         type=ProviderType(row["type"]),
         hostname=row["hostname"],
         tech_prefix=row["tech_prefix"],
         tech_postfix=row["tech_postfix"],
-        tech_headers=row["tech_headers"],
+        tech_headers=headers,
         name=row["name"],
         detail=row["detail"],
         codecs=row["codecs"],
         sip_username=row["sip_username"],
-        sip_password=row["sip_password"],
+        sip_password=password,
+        secret_headers=tuple(row["secret_headers"]),
     )
     return Provider(
         id=row["id"],

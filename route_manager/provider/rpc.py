@@ -27,8 +27,10 @@ class ProviderRpc(ProviderServiceServicer):
     async def ProviderCreate(
         self, request: pb.ProviderCreateRequest, context: Context
     ) -> pb.ProviderCreateResponse:
-        provider = await self._providers.create(convert.settings_of(request))
-        return pb.ProviderCreateResponse(provider=convert.provider_to_proto(provider))
+        made = await self._providers.create(convert.settings_of(request))
+        return pb.ProviderCreateResponse(
+            provider=convert.provider_to_proto(made.provider, made.warnings)
+        )
 
     @override
     async def ProviderGet(
@@ -51,19 +53,32 @@ class ProviderRpc(ProviderServiceServicer):
     async def ProviderUpdate(
         self, request: pb.ProviderUpdateRequest, context: Context
     ) -> pb.ProviderUpdateResponse:
-        provider = await self._providers.update(UUID(request.id), convert.changes_of(request))
-        return pb.ProviderUpdateResponse(provider=convert.provider_to_proto(provider))
+        now = await self._providers.update(UUID(request.id), convert.changes_of(request))
+        return pb.ProviderUpdateResponse(
+            provider=convert.provider_to_proto(now.provider, now.warnings)
+        )
 
     @override
     async def ProviderDelete(
         self, request: pb.ProviderDeleteRequest, context: Context
     ) -> pb.ProviderDeleteResponse:
-        provider = await self._providers.delete(UUID(request.id))
-        return pb.ProviderDeleteResponse(provider=convert.provider_to_proto(provider))
+        gone = await self._providers.delete(UUID(request.id), if_unused=request.if_unused)
+        return pb.ProviderDeleteResponse(
+            provider=convert.provider_to_proto(gone.provider, gone.warnings)
+        )
+
+    @override
+    async def ProviderLint(
+        self, request: pb.ProviderLintRequest, context: Context
+    ) -> pb.ProviderLintResponse:
+        judged = await self._providers.lint(UUID(request.id))
+        return pb.ProviderLintResponse(
+            provider=convert.provider_to_proto(judged.provider, judged.warnings)
+        )
 
     @override
     async def ProviderDialConfigGet(
         self, request: pb.ProviderDialConfigGetRequest, context: Context
     ) -> pb.ProviderDialConfigGetResponse:
-        provider = await self._providers.dial_config(UUID(request.id))
+        provider = await self._providers.in_service(UUID(request.id))
         return pb.ProviderDialConfigGetResponse(provider=convert.dial_config_to_proto(provider))

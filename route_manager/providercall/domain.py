@@ -13,8 +13,8 @@ from uuid import UUID
 from grpc import StatusCode
 
 from mesh.errors import FieldViolation, MeshError
-from route_manager.errors import ToldAgain
-from route_manager.provider.domain import Provider
+from route_manager.errors import ProviderCallHungUp, ToldAgain
+from route_manager.provider.domain import Provider, shown_headers
 
 FLOW_NAME: Final = "tmp"
 """The name of a flow that was made of inline actions (contract section 3.9)."""
@@ -95,6 +95,11 @@ class Placed:
     """One per destination, in order."""
     groupcall_ids: tuple[UUID, ...] = ()
 
+    @property
+    def admitted(self) -> tuple[UUID, ...]:
+        """Return the calls that were handed to the dialer; the others never lived."""
+        return tuple(outcome.call_id for outcome in self.outcomes if outcome.admitted)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -111,6 +116,20 @@ class Verdict:
         """Return the error that tells this verdict, naming its record."""
         facts = {**self.facts, "provider_call_id": str(provider_call_id)}
         return ToldAgain(self.code, self.reason, self.message, facts, self.violations)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFilter:
+    """Which records a list is to show; None: whatever they have there."""
+
+    provider_id: UUID | None = None
+    agent_id: UUID | None = None
+    created_after: datetime | None = None
+    """This moment or later."""
+    created_before: datetime | None = None
+    """Before this moment."""
+    allowed_providers: frozenset[UUID] | None = None
+    """The only providers the reader may see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +158,8 @@ class ProviderCall:
     verdict: Verdict | None = None
     """Why it fails. Set while still pending: decided, and what was made is being undone."""
     placed: Placed | None = None
+    tm_hangup: datetime | None = None
+    """When all its calls were first asked to end."""
     tm_update: datetime | None = None
     tm_delete: datetime | None = None
 
@@ -150,13 +171,13 @@ class ProviderCall:
 
 
 def snapshot_of(provider: Provider) -> Snapshot:
-    """Return the provider's configuration, without its password."""
+    """Return the provider's configuration, without its password, secret headers as masks."""
     settings = provider.settings
     return Snapshot(
         hostname=settings.hostname,
         tech_prefix=settings.tech_prefix,
         tech_postfix=settings.tech_postfix,
-        tech_headers=settings.tech_headers,
+        tech_headers=shown_headers(settings),
         codecs=settings.codecs,
         name=settings.name,
         sip_username=settings.sip_username,
@@ -220,6 +241,12 @@ def window_passed(dial_not_after: datetime) -> Verdict:
         message="The calls could not be created in time; nothing was dialled.",
         facts={"dial_not_after": dial_not_after.isoformat()},
     )
+
+
+def hung_up() -> Verdict:
+    """Return the verdict when the calls were to end before they were created."""
+    error = ProviderCallHungUp()
+    return Verdict(Status.FAILED, error.code, error.reason, error.message)
 
 
 def storable(text: str) -> str:

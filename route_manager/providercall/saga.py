@@ -5,6 +5,9 @@
                           +-- failed ---+--> verdict kept -> FlowDelete -> refused or failed
                           +-- unknown --+--> asked again; once it is too late to dial: CallsVoid
 
+A record whose calls are to be hung up while it is pending places none, or hangs up those that
+turn out to exist before it is completed.
+
 A step that failed is undone. A step whose end is unknown is no failure: it may have happened.
 It is asked again under the same ids, or its ids are voided, and only then comes the undoing.
 Everything here can be broken off at any await and taken up again from the record.
@@ -12,10 +15,12 @@ Everything here can be broken off at any await and taken up again from the recor
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
+from uuid import UUID
 
 import structlog
 
@@ -24,11 +29,14 @@ from mesh.database import Database, Transaction, Work
 from mesh.errors import MeshError, ServiceOverloaded, ServiceUnavailable
 from mesh.remote import RemoteError
 from mesh.telemetry import span
+from route_manager.provider.vault import Vault
 from route_manager.providercall import metrics, repository
 from route_manager.providercall.domain import (
     Placed,
     ProviderCall,
+    Status,
     Verdict,
+    hung_up,
     verdict_of,
     window_passed,
 )
@@ -50,10 +58,15 @@ class SagaParts:
     flows: FlowPeer
     calls: CallPeer
     clock: Clock
+    vault: Vault
 
 
 class WindowPassed(Exception):
     """It is too late to dial, and the step's end is not known."""
+
+
+class HangupWanted(Exception):
+    """The calls are to end before they exist; whether they do is not known."""
 
 
 class ProviderCallSaga:
@@ -81,6 +94,8 @@ class ProviderCallSaga:
 
     async def _place(self) -> Placed | Verdict:
         try:
+            if self._record.tm_hangup is not None:
+                raise HangupWanted
             if self._record.temporary_flow_id is not None:
                 await self._ask("flow_create", lambda: self._parts.flows.create_flow(self._record))
             return await self._ask(
@@ -88,15 +103,20 @@ class ProviderCallSaga:
             )
         except WindowPassed:
             return await self._void(window_passed(self._record.dial_not_after))
+        except HangupWanted:
+            return await self._void(hung_up())
         except RemoteError as error:
-            verdict = verdict_of(error)
+            # Who wants the hangup voids the ids at once, without waiting for us.
+            voided = error.reason == "CALLS_VOIDED" and await self._hangup_wanted()
+            verdict = hung_up() if voided else verdict_of(error)
             # One asking was refused; an earlier one may be under way and succeed yet.
             return await self._void(verdict) if self._open_end else verdict
 
     async def _ask(self, step: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until the end is known.
 
-        Raises RemoteError when the step failed, and WindowPassed when it is too late to dial.
+        Raises RemoteError when the step failed, WindowPassed when it is too late to dial, and
+        HangupWanted when the calls are to end.
         """
         for pause_s in pauses():
             if self._parts.clock.now() >= self._record.dial_not_after:
@@ -110,7 +130,16 @@ class ProviderCallSaga:
                 self._open_end = True
                 self._log_again(step, error)
             await self._parts.clock.sleep(pause_s)
+            if await self._hangup_wanted():
+                raise HangupWanted
         raise WindowPassed
+
+    async def _hangup_wanted(self) -> bool:
+        async def work(tx: Transaction) -> bool:
+            record = await repository.record_by_id(tx, self._record.id)
+            return record is not None and record.tm_hangup is not None
+
+        return await self._stored(work, "providercall_hangup_wanted")
 
     async def _void(self, verdict: Verdict) -> Placed | Verdict:
         """Make sure that no call exists nor ever will, or find out that they do."""
@@ -132,9 +161,19 @@ class ProviderCallSaga:
 
     async def _complete(self, placed: Placed) -> ProviderCall:
         async def work(tx: Transaction) -> ProviderCall | None:
-            return await repository.complete(tx, self._record.id, placed)
+            return await repository.complete(tx, self._record.id, placed, hung_up=over)
 
-        return await self._ended(work)
+        over = False
+        record = await self._ended(work)
+        if record.status is Status.PENDING:
+            # Before its end is stored: whoever takes the record up must know that it is to do.
+            await asyncio.gather(*(self._hang_up(call_id) for call_id in placed.admitted))
+            over = True
+            record = await self._ended(work)
+        return record
+
+    async def _hang_up(self, call_id: UUID) -> None:
+        await self._insist("call_hangup", lambda: self._parts.calls.hang_up(call_id))
 
     async def _decide(self, verdict: Verdict) -> None:
         async def work(tx: Transaction) -> None:
@@ -150,13 +189,16 @@ class ProviderCallSaga:
 
     async def _ended(self, work: Work[ProviderCall | None]) -> ProviderCall:
         async def end(tx: Transaction) -> ProviderCall:
-            # Nothing to end: this very saga ended it, in a process that did not see its COMMIT.
+            # Nothing to end: its calls are to be hung up first, or this very saga ended it, in a
+            # process that did not see its COMMIT.
             record = await work(tx) or await repository.record_by_id(tx, self._record.id)
             if record is None:
                 raise LookupError(f"the record {self._record.id} is gone")
             return record
 
         record = await self._stored(end, "providercall_end")
+        if record.status is Status.PENDING:
+            return record
         reason = "" if record.verdict is None else record.verdict.reason
         metrics.ENDED.labels(record.status.value, reason).inc()
         log.info(

@@ -23,6 +23,7 @@ from mesh.tasks import TaskOwner
 from mesh.telemetry import log_bindings, remote_parent, span
 from route_manager.errors import ProviderNotFound
 from route_manager.provider import repository as providers
+from route_manager.provider.vault import Vault
 from route_manager.providercall import metrics, repository
 from route_manager.providercall.domain import ProviderCall, Status, snapshot_of
 from route_manager.providercall.saga import ProviderCallSaga, SagaParts, T, pauses
@@ -92,7 +93,7 @@ class ProviderCallSagas:
 
     async def _record(self, draft: ProviderCall) -> ProviderCall | MeshError:
         async def work(tx: Transaction) -> ProviderCall:
-            return await _write(tx, draft)
+            return await _write(tx, self._parts.vault, draft)
 
         begun = self._being_recorded[draft.id] = asyncio.Event()
         try:
@@ -181,14 +182,14 @@ class ProviderCallSagas:
         raise AssertionError("unreachable: the pauses never end")
 
 
-async def _write(tx: Transaction, draft: ProviderCall) -> ProviderCall:
+async def _write(tx: Transaction, vault: Vault, draft: ProviderCall) -> ProviderCall:
     """Write the record with its provider as it is now; return what stands under its key."""
     wish = draft.wish
     if wish.idempotency_key is not None:
         standing = await repository.record_by_key(tx, wish.customer_id, wish.idempotency_key)
         if standing is not None:
             return standing
-    provider = await providers.provider_in_service(tx, wish.order.provider_id)
+    provider = await providers.provider_in_service(tx, vault, wish.order.provider_id)
     if provider is None:
         raise ProviderNotFound(wish.order.provider_id)
     record = replace(draft, snapshot=snapshot_of(provider))

@@ -1,23 +1,34 @@
 """What a provider is, and which settings of one are acceptable. Pure: no I/O."""
 
-from route_manager.provider.domain.hostname import check_hostname
+from route_manager.provider.domain.deletion import left_behind
+from route_manager.provider.domain.hostname import check_hostname, host_of, on_the_wire
+from route_manager.provider.domain.lint import HostFacts, lint, wants_dns
 from route_manager.provider.domain.provider import (
     HealthStatus,
     Provider,
     ProviderSettings,
     ProviderType,
-    changed,
-    mask_secret,
 )
 from route_manager.provider.domain.rules import checked
+from route_manager.provider.domain.secrets import changed, secret_names, shown_headers
+from route_manager.provider.domain.warning import ProviderWarning, WarningCode
 
 __all__ = [
     "HealthStatus",
+    "HostFacts",
     "Provider",
     "ProviderSettings",
     "ProviderType",
+    "ProviderWarning",
+    "WarningCode",
     "changed",
     "check_hostname",
     "checked",
-    "mask_secret",
+    "host_of",
+    "left_behind",
+    "lint",
+    "on_the_wire",
+    "secret_names",
+    "shown_headers",
+    "wants_dns",
 ]

@@ -84,6 +84,7 @@ RESERVED_FAMILIES: Final[Mapping[str, str]] = {
 
 # RFC 3261 section 25.1, `token`.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
+_LETTERS: Final = re.compile(r"[^a-z0-9]")
 # Control characters, and what some parsers take for the end of a line: U+0085 is a control
 # character, U+2028 and U+2029 are Zl and Zp.
 _BROKEN_CATEGORIES: Final = frozenset({"Cc", "Zl", "Zp"})
@@ -122,6 +123,17 @@ def reserved_for(name: str) -> str | None:
     return "compact forms" if len(lower) == 1 else None
 
 
+def is_header_name(name: str) -> bool:
+    """Tell whether the text is a token of up to 64 characters (RFC 3261 section 25.1)."""
+    return len(name) <= NAME_MAX and _TOKEN.fullmatch(name) is not None
+
+
+def looks_reserved(name: str) -> str | None:
+    """Return the reserved header that this free one differs from by its punctuation only."""
+    bare = _LETTERS.sub("", name.lower())
+    return next((one for one in RESERVED if _LETTERS.sub("", one) == bare), None)
+
+
 def has_broken_characters(text: str) -> bool:
     """Tell whether the text holds a control character or a line or paragraph separator."""
     return any(unicodedata.category(character) in _BROKEN_CATEGORIES for character in text)
@@ -129,7 +141,7 @@ def has_broken_characters(text: str) -> bool:
 
 def _check_name(name: str) -> None:
     # A name that is no token is never repeated to the reader: it may hold a line break.
-    if len(name) > NAME_MAX or not _TOKEN.fullmatch(name):
+    if not is_header_name(name):
         raise _refused(f"A header's name is no token of up to {NAME_MAX} characters (RFC 3261).")
     purpose = reserved_for(name)
     if purpose is not None:

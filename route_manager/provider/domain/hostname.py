@@ -1,7 +1,9 @@
 """Which hosts a provider may have.
 
-A host name here is one of RFC 1123 section 2.1. A name is resolved, and what it resolves to is
-judged, when a call is dialled; here only what is written is judged.
+A host name here is one of RFC 1123 section 2.1, perhaps with the final dot that RFC 3261 section
+25.1 allows, or an internationalised one (RFC 5891), which goes on the wire as its A-labels. A name
+is resolved, and what it resolves to is judged, when a call is dialled; here only what is written
+is judged.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
+
+import idna
 
 from mesh.addresses import Address, inner_address, is_public
 from route_manager.errors import InvalidHostname
@@ -34,9 +38,10 @@ _WHAT_IS_RIGHT: Final = (
 def check_hostname(hostname: str, *, lab: bool) -> None:
     """Raise InvalidHostname unless a provider may have this `hostname`.
 
-    Accepts a host name, an IPv4 address, or an IPv6 address in brackets, each with an optional
-    port from 1 to 65535. Loopback, private and other addresses that are not public are accepted
-    in lab mode only; multicast and unspecified ones never, for nobody can be called there.
+    Accepts a host name, with or without its final dot and in any script, an IPv4 address, or an
+    IPv6 address in brackets, each with an optional port from 1 to 65535. Loopback, private and
+    other addresses that are not public are accepted in lab mode only; multicast and unspecified
+    ones never, for nobody can be called there.
     """
     host = host_of(hostname)
     if host is None:
@@ -54,19 +59,59 @@ def check_hostname(hostname: str, *, lab: bool) -> None:
 
 
 def host_of(authority: str) -> str | None:
-    """Return the host of `host[:port]` without port, an IPv6 one without brackets.
+    """Return the host of `host[:port]` as it goes on the wire, None when it is malformed.
 
-    None when it is malformed.
+    It has no port, an IPv6 address no brackets, a name no final dot and only ASCII letters.
     """
+    parts = _split(authority)
+    return None if parts is None else parts[0]
+
+
+def port_of(authority: str) -> int | None:
+    """Return the port of `host[:port]`; None when it has none or is malformed."""
+    parts = _split(authority)
+    return int(parts[1]) if parts is not None and parts[1] else None
+
+
+def on_the_wire(authority: str) -> str:
+    """Return `host[:port]` as it goes on the wire; a malformed one is returned as it is."""
+    parts = _split(authority)
+    if parts is None:
+        return authority
+    host, port = parts
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{port}" if port else host
+
+
+def _split(authority: str) -> tuple[str, str] | None:
+    """Return host and port, which is empty where there is none; None when malformed."""
     if authority.startswith("["):
-        host, bracket, port = authority[1:].partition("]")
-        if not bracket or not _is_ipv6(host):
+        host, bracket, rest = authority[1:].partition("]")
+        if not bracket or not _is_ipv6(host) or (rest and rest[0] != ":"):
             return None
-        return host if port == "" or (port[0] == ":" and _is_port(port[1:])) else None
+        port = rest[1:]
+        return (host, port) if rest == "" or _is_port(port) else None
     host, colon, port = authority.partition(":")
     if colon and not _is_port(port):
         return None
-    return host if _is_ipv4(host) or _is_host_name(host) else None
+    if _is_ipv4(host):
+        return host, port
+    name = _ascii_name(host.removesuffix("."))
+    return None if name is None or not _is_host_name(name) else (name, port)
+
+
+def _ascii_name(name: str) -> str | None:
+    """Return a name in ASCII letters, an internationalised one as its A-labels; None for neither.
+
+    The mapping comes first (UTS 46): digits, dots and letters of other widths become plain ones,
+    so that what they hide is judged, too.
+    """
+    if name.isascii():
+        return name
+    try:
+        return idna.encode(name, uts46=True, std3_rules=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return None
 
 
 def _is_port(text: str) -> bool:

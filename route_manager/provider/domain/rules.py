@@ -16,6 +16,7 @@ from route_manager.errors import (
 from route_manager.provider.domain.headers import check_headers, has_broken_characters
 from route_manager.provider.domain.hostname import check_hostname, host_of
 from route_manager.provider.domain.provider import ProviderSettings
+from route_manager.provider.domain.secrets import check_secret_headers
 
 PREFIX_MAX: Final = 64
 POSTFIX_MAX: Final = 255
@@ -40,8 +41,8 @@ def checked(
 
     Only `fields` are judged (an update must not fail on what it does not touch); the user name
     and the password are judged together. Codecs are stored trimmed. Raises InvalidHostname,
-    InvalidTechPrefix, InvalidTechPostfix, InvalidTechHeaders, InvalidCodecs and
-    InvalidSipCredentials.
+    InvalidTechPrefix, InvalidTechPostfix, InvalidTechHeaders, InvalidSecretHeaders,
+    InvalidCodecs and InvalidSipCredentials.
     """
     if "hostname" in fields:
         check_hostname(settings.hostname, lab=lab)
@@ -51,6 +52,8 @@ def checked(
         check_postfix(settings.tech_postfix)
     if "tech_headers" in fields:
         check_headers(settings.tech_headers)
+    if "secret_headers" in fields:
+        check_secret_headers(settings.secret_headers)
     if {"sip_username", "sip_password"} & set(fields):
         check_credentials(settings.sip_username, settings.sip_password)
     if "codecs" in fields:

@@ -23,6 +23,7 @@ from mesh.telemetry import remote_parent
 from route_manager.bootstrap import MIGRATIONS
 from route_manager.provider import repository as providers
 from route_manager.provider.domain import Provider, ProviderSettings
+from route_manager.provider.vault import Vault
 from route_manager.providercall import repository
 from route_manager.providercall.convert import wish_of
 from route_manager.providercall.domain import Placed, ProviderCall, Status, Verdict, snapshot_of
@@ -31,6 +32,7 @@ from route_manager.providercall.saga import SagaParts
 from route_manager.providercall.sagas import OVERDUE, SWEEP_EVERY_S, ProviderCallSagas
 from tests.service.route_manager.conftest import TEL, House, silent
 from tests.support.clock import FakeClock
+from tests.support.vault import a_vault
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
@@ -43,6 +45,7 @@ class Workshop:
     sagas: ProviderCallSagas
     database: Database
     clock: FakeClock
+    vault: Vault
 
     async def a_lost_record(self, dial_window: timedelta) -> UUID:
         """Write a pending record whose saga nobody began."""
@@ -68,7 +71,7 @@ class Workshop:
         )
 
         async def work(tx: Transaction) -> None:
-            await providers.insert_provider(tx, provider)
+            await providers.insert_provider(tx, self.vault, provider)
             await repository.insert_record(tx, record)
 
         await self.database.transact(work, name="lose")
@@ -100,12 +103,13 @@ async def a_workshop(house: House, folder: Path) -> AsyncIterator[Workshop]:
     async with AsyncExitStack() as stack:
         database, clock = Database(url, migrations=MIGRATIONS), FakeClock()
         channel = house.credentials.channel(house.neighbours, "route_manager")
-        parts = SagaParts(database, FlowPeer(channel), CallPeer(channel), clock)
+        vault = a_vault(folder)
+        parts = SagaParts(database, FlowPeer(channel), CallPeer(channel), clock, vault)
         sagas = ProviderCallSagas(parts, taken_up_max=2, grace_s=0.1)
         for part in (database, channel, sagas):
             await part.start()
             stack.push_async_callback(part.stop)
-        workshop = Workshop(sagas, database, clock)
+        workshop = Workshop(sagas, database, clock, vault)
         await workshop.asleep()
         yield workshop
 

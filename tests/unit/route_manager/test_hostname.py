@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from route_manager.errors import InvalidHostname
-from route_manager.provider.domain.hostname import check_hostname, host_of
+from route_manager.provider.domain.hostname import check_hostname, host_of, on_the_wire
 
 LONGEST_LABEL = "a" * 63
 LONGEST_NAME = ".".join(["a" * 63] * 3 + ["a" * 61])
@@ -32,6 +32,10 @@ LONGEST_NAME = ".".join(["a" * 63] * 3 + ["a" * 61])
         "8.8.8.8:65535",
         "[2606:4700::1111]",
         "[2606:4700::1111]:5061",
+        "sip.example.com.",
+        "sip.example.com.:5080",
+        "höst.example",
+        "사례.example:5080",
     ],
 )
 def test_a_public_host_with_an_optional_port_is_accepted(hostname: str) -> None:
@@ -66,12 +70,19 @@ def test_a_public_host_with_an_optional_port_is_accepted(hostname: str) -> None:
         "host:sip",
         "host:٥٠٦٠",
         ".host",
-        "host.",
+        "host..",
+        ".",
+        "host.:0",
         "a..b",
         "-host",
         "host-",
         "ho_st",
-        "höst.example",
+        "hö st.example",
+        "höst@example",
+        "höst/example",
+        "ho\u200dst.example",
+        "٣.example",
+        "ü" * 64,
         "%68ost",
         f"a{LONGEST_LABEL}",
         f"{LONGEST_NAME}a",
@@ -86,6 +97,10 @@ def test_a_public_host_with_an_optional_port_is_accepted(hostname: str) -> None:
         "[]",
         # What inet_aton reads as an address is no name.
         "127.1",
+        "127.0.0.1.",
+        "2130706433.",
+        "\uff11\uff12\uff17.0.0.1",
+        "127。0。0。1",
         "2130706433",
         "0x7f000001",
         "0x7f.1",
@@ -112,6 +127,8 @@ def test_anything_else_is_refused_everywhere(hostname: str, lab: bool) -> None:
         "localhost",
         "LOCALHOST:5060",
         "carrier.localhost",
+        "localhost.",
+        "ⓛocalhost",
         "127.0.0.1",
         "127.8.9.10:5070",
         "10.0.0.1",
@@ -160,7 +177,36 @@ def test_what_is_accepted_has_no_character_that_means_something_in_a_uri(hostnam
         check_hostname(hostname, lab=True)
     except InvalidHostname:
         return
-    assert set(hostname) <= set(string.ascii_letters + string.digits + ".-:[]")
+    assert set(on_the_wire(hostname)) <= set(string.ascii_letters + string.digits + ".-:[]")
+
+
+@pytest.mark.parametrize(
+    ("hostname", "sent"),
+    [
+        ("sip.example.com.", "sip.example.com"),
+        ("sip.example.com.:5080", "sip.example.com:5080"),
+        ("Höst.example", "xn--hst-sna.example"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("host。example", "host.example"),
+        ("SIP.Example.COM:5080", "SIP.Example.COM:5080"),
+        ("[2606:4700::1]:5060", "[2606:4700::1]:5060"),
+        ("[2606:4700::1]", "[2606:4700::1]"),
+        ("8.8.8.8:5080", "8.8.8.8:5080"),
+    ],
+)
+def test_what_is_sent_has_no_final_dot_and_ascii_letters_only(hostname: str, sent: str) -> None:
+    check_hostname(hostname, lab=False)
+    assert on_the_wire(hostname) == sent
+
+
+@given(st.text(st.one_of(st.characters(), st.sampled_from("abc.-:0159[]")), max_size=20))
+def test_what_is_sent_is_accepted_as_well_and_sent_as_it_is(hostname: str) -> None:
+    try:
+        check_hostname(hostname, lab=False)
+    except InvalidHostname:
+        return
+    check_hostname(on_the_wire(hostname), lab=False)
+    assert on_the_wire(on_the_wire(hostname)) == on_the_wire(hostname)
 
 
 @pytest.mark.parametrize(

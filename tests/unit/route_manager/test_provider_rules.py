@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mesh.clock import new_id
 from mesh.errors import MeshError
+from mesh.masking import mask_secret
 from route_manager.errors import (
     InvalidCodecs,
     InvalidHostname,
@@ -25,7 +26,7 @@ from route_manager.provider.domain import (
     ProviderSettings,
     changed,
     checked,
-    mask_secret,
+    on_the_wire,
 )
 from route_manager.provider.domain.rules import (
     CODEC_COUNT_MAX,
@@ -197,5 +198,6 @@ def test_whatever_is_accepted_makes_one_plain_request_uri(
     except MeshError:
         return
     part, _, domain = accepted.tech_postfix.partition("@")
-    uri = f"sip:{accepted.tech_prefix}+15550100002{part}@{domain or accepted.hostname}"
+    host = on_the_wire(domain or accepted.hostname)
+    uri = f"sip:{accepted.tech_prefix}+15550100002{part}@{host}"
     assert REQUEST_URI.fullmatch(uri), uri

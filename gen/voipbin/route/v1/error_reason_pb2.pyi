@@ -70,7 +70,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "INVALID_SIP_CREDENTIALS", "metadata": {"field": "sip_password"}}
     """
     ERROR_REASON_INVALID_ROUTE_TARGET: _ErrorReason.ValueType  # 10
-    """The target is neither all nor + and a country calling code.
+    """The target is neither all nor + and digits that begin with a country calling code.
 
         {"reason": "INVALID_ROUTE_TARGET", "metadata": {"field": "target"}}
     """
@@ -93,6 +93,81 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The record stands; its calls are not settled yet.
 
         {"reason": "PROVIDERCALL_PENDING", "metadata": {"provider_call_id": "…"}}
+    """
+    ERROR_REASON_PROVIDER_IN_USE: _ErrorReason.ValueType  # 20
+    """Routes name the provider that was to be deleted only if unused.
+
+        {"reason": "PROVIDER_IN_USE", "metadata": {"provider_id": "…", "route_ids": "…,…"}}
+    """
+    ERROR_REASON_INVALID_SECRET_HEADERS: _ErrorReason.ValueType  # 21
+    """An element is no header name or repeated, or a stored secret would be shown.
+
+        {"reason": "INVALID_SECRET_HEADERS", "metadata": {"field": "secret_headers", "header": "X-Account"}}
+    """
+    ERROR_REASON_PROVIDER_SECRETS_UNREADABLE: _ErrorReason.ValueType  # 22
+    """The key that the provider's secrets are sealed with is missing, or they were changed.
+
+        {"reason": "PROVIDER_SECRETS_UNREADABLE", "metadata": {"provider_id": "…", "key_id": "…"}}
+    """
+    ERROR_REASON_PROVIDERCALL_HUNG_UP: _ErrorReason.ValueType  # 40
+    """The provider call was hung up before its calls were created; nothing was dialled.
+
+        {"reason": "PROVIDERCALL_HUNG_UP", "metadata": {"provider_call_id": "…"}}
+    """
+    ERROR_REASON_PROVIDERCALL_HANGUP_INCOMPLETE: _ErrorReason.ValueType  # 41
+    """Some of the provider call's calls could not be asked to end; they may still be up.
+
+        {"reason": "PROVIDERCALL_HANGUP_INCOMPLETE", "metadata": {"provider_call_id": "…", "calls_left": "2"}}
+    """
+    ERROR_REASON_CARRIER_UNSUPPORTED: _ErrorReason.ValueType  # 30
+    """No such carrier.
+
+        {"reason": "CARRIER_UNSUPPORTED", "metadata": {"carrier": "…", "supported": "telnyx"}}
+    """
+    ERROR_REASON_PUBLIC_SIP_ADDRESS_MISSING: _ErrorReason.ValueType  # 31
+    """The platform does not know its own public SIP address, which the carrier has to be told.
+
+        {"reason": "PUBLIC_SIP_ADDRESS_MISSING", "metadata": {"setting": "VBMESH_PUBLIC_SIP_FQDN"}}
+    """
+    ERROR_REASON_CARRIER_CREDENTIALS_REJECTED: _ErrorReason.ValueType  # 32
+    """The carrier does not know the API key, or the key lacks permissions there.
+
+        {"reason": "CARRIER_CREDENTIALS_REJECTED", "metadata": {"carrier": "telnyx", "step": "…"}}
+    """
+    ERROR_REASON_CARRIER_REQUEST_REFUSED: _ErrorReason.ValueType  # 33
+    """The carrier refuses a step, in its own words; often the account lacks something.
+
+        {"reason": "CARRIER_REQUEST_REFUSED", "metadata": {"carrier": "telnyx", "step": "…", "leftovers": "…"}}
+    """
+    ERROR_REASON_CARRIER_ERROR: _ErrorReason.ValueType  # 34
+    """The carrier failed, or gave an answer that makes no sense.
+
+        {"reason": "CARRIER_ERROR", "metadata": {"carrier": "telnyx", "step": "…", "leftovers": "…"}}
+    """
+    ERROR_REASON_CARRIER_UNAVAILABLE: _ErrorReason.ValueType  # 35
+    """The carrier cannot be reached, or asks for patience.
+
+        {"reason": "CARRIER_UNAVAILABLE", "metadata": {"carrier": "telnyx", "step": "…", "leftovers": "…"}}
+    """
+    ERROR_REASON_CARRIER_TIMEOUT: _ErrorReason.ValueType  # 36
+    """The carrier did not answer in time.
+
+        {"reason": "CARRIER_TIMEOUT", "metadata": {"carrier": "telnyx", "step": "…", "leftovers": "…"}}
+    """
+    ERROR_REASON_PROVIDER_SETUP_PENDING: _ErrorReason.ValueType  # 37
+    """The setup goes on although the request's time is over.
+
+        {"reason": "PROVIDER_SETUP_PENDING", "metadata": {"setup_id": "…"}}
+    """
+    ERROR_REASON_PROVIDER_SETUP_NOT_FOUND: _ErrorReason.ValueType  # 38
+    """No such setup.
+
+        {"reason": "PROVIDER_SETUP_NOT_FOUND", "metadata": {"setup_id": "…"}}
+    """
+    ERROR_REASON_PROVIDER_TEARDOWN_REFUSED: _ErrorReason.ValueType  # 39
+    """What is to be torn down is in use, or never was set up.
+
+        {"reason": "PROVIDER_TEARDOWN_REFUSED", "metadata": {"provider_id": "…"}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -146,7 +221,7 @@ ERROR_REASON_INVALID_SIP_CREDENTIALS: ErrorReason.ValueType  # 9
     {"reason": "INVALID_SIP_CREDENTIALS", "metadata": {"field": "sip_password"}}
 """
 ERROR_REASON_INVALID_ROUTE_TARGET: ErrorReason.ValueType  # 10
-"""The target is neither all nor + and a country calling code.
+"""The target is neither all nor + and digits that begin with a country calling code.
 
     {"reason": "INVALID_ROUTE_TARGET", "metadata": {"field": "target"}}
 """
@@ -169,5 +244,80 @@ ERROR_REASON_PROVIDERCALL_PENDING: ErrorReason.ValueType  # 14
 """The record stands; its calls are not settled yet.
 
     {"reason": "PROVIDERCALL_PENDING", "metadata": {"provider_call_id": "…"}}
+"""
+ERROR_REASON_PROVIDER_IN_USE: ErrorReason.ValueType  # 20
+"""Routes name the provider that was to be deleted only if unused.
+
+    {"reason": "PROVIDER_IN_USE", "metadata": {"provider_id": "…", "route_ids": "…,…"}}
+"""
+ERROR_REASON_INVALID_SECRET_HEADERS: ErrorReason.ValueType  # 21
+"""An element is no header name or repeated, or a stored secret would be shown.
+
+    {"reason": "INVALID_SECRET_HEADERS", "metadata": {"field": "secret_headers", "header": "X-Account"}}
+"""
+ERROR_REASON_PROVIDER_SECRETS_UNREADABLE: ErrorReason.ValueType  # 22
+"""The key that the provider's secrets are sealed with is missing, or they were changed.
+
+    {"reason": "PROVIDER_SECRETS_UNREADABLE", "metadata": {"provider_id": "…", "key_id": "…"}}
+"""
+ERROR_REASON_PROVIDERCALL_HUNG_UP: ErrorReason.ValueType  # 40
+"""The provider call was hung up before its calls were created; nothing was dialled.
+
+    {"reason": "PROVIDERCALL_HUNG_UP", "metadata": {"provider_call_id": "…"}}
+"""
+ERROR_REASON_PROVIDERCALL_HANGUP_INCOMPLETE: ErrorReason.ValueType  # 41
+"""Some of the provider call's calls could not be asked to end; they may still be up.
+
+    {"reason": "PROVIDERCALL_HANGUP_INCOMPLETE", "metadata": {"provider_call_id": "…", "calls_left": "2"}}
+"""
+ERROR_REASON_CARRIER_UNSUPPORTED: ErrorReason.ValueType  # 30
+"""No such carrier.
+
+    {"reason": "CARRIER_UNSUPPORTED", "metadata": {"carrier": "…", "supported": "telnyx"}}
+"""
+ERROR_REASON_PUBLIC_SIP_ADDRESS_MISSING: ErrorReason.ValueType  # 31
+"""The platform does not know its own public SIP address, which the carrier has to be told.
+
+    {"reason": "PUBLIC_SIP_ADDRESS_MISSING", "metadata": {"setting": "VBMESH_PUBLIC_SIP_FQDN"}}
+"""
+ERROR_REASON_CARRIER_CREDENTIALS_REJECTED: ErrorReason.ValueType  # 32
+"""The carrier does not know the API key, or the key lacks permissions there.
+
+    {"reason": "CARRIER_CREDENTIALS_REJECTED", "metadata": {"carrier": "telnyx", "step": "…"}}
+"""
+ERROR_REASON_CARRIER_REQUEST_REFUSED: ErrorReason.ValueType  # 33
+"""The carrier refuses a step, in its own words; often the account lacks something.
+
+    {"reason": "CARRIER_REQUEST_REFUSED", "metadata": {"carrier": "telnyx", "step": "…", "leftovers": "…"}}
+"""
+ERROR_REASON_CARRIER_ERROR: ErrorReason.ValueType  # 34
+"""The carrier failed, or gave an answer that makes no sense.
+
+    {"reason": "CARRIER_ERROR", "metadata": {"carrier": "telnyx", "step": "…", "leftovers": "…"}}
+"""
+ERROR_REASON_CARRIER_UNAVAILABLE: ErrorReason.ValueType  # 35
+"""The carrier cannot be reached, or asks for patience.
+
+    {"reason": "CARRIER_UNAVAILABLE", "metadata": {"carrier": "telnyx", "step": "…", "leftovers": "…"}}
+"""
+ERROR_REASON_CARRIER_TIMEOUT: ErrorReason.ValueType  # 36
+"""The carrier did not answer in time.
+
+    {"reason": "CARRIER_TIMEOUT", "metadata": {"carrier": "telnyx", "step": "…", "leftovers": "…"}}
+"""
+ERROR_REASON_PROVIDER_SETUP_PENDING: ErrorReason.ValueType  # 37
+"""The setup goes on although the request's time is over.
+
+    {"reason": "PROVIDER_SETUP_PENDING", "metadata": {"setup_id": "…"}}
+"""
+ERROR_REASON_PROVIDER_SETUP_NOT_FOUND: ErrorReason.ValueType  # 38
+"""No such setup.
+
+    {"reason": "PROVIDER_SETUP_NOT_FOUND", "metadata": {"setup_id": "…"}}
+"""
+ERROR_REASON_PROVIDER_TEARDOWN_REFUSED: ErrorReason.ValueType  # 39
+"""What is to be torn down is in use, or never was set up.
+
+    {"reason": "PROVIDER_TEARDOWN_REFUSED", "metadata": {"provider_id": "…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvoipbin/route/v1/provider.proto\x12\x10voipbin.route.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xd2\x05\n\x08Provider\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12,\n\x04type\x18\x02 \x01(\x0e\x32\x1e.voipbin.route.v1.ProviderType\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x13\n\x0btech_prefix\x18\x04 \x01(\t\x12\x14\n\x0ctech_postfix\x18\x05 \x01(\t\x12\x41\n\x0ctech_headers\x18\x06 \x03(\x0b\x32+.voipbin.route.v1.Provider.TechHeadersEntry\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12:\n\x08metadata\x18\t \x03(\x0b\x32(.voipbin.route.v1.Provider.MetadataEntry\x12\x0e\n\x06\x63odecs\x18\n \x01(\t\x12=\n\rhealth_status\x18\x0b \x01(\x0e\x32&.voipbin.route.v1.ProviderHealthStatus\x12\x35\n\x11health_checked_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_create\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0csip_username\x18\x10 \x01(\t\x12\x1c\n\x0csip_password\x18\x11 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\x1a\x32\n\x10TechHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*D\n\x0cProviderType\x12\x1d\n\x19PROVIDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11PROVIDER_TYPE_SIP\x10\x01*\xac\x01\n\x14ProviderHealthStatus\x12&\n\"PROVIDER_HEALTH_STATUS_UNSPECIFIED\x10\x00\x12\"\n\x1ePROVIDER_HEALTH_STATUS_UNKNOWN\x10\x01\x12\"\n\x1ePROVIDER_HEALTH_STATUS_HEALTHY\x10\x02\x12$\n PROVIDER_HEALTH_STATUS_UNHEALTHY\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvoipbin/route/v1/provider.proto\x12\x10voipbin.route.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\x9f\x06\n\x08Provider\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12,\n\x04type\x18\x02 \x01(\x0e\x32\x1e.voipbin.route.v1.ProviderType\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x13\n\x0btech_prefix\x18\x04 \x01(\t\x12\x14\n\x0ctech_postfix\x18\x05 \x01(\t\x12\x41\n\x0ctech_headers\x18\x06 \x03(\x0b\x32+.voipbin.route.v1.Provider.TechHeadersEntry\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12:\n\x08metadata\x18\t \x03(\x0b\x32(.voipbin.route.v1.Provider.MetadataEntry\x12\x0e\n\x06\x63odecs\x18\n \x01(\t\x12=\n\rhealth_status\x18\x0b \x01(\x0e\x32&.voipbin.route.v1.ProviderHealthStatus\x12\x35\n\x11health_checked_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_create\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0csip_username\x18\x10 \x01(\t\x12\x1c\n\x0csip_password\x18\x11 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\x12\x16\n\x0esecret_headers\x18\x12 \x03(\t\x12\x33\n\x08warnings\x18\x13 \x03(\x0b\x32!.voipbin.route.v1.ProviderWarning\x1a\x32\n\x10TechHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x88\x01\n\x0fProviderWarning\x12\x33\n\x04\x63ode\x18\x01 \x01(\x0e\x32%.voipbin.route.v1.ProviderWarningCode\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0b\n\x03\x66ix\x18\x04 \x01(\t\x12\x13\n\x03ids\x18\x05 \x03(\tB\x06\xb2\xd4\x18\x02\x10\x01*\x8d\x06\n\x13ProviderWarningCode\x12%\n!PROVIDER_WARNING_CODE_UNSPECIFIED\x10\x00\x12-\n)PROVIDER_WARNING_CODE_POSTFIX_SETS_DOMAIN\x10\x01\x12&\n\"PROVIDER_WARNING_CODE_PORT_UNUSUAL\x10\x02\x12,\n(PROVIDER_WARNING_CODE_HOSTNAME_REWRITTEN\x10\x03\x12)\n%PROVIDER_WARNING_CODE_HOST_UNRESOLVED\x10\x04\x12&\n\"PROVIDER_WARNING_CODE_HOST_PRIVATE\x10\x05\x12/\n+PROVIDER_WARNING_CODE_HEADER_LOOKS_RESERVED\x10\x06\x12-\n)PROVIDER_WARNING_CODE_HEADER_LOOKS_SECRET\x10\x07\x12-\n)PROVIDER_WARNING_CODE_SECRET_LOOKS_MASKED\x10\x08\x12.\n*PROVIDER_WARNING_CODE_SECRET_HEADER_ABSENT\x10\t\x12\'\n#PROVIDER_WARNING_CODE_HEADERS_LARGE\x10\n\x12\'\n#PROVIDER_WARNING_CODE_CODEC_UNKNOWN\x10\x0b\x12+\n\'PROVIDER_WARNING_CODE_CODECS_UNPLAYABLE\x10\x0c\x12)\n%PROVIDER_WARNING_CODE_NUMBER_NOT_E164\x10\r\x12\x30\n,PROVIDER_WARNING_CODE_CREDENTIALS_INCOMPLETE\x10\x0e\x12/\n+PROVIDER_WARNING_CODE_ROUTES_OUT_OF_SERVICE\x10\x0f\x12+\n\'PROVIDER_WARNING_CODE_CARRIER_SIDE_LEFT\x10\x10*D\n\x0cProviderType\x12\x1d\n\x19PROVIDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11PROVIDER_TYPE_SIP\x10\x01*\xac\x01\n\x14ProviderHealthStatus\x12&\n\"PROVIDER_HEALTH_STATUS_UNSPECIFIED\x10\x00\x12\"\n\x1ePROVIDER_HEALTH_STATUS_UNKNOWN\x10\x01\x12\"\n\x1ePROVIDER_HEALTH_STATUS_HEALTHY\x10\x02\x12$\n PROVIDER_HEALTH_STATUS_UNHEALTHY\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,14 +41,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDER'].fields_by_name['id']._serialized_options = b'\262\324\030\002\020\001'
   _globals['_PROVIDER'].fields_by_name['sip_password']._loaded_options = None
   _globals['_PROVIDER'].fields_by_name['sip_password']._serialized_options = b'\262\324\030\002\030\001'
-  _globals['_PROVIDERTYPE']._serialized_start=842
-  _globals['_PROVIDERTYPE']._serialized_end=910
-  _globals['_PROVIDERHEALTHSTATUS']._serialized_start=913
-  _globals['_PROVIDERHEALTHSTATUS']._serialized_end=1085
+  _globals['_PROVIDERWARNING'].fields_by_name['ids']._loaded_options = None
+  _globals['_PROVIDERWARNING'].fields_by_name['ids']._serialized_options = b'\262\324\030\002\020\001'
+  _globals['_PROVIDERWARNINGCODE']._serialized_start=1059
+  _globals['_PROVIDERWARNINGCODE']._serialized_end=1840
+  _globals['_PROVIDERTYPE']._serialized_start=1842
+  _globals['_PROVIDERTYPE']._serialized_end=1910
+  _globals['_PROVIDERHEALTHSTATUS']._serialized_start=1913
+  _globals['_PROVIDERHEALTHSTATUS']._serialized_end=2085
   _globals['_PROVIDER']._serialized_start=118
-  _globals['_PROVIDER']._serialized_end=840
-  _globals['_PROVIDER_TECHHEADERSENTRY']._serialized_start=741
-  _globals['_PROVIDER_TECHHEADERSENTRY']._serialized_end=791
-  _globals['_PROVIDER_METADATAENTRY']._serialized_start=793
-  _globals['_PROVIDER_METADATAENTRY']._serialized_end=840
+  _globals['_PROVIDER']._serialized_end=917
+  _globals['_PROVIDER_TECHHEADERSENTRY']._serialized_start=818
+  _globals['_PROVIDER_TECHHEADERSENTRY']._serialized_end=868
+  _globals['_PROVIDER_METADATAENTRY']._serialized_start=870
+  _globals['_PROVIDER_METADATAENTRY']._serialized_end=917
+  _globals['_PROVIDERWARNING']._serialized_start=920
+  _globals['_PROVIDERWARNING']._serialized_end=1056
 # @@protoc_insertion_point(module_scope)

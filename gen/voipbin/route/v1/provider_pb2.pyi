@@ -20,6 +20,86 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ProviderWarningCode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProviderWarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProviderWarningCode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROVIDER_WARNING_CODE_UNSPECIFIED: _ProviderWarningCode.ValueType  # 0
+    """Not stated."""
+    PROVIDER_WARNING_CODE_POSTFIX_SETS_DOMAIN: _ProviderWarningCode.ValueType  # 1
+    """The postfix holds `@domain`: it becomes the domain of the Request-URI, in place of the hostname."""
+    PROVIDER_WARNING_CODE_PORT_UNUSUAL: _ProviderWarningCode.ValueType  # 2
+    """The port is 5061, which is for SIP over TLS, or one below 1024."""
+    PROVIDER_WARNING_CODE_HOSTNAME_REWRITTEN: _ProviderWarningCode.ValueType  # 3
+    """The hostname goes on the wire in another form: without its final dot, or as xn--…."""
+    PROVIDER_WARNING_CODE_HOST_UNRESOLVED: _ProviderWarningCode.ValueType  # 4
+    """The hostname has no address now, or the DNS did not answer in time."""
+    PROVIDER_WARNING_CODE_HOST_PRIVATE: _ProviderWarningCode.ValueType  # 5
+    """The hostname resolves to private or reserved addresses, which are not dialled outside lab mode."""
+    PROVIDER_WARNING_CODE_HEADER_LOOKS_RESERVED: _ProviderWarningCode.ValueType  # 6
+    """A header's name differs from a reserved one only by its punctuation."""
+    PROVIDER_WARNING_CODE_HEADER_LOOKS_SECRET: _ProviderWarningCode.ValueType  # 7
+    """A header that is shown in clear holds what looks like credentials."""
+    PROVIDER_WARNING_CODE_SECRET_LOOKS_MASKED: _ProviderWarningCode.ValueType  # 8
+    """A secret is stored as `****…`, which looks like the mask of another one."""
+    PROVIDER_WARNING_CODE_SECRET_HEADER_ABSENT: _ProviderWarningCode.ValueType  # 9
+    """`secret_headers` names a header that `tech_headers` does not have."""
+    PROVIDER_WARNING_CODE_HEADERS_LARGE: _ProviderWarningCode.ValueType  # 10
+    """The headers are so large that an INVITE will not fit into one packet."""
+    PROVIDER_WARNING_CODE_CODEC_UNKNOWN: _ProviderWarningCode.ValueType  # 11
+    """The list names a codec that IANA does not know."""
+    PROVIDER_WARNING_CODE_CODECS_UNPLAYABLE: _ProviderWarningCode.ValueType  # 12
+    """The list has no codec that this platform can play, so that calls are silent."""
+    PROVIDER_WARNING_CODE_NUMBER_NOT_E164: _ProviderWarningCode.ValueType  # 13
+    """With prefix and postfix, a number is no E.164 number any more."""
+    PROVIDER_WARNING_CODE_CREDENTIALS_INCOMPLETE: _ProviderWarningCode.ValueType  # 14
+    """There is a user name without a password."""
+    PROVIDER_WARNING_CODE_ROUTES_OUT_OF_SERVICE: _ProviderWarningCode.ValueType  # 15
+    """Routes name the provider that was deleted; they route no more."""
+    PROVIDER_WARNING_CODE_CARRIER_SIDE_LEFT: _ProviderWarningCode.ValueType  # 16
+    """What setup made at the carrier is still there."""
+
+class ProviderWarningCode(_ProviderWarningCode, metaclass=_ProviderWarningCodeEnumTypeWrapper):
+    """The rules of the linter."""
+
+PROVIDER_WARNING_CODE_UNSPECIFIED: ProviderWarningCode.ValueType  # 0
+"""Not stated."""
+PROVIDER_WARNING_CODE_POSTFIX_SETS_DOMAIN: ProviderWarningCode.ValueType  # 1
+"""The postfix holds `@domain`: it becomes the domain of the Request-URI, in place of the hostname."""
+PROVIDER_WARNING_CODE_PORT_UNUSUAL: ProviderWarningCode.ValueType  # 2
+"""The port is 5061, which is for SIP over TLS, or one below 1024."""
+PROVIDER_WARNING_CODE_HOSTNAME_REWRITTEN: ProviderWarningCode.ValueType  # 3
+"""The hostname goes on the wire in another form: without its final dot, or as xn--…."""
+PROVIDER_WARNING_CODE_HOST_UNRESOLVED: ProviderWarningCode.ValueType  # 4
+"""The hostname has no address now, or the DNS did not answer in time."""
+PROVIDER_WARNING_CODE_HOST_PRIVATE: ProviderWarningCode.ValueType  # 5
+"""The hostname resolves to private or reserved addresses, which are not dialled outside lab mode."""
+PROVIDER_WARNING_CODE_HEADER_LOOKS_RESERVED: ProviderWarningCode.ValueType  # 6
+"""A header's name differs from a reserved one only by its punctuation."""
+PROVIDER_WARNING_CODE_HEADER_LOOKS_SECRET: ProviderWarningCode.ValueType  # 7
+"""A header that is shown in clear holds what looks like credentials."""
+PROVIDER_WARNING_CODE_SECRET_LOOKS_MASKED: ProviderWarningCode.ValueType  # 8
+"""A secret is stored as `****…`, which looks like the mask of another one."""
+PROVIDER_WARNING_CODE_SECRET_HEADER_ABSENT: ProviderWarningCode.ValueType  # 9
+"""`secret_headers` names a header that `tech_headers` does not have."""
+PROVIDER_WARNING_CODE_HEADERS_LARGE: ProviderWarningCode.ValueType  # 10
+"""The headers are so large that an INVITE will not fit into one packet."""
+PROVIDER_WARNING_CODE_CODEC_UNKNOWN: ProviderWarningCode.ValueType  # 11
+"""The list names a codec that IANA does not know."""
+PROVIDER_WARNING_CODE_CODECS_UNPLAYABLE: ProviderWarningCode.ValueType  # 12
+"""The list has no codec that this platform can play, so that calls are silent."""
+PROVIDER_WARNING_CODE_NUMBER_NOT_E164: ProviderWarningCode.ValueType  # 13
+"""With prefix and postfix, a number is no E.164 number any more."""
+PROVIDER_WARNING_CODE_CREDENTIALS_INCOMPLETE: ProviderWarningCode.ValueType  # 14
+"""There is a user name without a password."""
+PROVIDER_WARNING_CODE_ROUTES_OUT_OF_SERVICE: ProviderWarningCode.ValueType  # 15
+"""Routes name the provider that was deleted; they route no more."""
+PROVIDER_WARNING_CODE_CARRIER_SIDE_LEFT: ProviderWarningCode.ValueType  # 16
+"""What setup made at the carrier is still there."""
+Global___ProviderWarningCode: _TypeAlias = ProviderWarningCode  # noqa: Y015
+
 class _ProviderType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -131,6 +211,8 @@ class Provider(_message.Message):
     TM_DELETE_FIELD_NUMBER: _builtins.int
     SIP_USERNAME_FIELD_NUMBER: _builtins.int
     SIP_PASSWORD_FIELD_NUMBER: _builtins.int
+    SECRET_HEADERS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id (UUID)."""
     type: Global___ProviderType.ValueType
@@ -159,7 +241,10 @@ class Provider(_message.Message):
     """
     @_builtins.property
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Further headers on every INVITE to this provider."""
+        """Further headers on every INVITE to this provider. A header is secret when `secret_headers`
+        names it or its name says so (authorization, token, key, secret, password); its value shows as
+        `****` and its last four characters, `****` alone for a short one.
+        """
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -181,6 +266,16 @@ class Provider(_message.Message):
     def tm_delete(self) -> _timestamp_pb2.Timestamp:
         """When it was deleted; a deleted provider takes no calls."""
 
+    @_builtins.property
+    def secret_headers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of further headers whose values are secret, in any case."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderWarning]:
+        """What an administrator should look at. Judged, and shown, in the answers of create, update,
+        lint and delete only; empty elsewhere.
+        """
+
     def __init__(
         self,
         *,
@@ -201,11 +296,53 @@ class Provider(_message.Message):
         tm_delete: _timestamp_pb2.Timestamp | None = ...,
         sip_username: _builtins.str = ...,
         sip_password: _builtins.str = ...,
+        secret_headers: _abc.Iterable[_builtins.str] | None = ...,
+        warnings: _abc.Iterable[Global___ProviderWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["health_checked_at", b"health_checked_at", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "health_checked_at", b"health_checked_at", "health_status", b"health_status", "hostname", b"hostname", "id", b"id", "metadata", b"metadata", "name", b"name", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "health_checked_at", b"health_checked_at", "health_status", b"health_status", "hostname", b"hostname", "id", b"id", "metadata", b"metadata", "name", b"name", "secret_headers", b"secret_headers", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update", "type", b"type", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Provider: _TypeAlias = Provider  # noqa: Y015
+
+@_typing.final
+class ProviderWarning(_message.Message):
+    """Something about a provider that can be used, but hardly as it was meant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FIX_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    code: Global___ProviderWarningCode.ValueType
+    """Which rule of the linter it is."""
+    field: _builtins.str
+    """The provider's field it is about, for example `tech_postfix`."""
+    message: _builtins.str
+    """What will happen, in one sentence."""
+    fix: _builtins.str
+    """What to do, in one sentence."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of what else it is about, at most 100: the routes, where it is about routes."""
+
+    def __init__(
+        self,
+        *,
+        code: Global___ProviderWarningCode.ValueType = ...,
+        field: _builtins.str = ...,
+        message: _builtins.str = ...,
+        fix: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "field", b"field", "fix", b"fix", "ids", b"ids", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderWarning: _TypeAlias = ProviderWarning  # noqa: Y015

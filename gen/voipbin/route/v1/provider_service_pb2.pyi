@@ -56,6 +56,7 @@ class ProviderCreateRequest(_message.Message):
     CODECS_FIELD_NUMBER: _builtins.int
     SIP_USERNAME_FIELD_NUMBER: _builtins.int
     SIP_PASSWORD_FIELD_NUMBER: _builtins.int
+    SECRET_HEADERS_FIELD_NUMBER: _builtins.int
     type: _provider_pb2.ProviderType.ValueType
     """The protocol; `sip` when not stated."""
     hostname: _builtins.str
@@ -78,6 +79,12 @@ class ProviderCreateRequest(_message.Message):
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Further headers; at most 32, names up to 64 characters, values up to 1024, 4096 in all."""
 
+    @_builtins.property
+    def secret_headers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of headers whose values are secret, in any case; at most 32, each once. A name that
+        says so itself (authorization, token, key, secret, password) need not be here.
+        """
+
     def __init__(
         self,
         *,
@@ -91,10 +98,11 @@ class ProviderCreateRequest(_message.Message):
         codecs: _builtins.str = ...,
         sip_username: _builtins.str = ...,
         sip_password: _builtins.str = ...,
+        secret_headers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "hostname", b"hostname", "name", b"name", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "hostname", b"hostname", "name", b"name", "secret_headers", b"secret_headers", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -262,6 +270,7 @@ class ProviderUpdateRequest(_message.Message):
     SIP_USERNAME_FIELD_NUMBER: _builtins.int
     SIP_PASSWORD_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    SECRET_HEADERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id (UUID)."""
     type: _provider_pb2.ProviderType.ValueType
@@ -284,11 +293,19 @@ class ProviderUpdateRequest(_message.Message):
     """The password for SIP digest; at most 128 characters. Its own mask keeps what is stored."""
     @_builtins.property
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Further headers; at most 32. Given, they replace all that were there."""
+        """Further headers; at most 32. Given, they replace all that were there; a secret value equal to
+        its own mask keeps what is stored.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of the fields above to change."""
+
+    @_builtins.property
+    def secret_headers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of headers whose values are secret; at most 32. Given, they replace all that were
+        there. A header stops being secret only together with a value that is sent anew.
+        """
 
     def __init__(
         self,
@@ -305,10 +322,11 @@ class ProviderUpdateRequest(_message.Message):
         sip_username: _builtins.str = ...,
         sip_password: _builtins.str = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        secret_headers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "hostname", b"hostname", "id", b"id", "name", b"name", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "type", b"type", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "hostname", b"hostname", "id", b"id", "name", b"name", "secret_headers", b"secret_headers", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "type", b"type", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -345,16 +363,20 @@ class ProviderDeleteRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    IF_UNUSED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id (UUID)."""
+    if_unused: _builtins.bool
+    """Delete it only if no route names it; false by default."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
+        if_unused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "if_unused", b"if_unused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -383,6 +405,52 @@ class ProviderDeleteResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProviderDeleteResponse: _TypeAlias = ProviderDeleteResponse  # noqa: Y015
+
+@_typing.final
+class ProviderLintRequest(_message.Message):
+    """Asks what is odd about a provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The provider's id (UUID)."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderLintRequest: _TypeAlias = ProviderLintRequest  # noqa: Y015
+
+@_typing.final
+class ProviderLintResponse(_message.Message):
+    """The judged provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def provider(self) -> _provider_pb2.Provider:
+        """The provider with its `warnings`."""
+
+    def __init__(
+        self,
+        *,
+        provider: _provider_pb2.Provider | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderLintResponse: _TypeAlias = ProviderLintResponse  # noqa: Y015
 
 @_typing.final
 class ProviderDialConfigGetRequest(_message.Message):
@@ -415,7 +483,10 @@ class ProviderDialConfigGetResponse(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def provider(self) -> _provider_pb2.Provider:
-        """The provider; its `sip_password` is the real one."""
+        """The provider as it goes on the wire: its `sip_password` and its headers' values are the real
+        ones, `secret_headers` names every header whose value may not be shown, and the hostname is in
+        the form that is sent.
+        """
 
     def __init__(
         self,

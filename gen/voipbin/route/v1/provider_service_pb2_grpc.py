@@ -60,6 +60,11 @@ class ProviderServiceStub:
                 request_serializer=voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderDeleteRequest.SerializeToString,
                 response_deserializer=voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderDeleteResponse.FromString,
                 _registered_method=True)
+        self.ProviderLint = channel.unary_unary(
+                '/voipbin.route.v1.ProviderService/ProviderLint',
+                request_serializer=voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderLintRequest.SerializeToString,
+                response_deserializer=voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderLintResponse.FromString,
+                _registered_method=True)
         self.ProviderDialConfigGet = channel.unary_unary(
                 '/voipbin.route.v1.ProviderService/ProviderDialConfigGet',
                 request_serializer=voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderDialConfigGetRequest.SerializeToString,
@@ -72,7 +77,7 @@ class ProviderServiceServicer:
     """
 
     def ProviderCreate(self, request, context):
-        """Creates a provider.
+        """Creates a provider. What could be sent, but hardly as it was meant, is told in `warnings`.
 
         Errors:
         - INVALID_ARGUMENT / INVALID_HOSTNAME: not a host name or IP address with an optional port.
@@ -80,6 +85,7 @@ class ProviderServiceServicer:
         - INVALID_ARGUMENT / INVALID_TECH_HEADERS: a header name is reserved or malformed, or a value holds control characters.
         - INVALID_ARGUMENT / INVALID_CODECS: an element is empty, too long, repeated or malformed.
         - INVALID_ARGUMENT / INVALID_SIP_CREDENTIALS: a password without a user name, or control characters.
+        - INVALID_ARGUMENT / INVALID_SECRET_HEADERS: an element is no header name, or repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,6 +96,7 @@ class ProviderServiceServicer:
 
         Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,16 +108,20 @@ class ProviderServiceServicer:
         Errors:
         - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
         - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProviderUpdate(self, request, context):
-        """Changes what the update mask names and keeps the rest. A new hostname resets the health.
+        """Changes what the update mask names and keeps the rest. A new hostname resets the health. A
+        secret equal to its own mask keeps what is stored. Warns as ProviderCreate does.
 
         Errors: as ProviderCreate, and
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
+        - INVALID_ARGUMENT / INVALID_SECRET_HEADERS: a stored secret would be shown; only a value that is sent anew can be.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,20 +129,33 @@ class ProviderServiceServicer:
 
     def ProviderDelete(self, request, context):
         """Marks a provider deleted; from then on no call goes to it. Idempotent; the first deletion's
-        time stays.
+        time stays. Routes that name it stay, but route no more; `warnings` lists them.
 
         Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider.
+        - FAILED_PRECONDITION / PROVIDER_IN_USE: `if_unused` was asked for, and routes name it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProviderLint(self, request, context):
+        """Judges a provider by the linter's rules as it stands, its host looked up anew; changes nothing.
+
+        Errors:
+        - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProviderDialConfigGet(self, request, context):
-        """Returns what the dialer needs of a provider, its SIP password in clear. For the dialer alone.
+        """Returns what the dialer needs of a provider, its secrets in clear. For the dialer alone.
 
         Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,6 +188,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ProviderDelete,
                     request_deserializer=voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderDeleteRequest.FromString,
                     response_serializer=voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderDeleteResponse.SerializeToString,
+            ),
+            'ProviderLint': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProviderLint,
+                    request_deserializer=voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderLintRequest.FromString,
+                    response_serializer=voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderLintResponse.SerializeToString,
             ),
             'ProviderDialConfigGet': grpc.unary_unary_rpc_method_handler(
                     servicer.ProviderDialConfigGet,
@@ -307,6 +336,33 @@ class ProviderService:
             '/voipbin.route.v1.ProviderService/ProviderDelete',
             voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderDeleteRequest.SerializeToString,
             voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderDeleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProviderLint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.route.v1.ProviderService/ProviderLint',
+            voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderLintRequest.SerializeToString,
+            voipbin_dot_route_dot_v1_dot_provider__service__pb2.ProviderLintResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,7 +17,7 @@ class ProviderServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ProviderCreate: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderCreateRequest, _provider_service_pb2.ProviderCreateResponse]
-    """Creates a provider.
+    """Creates a provider. What could be sent, but hardly as it was meant, is told in `warnings`.
 
     Errors:
     - INVALID_ARGUMENT / INVALID_HOSTNAME: not a host name or IP address with an optional port.
@@ -25,12 +25,14 @@ class ProviderServiceStub:
     - INVALID_ARGUMENT / INVALID_TECH_HEADERS: a header name is reserved or malformed, or a value holds control characters.
     - INVALID_ARGUMENT / INVALID_CODECS: an element is empty, too long, repeated or malformed.
     - INVALID_ARGUMENT / INVALID_SIP_CREDENTIALS: a password without a user name, or control characters.
+    - INVALID_ARGUMENT / INVALID_SECRET_HEADERS: an element is no header name, or repeated.
     """
     ProviderGet: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderGetRequest, _provider_service_pb2.ProviderGetResponse]
     """Returns one provider, deleted ones included.
 
     Errors:
     - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider.
+    - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
     """
     ProviderList: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderListRequest, _provider_service_pb2.ProviderListResponse]
     """Lists providers, newest first, deleted ones left out.
@@ -38,25 +40,38 @@ class ProviderServiceStub:
     Errors:
     - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
     - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+    - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
     """
     ProviderUpdate: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderUpdateRequest, _provider_service_pb2.ProviderUpdateResponse]
-    """Changes what the update mask names and keeps the rest. A new hostname resets the health.
+    """Changes what the update mask names and keeps the rest. A new hostname resets the health. A
+    secret equal to its own mask keeps what is stored. Warns as ProviderCreate does.
 
     Errors: as ProviderCreate, and
     - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
+    - INVALID_ARGUMENT / INVALID_SECRET_HEADERS: a stored secret would be shown; only a value that is sent anew can be.
+    - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
     """
     ProviderDelete: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderDeleteRequest, _provider_service_pb2.ProviderDeleteResponse]
     """Marks a provider deleted; from then on no call goes to it. Idempotent; the first deletion's
-    time stays.
+    time stays. Routes that name it stay, but route no more; `warnings` lists them.
 
     Errors:
     - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider.
+    - FAILED_PRECONDITION / PROVIDER_IN_USE: `if_unused` was asked for, and routes name it.
     """
-    ProviderDialConfigGet: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderDialConfigGetRequest, _provider_service_pb2.ProviderDialConfigGetResponse]
-    """Returns what the dialer needs of a provider, its SIP password in clear. For the dialer alone.
+    ProviderLint: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderLintRequest, _provider_service_pb2.ProviderLintResponse]
+    """Judges a provider by the linter's rules as it stands, its host looked up anew; changes nothing.
 
     Errors:
     - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
+    - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
+    """
+    ProviderDialConfigGet: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderDialConfigGetRequest, _provider_service_pb2.ProviderDialConfigGetResponse]
+    """Returns what the dialer needs of a provider, its secrets in clear. For the dialer alone.
+
+    Errors:
+    - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
+    - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
     """
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,7 +83,7 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provider_service_pb2.ProviderCreateRequest,
         context: _aio.ServicerContext[_provider_service_pb2.ProviderCreateRequest, _abc.Awaitable[_provider_service_pb2.ProviderCreateResponse]],
     ) -> _abc.Awaitable[_provider_service_pb2.ProviderCreateResponse]:
-        """Creates a provider.
+        """Creates a provider. What could be sent, but hardly as it was meant, is told in `warnings`.
 
         Errors:
         - INVALID_ARGUMENT / INVALID_HOSTNAME: not a host name or IP address with an optional port.
@@ -76,6 +91,7 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT / INVALID_TECH_HEADERS: a header name is reserved or malformed, or a value holds control characters.
         - INVALID_ARGUMENT / INVALID_CODECS: an element is empty, too long, repeated or malformed.
         - INVALID_ARGUMENT / INVALID_SIP_CREDENTIALS: a password without a user name, or control characters.
+        - INVALID_ARGUMENT / INVALID_SECRET_HEADERS: an element is no header name, or repeated.
         """
 
     @_abc_1.abstractmethod
@@ -88,6 +104,7 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
 
     @_abc_1.abstractmethod
@@ -101,6 +118,7 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
         - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
 
     @_abc_1.abstractmethod
@@ -109,10 +127,13 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provider_service_pb2.ProviderUpdateRequest,
         context: _aio.ServicerContext[_provider_service_pb2.ProviderUpdateRequest, _abc.Awaitable[_provider_service_pb2.ProviderUpdateResponse]],
     ) -> _abc.Awaitable[_provider_service_pb2.ProviderUpdateResponse]:
-        """Changes what the update mask names and keeps the rest. A new hostname resets the health.
+        """Changes what the update mask names and keeps the rest. A new hostname resets the health. A
+        secret equal to its own mask keeps what is stored. Warns as ProviderCreate does.
 
         Errors: as ProviderCreate, and
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
+        - INVALID_ARGUMENT / INVALID_SECRET_HEADERS: a stored secret would be shown; only a value that is sent anew can be.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
 
     @_abc_1.abstractmethod
@@ -122,10 +143,24 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_provider_service_pb2.ProviderDeleteRequest, _abc.Awaitable[_provider_service_pb2.ProviderDeleteResponse]],
     ) -> _abc.Awaitable[_provider_service_pb2.ProviderDeleteResponse]:
         """Marks a provider deleted; from then on no call goes to it. Idempotent; the first deletion's
-        time stays.
+        time stays. Routes that name it stay, but route no more; `warnings` lists them.
 
         Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider.
+        - FAILED_PRECONDITION / PROVIDER_IN_USE: `if_unused` was asked for, and routes name it.
+        """
+
+    @_abc_1.abstractmethod
+    def ProviderLint(
+        self,
+        request: _provider_service_pb2.ProviderLintRequest,
+        context: _aio.ServicerContext[_provider_service_pb2.ProviderLintRequest, _abc.Awaitable[_provider_service_pb2.ProviderLintResponse]],
+    ) -> _abc.Awaitable[_provider_service_pb2.ProviderLintResponse]:
+        """Judges a provider by the linter's rules as it stands, its host looked up anew; changes nothing.
+
+        Errors:
+        - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
 
     @_abc_1.abstractmethod
@@ -134,10 +169,11 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provider_service_pb2.ProviderDialConfigGetRequest,
         context: _aio.ServicerContext[_provider_service_pb2.ProviderDialConfigGetRequest, _abc.Awaitable[_provider_service_pb2.ProviderDialConfigGetResponse]],
     ) -> _abc.Awaitable[_provider_service_pb2.ProviderDialConfigGetResponse]:
-        """Returns what the dialer needs of a provider, its SIP password in clear. For the dialer alone.
+        """Returns what the dialer needs of a provider, its secrets in clear. For the dialer alone.
 
         Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
+        - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
         """
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _aio.Server) -> None: ...
