@@ -4,98 +4,61 @@ With `--check`, write nothing and fail when what is there says something else.
 """
 
 import argparse
-import importlib
 import inspect
-import pkgutil
 import sys
-from collections.abc import Iterator
+from itertools import groupby
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from voipbin.mesh.v1 import options_pb2
 
 from api_gateway.cli.plan import OF_ONE_SERVICE
+from api_gateway.openapi.catalogue import PACKAGES, Catalogue
+from api_gateway.openapi.comments import read_wording
+from api_gateway.openapi.failures import Failures
 from api_gateway.settings import GatewaySettings
-from api_gateway.transcoder.problem import http_status
 from call_manager.settings import CallSettings
 from flow_manager.settings import FlowSettings
-from mesh.errors import MeshError
 from mesh.settings import PREFIX, MeshSettings
 from route_manager.settings import RouteSettings
-from scripts.contracts import descriptors
+from scripts.contracts import rpcs
 from scripts.gen import ROOT
 
-OWNERS = {
-    "voipbin.mesh.v1": "mesh",
-    "voipbin.account.v1": "api_gateway",
-    "voipbin.route.v1": "route_manager",
-    "voipbin.call.v1": "call_manager",
-    "voipbin.flow.v1": "flow_manager",
-}
 SETTINGS: dict[str, type[MeshSettings]] = {
     "api_gateway": GatewaySettings,
     "route_manager": RouteSettings,
     "call_manager": CallSettings,
     "flow_manager": FlowSettings,
 }
-REASON = "ERROR_REASON_"
-_ENUMS_OF_A_FILE, _VALUES_OF_AN_ENUM = 5, 2  # field numbers in descriptor.proto
 
 
 def errors_page() -> str:
-    """Return the page of every reason: its status, what it means, what to do."""
-    codes = {error.reason: error.code for error in _errors()}
+    """Return the page of every reason: its status, what it means, what to do, who answers it."""
+    wording = read_wording()
+    reasons = Catalogue(wording, Failures(wording)).all()
+    public = public_operations()
     lines = [
         "# Errors",
         "",
         "Every refusal carries a stable `reason`, a sentence, and the request's id. Over gRPC",
         "they are in `google.rpc.ErrorInfo`; over REST in `error` of a body of the type",
         "`application/problem+json`. Reasons are only ever added. This page is generated from the",
-        "contracts.",
+        "contracts; `/docs/errors` of a running mesh says the same.",
     ]
-    for file in descriptors().file:
-        if file.package in OWNERS and any(enum.name == "ErrorReason" for enum in file.enum_type):
-            lines += ["", f"## {OWNERS[file.package]} (`{file.package}`)"]
-            for name, meaning, policy in _reasons(file):
-                code = codes[name]
-                status = http_status(code, policy.http_status)
-                lines += ["", f"### {name}", "", f"HTTP {status}, gRPC {code.name}. {meaning}"]
-                lines += ["", f"**What to do.** {policy.fix}"]
+    for package, same in groupby(reasons, key=lambda reason: reason.package):
+        lines += ["", f"## {PACKAGES[package]} (`{package}`)"]
+        for reason in same:
+            answered = [f"`{public[rpc]}`" for rpc in reason.rpcs if rpc in public]
+            lines += ["", f"### {reason.name}", ""]
+            lines += [f"HTTP {reason.status}, gRPC {reason.code.name}. {reason.meaning}"]
+            lines += ["", f"**What to do.** {reason.fix}"]
+            if answered:
+                lines += ["", f"Answered by {', '.join(answered)}."]
     return "\n".join(lines) + "\n"
 
 
-def _errors() -> Iterator[type[MeshError]]:
-    for package in OWNERS.values():
-        root = importlib.import_module(package)
-        for module in pkgutil.walk_packages(root.__path__, f"{package}."):
-            if module.name.endswith(".errors"):
-                importlib.import_module(module.name)
-    waiting = [MeshError]
-    while waiting:
-        error = waiting.pop()
-        waiting += error.__subclasses__()
-        # An error that passes on a reason it was given has none of its own.
-        if isinstance(error.__dict__.get("reason"), str):
-            yield error
-
-
-def _reasons(file: FileDescriptorProto) -> Iterator[tuple[str, str, options_pb2.ReasonPolicy]]:
-    comments = {
-        tuple(location.path): location.leading_comments
-        for location in file.source_code_info.location
-    }
-    for at, enum in enumerate(file.enum_type):
-        if enum.name != "ErrorReason":
-            continue
-        for index, value in enumerate(enum.value):
-            if value.number:
-                comment = comments[_ENUMS_OF_A_FILE, at, _VALUES_OF_AN_ENUM, index]
-                yield (
-                    value.name.removeprefix(REASON),
-                    " ".join(comment.split("\n\n")[0].split()),
-                    value.options.Extensions[options_pb2.reason],
-                )
+def public_operations() -> dict[str, str]:
+    """Return the REST route of every public RPC, by the RPC's full name."""
+    return {rpc.name: rpc.routes[0] for rpc in rpcs() if rpc.routes}
 
 
 def configuration_page() -> str:

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Make sure of the Debian packages that the tests use and no Python package can bring:
-# SIPp plays carriers, tshark checks our captures, strace counts system calls.
+# SIPp plays carriers, tshark checks our captures, strace counts system calls, Chromium reads
+# the API's pages.
 set -euo pipefail
 
-declare -A packages=([sipp]=sip-tester [tshark]=tshark [strace]=strace)
+declare -A packages=([sipp]=sip-tester [tshark]=tshark [strace]=strace [chromium]=chromium)
 
 missing=()
 for program in "${!packages[@]}"; do

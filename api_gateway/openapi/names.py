@@ -21,7 +21,7 @@ class Names:
         simple = f"{described.name}{suffix}"
         if self._taken.setdefault(simple, key) == key:
             return simple
-        package = described.file.package.split(".")[-2].capitalize()
+        package = described.file.package.removesuffix(".v1").rpartition(".")[2].capitalize()
         longer = f"{package}{simple}"
         while self._taken.setdefault(longer, key) != key:
             longer += "_"
