@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +12,10 @@ from voipbin.call.v1 import (
     timeline_service_pb2,
     timeline_service_pb2_grpc,
 )
-from voipbin.flow.v1 import activeflow_service_pb2
+from voipbin.flow.v1 import activeflow_service_pb2, flow_service_pb2
+from voipbin.flow.v1 import timeline_service_pb2 as flow_timeline_pb2
 from voipbin.flow.v1.activeflow_service_pb2_grpc import ActiveflowServiceStub
+from voipbin.flow.v1.timeline_service_pb2_grpc import TimelineServiceStub
 from voipbin.route.v1 import provider_service_pb2, route_service_pb2
 from voipbin.route.v1.provider_service_pb2_grpc import ProviderServiceStub
 from voipbin.route.v1.route_service_pb2_grpc import RouteServiceStub
@@ -21,8 +24,13 @@ from call_manager.call.routes import RemoteRoutes
 from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
 from call_manager.dialer import Dialer, Peers
+from call_manager.placement.flows import Flows
+from call_manager.placement.placements import Placements
+from call_manager.placement.saga import SagaParts
+from call_manager.placement.service import PlacementService
 from call_manager.settings import CallSettings
 from call_manager.sip.channel import SipChannel
+from call_manager.timeline.events import EventService
 from call_manager.timeline.rpc import TimelineRpc
 from call_manager.timeline.service import TimelineService
 from mesh.clients import channel
@@ -32,6 +40,9 @@ from mesh.node import Node
 
 NAME: Final = "call_manager"
 """The service's name: its peer name, and its database's."""
+
+PLACEMENTS_GRACE_S: Final = 2.0
+"""What placements get to end at the stop; the next start takes up what does not."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 """The folder of the schema's revisions."""
@@ -48,8 +59,13 @@ def build(settings: CallSettings) -> Node:
         token=token,
     )
     flow_manager = channel(
-        settings.flow_manager_address, activeflow_service_pb2.DESCRIPTOR, token=token
+        settings.flow_manager_address,
+        activeflow_service_pb2.DESCRIPTOR,
+        flow_service_pb2.DESCRIPTOR,
+        flow_timeline_pb2.DESCRIPTOR,
+        token=token,
     )
+    events = TimelineServiceStub(flow_manager)
     sip = SipChannel(settings.sip(), clock=clock)
     dialer = Dialer(
         database,
@@ -60,22 +76,25 @@ def build(settings: CallSettings) -> Node:
     )
     routes = RemoteRoutes(RouteServiceStub(route_manager))
     calls = CallService(database, routes, clock, queue=dialer, live=dialer)
+    parts = SagaParts(database, calls, Flows(flow_manager), clock)
+    placements = Placements(parts, grace_s=PLACEMENTS_GRACE_S)
+    placing = PlacementService(parts, placements, timedelta(seconds=settings.dial_window_s))
     return Node(
         settings,
         name=NAME,
         servicers=[
             (
                 call_service_pb2_grpc.add_CallServiceServicer_to_server,
-                CallRpc(calls),
+                CallRpc(calls, placing),
                 call_service_pb2.DESCRIPTOR,
             ),
             (
                 timeline_service_pb2_grpc.add_TimelineServiceServicer_to_server,
-                TimelineRpc(TimelineService(database)),
+                TimelineRpc(TimelineService(database), EventService(database, events)),
                 timeline_service_pb2.DESCRIPTOR,
             ),
         ],
         # The dialer starts the SIP channel itself, and must find both peers and the database.
-        owns=[database, route_manager, flow_manager, dialer],
+        owns=[database, route_manager, flow_manager, dialer, placements],
         extra=lambda: {"sip": sip.address},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -73,6 +74,89 @@ class CreationIdReused(MeshError):
         )
 
 
+class CustomerNotActive(MeshError):
+    """The customer may place no calls now."""
+
+    code, reason = StatusCode.PERMISSION_DENIED, "CUSTOMER_NOT_ACTIVE"
+
+    def __init__(self, status: str) -> None:
+        super().__init__("The customer's account is not active.", status=status or "unknown")
+
+
+class InvalidVariables(MeshError):
+    """Too many variables, too long ones, or one without a name."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_VARIABLES"
+
+    def __init__(self, mistake: str) -> None:
+        super().__init__(mistake, field="variables")
+
+
+class IdempotencyKeyReused(MeshError):
+    """The key stands for another request (HTTP 422)."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The Idempotency-Key came with another request before.", field="idempotency_key"
+        )
+
+
+class _Unsettled(MeshError):
+    """Calls that are being created, by the ids they have or never will have."""
+
+    def __init__(self, message: str, call_ids: Sequence[UUID]) -> None:
+        named = ",".join(str(call_id) for call_id in call_ids)
+        super().__init__(message, retry_after_s=1.0, call_ids=named)
+
+
+class IdempotencyKeyInUse(_Unsettled):
+    """The first request with the key is still under way."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "IDEMPOTENCY_KEY_IN_USE"
+
+    def __init__(self, call_ids: Sequence[UUID]) -> None:
+        super().__init__("The first request with this key is still under way.", call_ids)
+
+
+class CallsPending(_Unsettled):
+    """The calls are not settled yet."""
+
+    code, reason = StatusCode.DEADLINE_EXCEEDED, "CALLS_PENDING"
+
+    def __init__(self, call_ids: Sequence[UUID]) -> None:
+        super().__init__("The calls are not settled yet; look for them in a moment.", call_ids)
+
+
+class InvalidResourceType(MeshError):
+    """That kind of resource has no timeline."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_RESOURCE_TYPE"
+
+    def __init__(self, resource_type: str) -> None:
+        shown = resource_type[:64]
+        super().__init__(f"{shown!r} have no timeline.", resource_type=shown)
+
+
+class MissingRequestParameter(MeshError):
+    """Neither of two parameters is there."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "MISSING_REQUEST_PARAMETER"
+
+    def __init__(self) -> None:
+        super().__init__("Name call_id or activeflow_id.", parameter="call_id")
+
+
+class InvalidRequestParameter(MeshError):
+    """Both of two parameters are there, and only one may be."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST_PARAMETER"
+
+    def __init__(self) -> None:
+        super().__init__("Name either call_id or activeflow_id, not both.", parameter="call_id")
+
+
 class AnonymousInvalid(MeshError):
     """`anonymous` is none of yes, no and auto."""
 
@@ -97,6 +181,19 @@ class DestinationTypeUnsupported(Refusal):
             field=f"destinations[{index}].type",
             index=str(index),
             type=kind,
+        )
+
+
+class IdentityVerificationRequired(Refusal):
+    """Only customers whose identity is verified may call telephone numbers."""
+
+    code, reason = StatusCode.PERMISSION_DENIED, "IDENTITY_VERIFICATION_REQUIRED"
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            f"Destination {index} is a telephone number, and the customer's identity is not"
+            " verified.",
+            index=str(index),
         )
 
 

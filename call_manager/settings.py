@@ -60,6 +60,13 @@ class CallSettings(MeshSettings):
         le=14_400.0,
         description="Seconds a call may last before it is ended.",
     )
+    dial_window_s: float = Field(
+        default=30.0,
+        gt=0.0,
+        le=300.0,
+        description="Seconds after their record in which calls of `POST /v1.0/calls` may still be"
+        " dialled.",
+    )
     live_calls_grace_s: float = Field(
         default=40.0,
         ge=0.0,

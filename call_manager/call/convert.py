@@ -23,6 +23,8 @@ from call_manager.call.domain import (
     Anonymous,
     Attempt,
     Call,
+    CallFilter,
+    CallStatus,
     Outcome,
 )
 from call_manager.errors import AnonymousInvalid
@@ -57,7 +59,7 @@ def new_calls(request: call_service_pb2.CallsCreateRequest, peer: str) -> NewCal
         destinations=tuple(address(one) for one in request.destinations),
         anonymous=anonymous(request.anonymous),
         metadata=metadata,
-        dial_not_after=_moment(request.dial_not_after),
+        dial_not_after=moment("dial_not_after", request.dial_not_after),
         fingerprint=fingerprint(request),
     )
 
@@ -74,14 +76,29 @@ def fingerprint(request: call_service_pb2.CallsCreateRequest) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _moment(sent: Timestamp) -> datetime:
+def call_filter(request: call_service_pb2.CallListRequest) -> CallFilter:
+    """Return which calls a list asks for; raises InvalidArgument for what is no time."""
+    status = call_pb2.CallStatus.Name(request.status).removeprefix("CALL_STATUS_")
+    return CallFilter(
+        customer_id=UUID(request.customer_id),
+        status=None if status == "UNSPECIFIED" else CallStatus[status],
+        provider_id=UUID(request.provider_id) if request.provider_id else None,
+        created_after=moment("created_after", request.created_after)
+        if request.HasField("created_after")
+        else None,
+        created_before=moment("created_before", request.created_before)
+        if request.HasField("created_before")
+        else None,
+    )
+
+
+def moment(field: str, sent: Timestamp) -> datetime:
+    """Return a time that was sent; raises InvalidArgument for what is none."""
     try:
         return sent.ToDatetime(tzinfo=UTC)
     except ValueError as error:
         # protobuf carries any number of seconds; RFC 3339 ends with the year 9999.
-        raise InvalidArgument(
-            "`dial_not_after` must lie in the years 1 to 9999.", field="dial_not_after"
-        ) from error
+        raise InvalidArgument(f"`{field}` must lie in the years 1 to 9999.", field=field) from error
 
 
 def _source(request: call_service_pb2.CallsCreateRequest) -> Address | None:
@@ -138,6 +155,7 @@ def call_to_proto(call: Call, attempts: Sequence[Attempt] = ()) -> call_pb2.Call
         hangup_detail=call.hangup_detail,
         anonymous=address_pb2.Anonymous.Value(f"ANONYMOUS_{call.anonymous.name}"),
         attempts=[attempt_to_proto(attempt) for attempt in attempts],
+        error_reason=call.error_reason,
         tm_progressing=_time(call.tm_progressing),
         tm_ringing=_time(call.tm_ringing),
         tm_hangup=_time(call.tm_hangup),
@@ -207,6 +225,7 @@ def dial_config(provider: Provider) -> DialConfig:
         tech_prefix=provider.tech_prefix,
         tech_postfix=provider.tech_postfix,
         tech_headers=tuple(sorted(provider.tech_headers.items())),
+        secret_headers=frozenset(name.lower() for name in provider.secret_headers),
         codecs=tuple(codec for codec in codecs if codec),
         username=provider.sip_username,
         password=provider.sip_password,

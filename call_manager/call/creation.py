@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -40,6 +40,11 @@ class NewCalls:
     metadata: Metadata
     dial_not_after: datetime
     fingerprint: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    verified: bool = True
+    """False: the customer may not call telephone numbers."""
+    provider_ids: tuple[UUID, ...] = ()
+    """The only carriers the caller may use; empty for no such limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ def _call(new: NewCalls, draft: Draft, origin: Origin) -> Call:
         hangup_by=HangupBy.LOCAL if refused else None,
         hangup_reason=HangupReason.FAILED if refused else None,
         hangup_detail=draft.refusal.message if draft.refusal is not None else "",
+        error_reason=draft.refusal.reason if draft.refusal is not None else "",
         traceparent=origin.traceparent,
         request_id=origin.request_id,
         tm_hangup=origin.at if refused else None,

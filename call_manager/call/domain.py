@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -53,6 +53,22 @@ class Address:
     def of_plain(cls, stored: Mapping[str, Any]) -> Address:
         """Return the address that `to_plain` stored."""
         return cls(**{**stored, "type": AddressType(stored["type"])})
+
+
+class CallEvent(enum.StrEnum):
+    """What happens to a call (CONTRACT.md section 2.11)."""
+
+    CREATED = "call_created"
+    DIALING = "call_dialing"
+    """The first INVITE leaves."""
+    RINGING = "call_ringing"
+    PROGRESSING = "call_progressing"
+    UPDATED = "call_updated"
+    """Something else changed: the action that runs now."""
+    CANCELING = "call_canceling"
+    TERMINATING = "call_terminating"
+    HANGUP = "call_hangup"
+    DELETED = "call_deleted"
 
 
 class Anonymous(enum.StrEnum):
@@ -208,6 +224,7 @@ class Call:
     hangup_by: HangupBy | None = None
     hangup_reason: HangupReason | None = None
     hangup_detail: str = ""
+    error_reason: str = ""
     hangup_cause: int | None = None
     hangup_requested_at: datetime | None = None
     provider_id: UUID | None = None
@@ -222,6 +239,19 @@ class Call:
     tm_hangup: datetime | None = None
     tm_update: datetime | None = None
     tm_delete: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls of a customer are listed; None asks for no such thing."""
+
+    customer_id: UUID
+    status: CallStatus | None = None
+    provider_id: UUID | None = None
+    created_after: datetime | None = None
+    """The first moment of the time range."""
+    created_before: datetime | None = None
+    """The first moment after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +286,5 @@ class Creation:
     outcomes: tuple[Outcome, ...]
     tm_create: datetime
     customer_id: UUID | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the customer gave for the flow of the calls."""

@@ -62,6 +62,8 @@ class CallCreationRow(Table, table=True):
     voided: bool = Field(sa_column=Column(Boolean(), nullable=False))
     outcomes: list[dict[str, Any]] = _json()
     """One per destination, in order: `call_id`, `admitted`, `reason`, `message`."""
+    variables: dict[str, str] | None = _json(nullable=True)
+    """What the customer gave for the flow of the calls; unset for nothing."""
     tm_create: datetime = _time(nullable=False)
 
 
@@ -72,6 +74,8 @@ class CallRow(Table, table=True):
     __table_args__ = (
         UniqueConstraint("creation_id", "position"),
         Index(None, "customer_id", "tm_create", "id"),
+        Index(None, "customer_id", "status", "tm_create", "id"),
+        Index(None, "customer_id", "provider_id", "tm_create", "id"),
         # The dialer looks for the few calls that are not done among all that ever were.
         Index(None, "dial_state", "tm_create"),
     )
@@ -96,6 +100,8 @@ class CallRow(Table, table=True):
     hangup_by: str | None = _text(16, nullable=True)
     hangup_reason: str | None = _text(16, nullable=True)
     hangup_detail: str = _text()
+    error_reason: str | None = _text(64, nullable=True)
+    """Why it was refused before it was dialled; unset otherwise."""
     hangup_cause: int | None = _integer(nullable=True)
     """The cause a hangup was asked with (`domain.Cause`); unset when nobody asked."""
     hangup_requested_at: datetime | None = _time()

@@ -7,7 +7,7 @@ that two who act at once cannot both win.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,13 +16,15 @@ from uuid import UUID
 from sqlalchemy import RowMapping, Select, bindparam, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from call_manager.call import hangup
+from call_manager.call import events, hangup
 from call_manager.call.domain import (
     ENDING,
     Address,
     Anonymous,
     Attempt,
     Call,
+    CallEvent,
+    CallFilter,
     CallStatus,
     Creation,
     Dialroute,
@@ -47,12 +49,16 @@ ATTEMPTS_MAX: Final = 100
 _CREATION_INSERT: Final = insert_if_absent(CREATIONS, "id").returning(CREATIONS.c.id)
 _CALLS_INSERT: Final = insert_if_absent(CALLS, "id").returning(CALLS.c.id)
 _CREATION: Final = select(CREATIONS).where(CREATIONS.c.id == bindparam("of"))
+_VARIABLES: Final = select(CREATIONS.c.variables).where(CREATIONS.c.id == bindparam("of"))
 _CALL: Final = select(CALLS).where(CALLS.c.id == bindparam("of"))
 _STATUS: Final = select(CALLS.c.status).where(CALLS.c.id == bindparam("of"))
 _CHANGE: Final = (
     update(CALLS)
     .where(CALLS.c.id == bindparam("of"), CALLS.c.status.in_(bindparam("among", expanding=True)))
     .returning(CALLS)
+)
+_DELETE: Final = (
+    update(CALLS).where(CALLS.c.id == bindparam("of"), CALLS.c.tm_delete.is_(None)).returning(CALLS)
 )
 _CHANGE_UNCLAIMED: Final = _CHANGE.where(CALLS.c.dial_state == DialState.QUEUED.value)
 
@@ -68,6 +74,7 @@ async def insert_creation(tx: Transaction, creation: Creation) -> bool:
         "fingerprint": creation.fingerprint or None,
         "voided": creation.voided,
         "outcomes": [outcome.to_plain() for outcome in creation.outcomes],
+        "variables": dict(creation.variables) or None,
         "tm_create": creation.tm_create,
     }
     return bool(await tx.all(_CREATION_INSERT, values))
@@ -86,13 +93,25 @@ async def creation(tx: Transaction, creation_id: UUID) -> Creation | None:
         outcomes=outcomes,
         tm_create=row["tm_create"],
         customer_id=row["customer_id"],
+        variables=row["variables"] or {},
     )
+
+
+async def variables_of(tx: Transaction, creation_id: UUID) -> Mapping[str, str]:
+    """Return what the customer gave for the flow of a creation's calls."""
+    row = await tx.one_or_none(_VARIABLES, {"of": creation_id})
+    return {} if row is None else row["variables"] or {}
 
 
 async def insert_calls(tx: Transaction, calls: Sequence[Call]) -> bool:
     """Store the calls of one creation; False when any of their ids is taken."""
     values = [_values(call) for call in calls]
-    return len(await tx.all(_CALLS_INSERT, values)) == len(calls)
+    if len(await tx.all(_CALLS_INSERT, values)) != len(calls):
+        return False
+    await events.record(tx, CallEvent.CREATED, *calls)
+    refused = [call for call in calls if call.status is CallStatus.HANGUP]
+    await events.record(tx, CallEvent.HANGUP, *refused)
+    return True
 
 
 async def calls_of(tx: Transaction, creation_id: UUID) -> tuple[Call, ...]:
@@ -108,12 +127,25 @@ async def call(tx: Transaction, call_id: UUID) -> Call | None:
 
 
 async def calls_page(
-    tx: Transaction, customer_id: UUID, request: PageRequest
+    tx: Transaction, wanted: CallFilter, request: PageRequest, limit: Collection[UUID] = ()
 ) -> tuple[tuple[Call, ...], str]:
-    """Return a page of the customer's calls that are not deleted, and the next page's token."""
-    statement: Select[Any] = select(CALLS).where(
-        CALLS.c.customer_id == customer_id, CALLS.c.tm_delete.is_(None)
-    )
+    """Return a page of a customer's calls that are not deleted, and the next page's token.
+
+    With a `limit` only those whose last attempt went to one of these carriers.
+    """
+    columns = CALLS.c
+    conditions = [columns.customer_id == wanted.customer_id, columns.tm_delete.is_(None)]
+    if wanted.status is not None:
+        conditions.append(columns.status == wanted.status.value)
+    if wanted.provider_id is not None:
+        conditions.append(columns.provider_id == wanted.provider_id)
+    if wanted.created_after is not None:
+        conditions.append(columns.tm_create >= wanted.created_after)
+    if wanted.created_before is not None:
+        conditions.append(columns.tm_create < wanted.created_before)
+    if limit:
+        conditions.append(columns.provider_id.in_(limit))
+    statement: Select[Any] = select(CALLS).where(*conditions)
     rows, token = request.split(await tx.all(page(statement, CALLS, request)))
     return tuple(call_of(row) for row in rows), token
 
@@ -203,9 +235,8 @@ async def request_hangup(
 
 async def mark_deleted(tx: Transaction, call_id: UUID, at: datetime) -> Call | None:
     """Mark a call deleted; None when it is already, and the first deletion's time stays."""
-    statement = update(CALLS).where(CALLS.c.id == call_id, CALLS.c.tm_delete.is_(None))
-    row = await tx.one_or_none(statement.values(tm_delete=at, tm_update=at).returning(CALLS))
-    return call_of(row) if row is not None else None
+    row = await tx.one_or_none(_DELETE, {"of": call_id, "tm_delete": at, "tm_update": at})
+    return await changed(tx, CallEvent.DELETED, row)
 
 
 async def _changed(
@@ -217,7 +248,16 @@ async def _changed(
 ) -> Call | None:
     statuses = [status.value for status in among]
     row = await tx.one_or_none(change, {"of": call_id, "among": statuses, **values})
-    return call_of(row) if row is not None else None
+    return await changed(tx, events.of_status(CallStatus(values["status"])), row)
+
+
+async def changed(tx: Transaction, what: CallEvent, row: RowMapping | None) -> Call | None:
+    """Keep the event of a change; `row` is the call's as it is after it, None when it was not."""
+    if row is None:
+        return None
+    call = call_of(row)
+    await events.record(tx, what, call)
+    return call
 
 
 def call_of(row: RowMapping) -> Call:
@@ -231,6 +271,7 @@ def call_of(row: RowMapping) -> Call:
         "status": CallStatus(row["status"]),
         "dialroutes": tuple(Dialroute.of_plain(stored) for stored in row["dialroutes"]),
         "dial_state": DialState(row["dial_state"]),
+        "error_reason": row["error_reason"] or "",
         "hangup_by": HangupBy(by) if by is not None else None,
         "hangup_reason": HangupReason(reason) if reason is not None else None,
     }
@@ -243,6 +284,7 @@ def _values(call: Call) -> dict[str, Any]:
         "source": call.source.to_plain(),
         "destination": call.destination.to_plain(),
         "metadata": dict(call.metadata),
+        "error_reason": call.error_reason or None,
         "dialroutes": [route.to_plain() for route in call.dialroutes],
     }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 import grpc
 from typing_extensions import override
 from voipbin.call.v1.call_service_pb2 import (
+    CallCreateRequest,
+    CallCreateResponse,
     CallDeleteRequest,
     CallDeleteResponse,
     CallGetRequest,
@@ -25,6 +28,7 @@ from voipbin.call.v1.call_service_pb2_grpc import CallServiceServicer
 
 from call_manager.call import convert
 from call_manager.call.service import CallService
+from call_manager.placement.service import PlacementService
 from mesh.identity import current_caller
 from mesh.pagination import PageRequest
 
@@ -34,8 +38,14 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class CallRpc(CallServiceServicer):
     """Serves `voipbin.call.v1.CallService`."""
 
-    def __init__(self, calls: CallService) -> None:
+    def __init__(self, calls: CallService, placements: PlacementService) -> None:
         self._calls = calls
+        self._placements = placements
+
+    @override
+    async def CallCreate(self, request: CallCreateRequest, context: Context) -> CallCreateResponse:
+        placed = await self._placements.create(current_caller(), request)
+        return CallCreateResponse(calls=[convert.call_to_proto(call) for call in placed])
 
     @override
     async def CallsCreate(
@@ -64,11 +74,11 @@ class CallRpc(CallServiceServicer):
 
     @override
     async def CallList(self, request: CallListRequest, context: Context) -> CallListResponse:
-        customer_id = UUID(request.customer_id)
-        page = PageRequest.parse(
-            request.page_size, request.page_token, {"customer_id": customer_id}
-        )
-        calls, token = await self._calls.list_page(current_caller(), customer_id, page)
+        wanted = convert.call_filter(request)
+        # Only what is asked for: a token of a plain list stays good when lists learn more.
+        filters = {name: value for name, value in asdict(wanted).items() if value is not None}
+        page = PageRequest.parse(request.page_size, request.page_token, filters)
+        calls, token = await self._calls.list_page(current_caller(), wanted, page)
         shown = [convert.call_to_proto(call) for call in calls]
         result, token = page.fit(shown, calls, token)
         return CallListResponse(result=result, next_page_token=token)

@@ -17,6 +17,7 @@ from call_manager.errors import (
     AnonymousSourceInvalid,
     DestinationInvalid,
     DestinationTypeUnsupported,
+    IdentityVerificationRequired,
     NoDialroute,
     Refusal,
     SourceNotOwned,
@@ -46,6 +47,10 @@ class Asked:
     anonymous: Anonymous
     forced_providers: tuple[UUID, ...]
     skip_source_validation: bool
+    verified: bool = True
+    """Whether the customer may call telephone numbers."""
+    provider_ids: tuple[UUID, ...] = ()
+    """The only carriers the caller may use; empty for no such limit."""
 
 
 class Routes(Protocol):
@@ -130,6 +135,18 @@ def _well_formed(draft: Draft) -> Draft:
     return replace(draft, refusal=DestinationInvalid(draft.index, destination.target))
 
 
+async def identity_verified(asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
+    """Keep customers whose identity nobody has verified from telephone numbers."""
+    if asked.verified:
+        return drafts
+    return [
+        replace(draft, refusal=IdentityVerificationRequired(draft.index))
+        if draft.destination.type is AddressType.TEL
+        else draft
+        for draft in drafts
+    ]
+
+
 class Dialroutes:
     """Find the carriers to try; a SIP address has some only when they are forced."""
 
@@ -140,17 +157,21 @@ class Dialroutes:
         """Refuse what no carrier serves; raises when the carriers cannot be asked for."""
         if asked.forced_providers:
             found = await self._routes.forced(asked.customer_id, asked.forced_providers)
-            return [_routed(draft, found) for draft in drafts]
+            return [_routed(asked, draft, found) for draft in drafts]
         numbers = {
             draft.destination.target
             for draft in drafts
             if draft.destination.type is AddressType.TEL
         }
         by_number = await self._routes.of_numbers(asked.customer_id, sorted(numbers))
-        return [_routed(draft, by_number.get(draft.destination.target, ())) for draft in drafts]
+        return [
+            _routed(asked, draft, by_number.get(draft.destination.target, ())) for draft in drafts
+        ]
 
 
-def _routed(draft: Draft, dialroutes: tuple[Dialroute, ...]) -> Draft:
+def _routed(asked: Asked, draft: Draft, dialroutes: tuple[Dialroute, ...]) -> Draft:
+    if asked.provider_ids:
+        dialroutes = tuple(one for one in dialroutes if one.provider_id in asked.provider_ids)
     if dialroutes:
         return replace(draft, dialroutes=dialroutes)
     return replace(draft, refusal=NoDialroute(draft.index, draft.destination.target))
@@ -206,6 +227,7 @@ def rules(routes: Routes, numbers: Numbers) -> tuple[Rule, ...]:
     """Return every rule in the order of CONTRACT.md section 3.1; a new one is put in its place."""
     return (
         destination_type,
+        identity_verified,
         destination_form,
         Dialroutes(routes),
         Source(numbers),

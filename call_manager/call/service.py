@@ -6,12 +6,12 @@ from typing import Protocol
 from uuid import UUID
 
 from call_manager.call import repository, rules
+from call_manager.call.access import provider_limit, visible_call
 from call_manager.call.creation import NewCalls, Origin, Settled, calls_of
-from call_manager.call.domain import Attempt, Call, CallStatus, Creation
+from call_manager.call.domain import Attempt, Call, CallFilter, CallStatus, Creation
 from call_manager.call.hangup import Cause
 from call_manager.call.numbers import StoredNumbers
 from call_manager.errors import (
-    CallNotFound,
     CallsVoided,
     CreationIdReused,
     DialWindowPassed,
@@ -67,11 +67,25 @@ class CallService:
             return known
         if self._clock.now() > new.dial_not_after:
             raise DialWindowPassed(new.dial_not_after)
-        drafts = await self._admit(new)
-        origin = Origin(self._clock.now(), telemetry.traceparent(), ambient.request_id() or "")
-        created = await self._store(new, calls_of(new, drafts, origin))
-        self._queue.wake()
+        made = await self.admit(new)
+        created = await self._database.transact(
+            lambda tx: store(tx, new, made), name="calls_create"
+        )
+        self.dial()
         return created
+
+    async def admit(self, new: NewCalls) -> Settled:
+        """Return the calls and outcomes that the rules make of a wish; nothing is stored.
+
+        Raises the first refusal when no destination is admitted, and what route_manager said.
+        """
+        drafts = await self._judged(new)
+        origin = Origin(self._clock.now(), telemetry.traceparent(), ambient.request_id() or "")
+        return calls_of(new, drafts, origin)
+
+    def dial(self) -> None:
+        """Have the dialer look for calls that were just stored."""
+        self._queue.wake()
 
     async def void(self, creation_id: UUID) -> Settled:
         """Make sure that a creation never happens, unless it has; then return it."""
@@ -88,18 +102,22 @@ class CallService:
         """Return a call, deleted or not, and its attempts. Raises CallNotFound."""
 
         async def work(tx: Transaction) -> tuple[Call, tuple[Attempt, ...]]:
-            found = await _owned(tx, caller, call_id)
+            found = await visible_call(tx, caller, call_id)
             return found, await repository.attempts_of(tx, call_id)
 
         return await self._database.read(work, name="call_get")
 
     async def list_page(
-        self, caller: Caller, customer_id: UUID, request: PageRequest
+        self, caller: Caller, wanted: CallFilter, request: PageRequest
     ) -> tuple[tuple[Call, ...], str]:
-        """Return a page of a customer's calls, newest first, and the next page's token."""
-        _check_customer(caller, customer_id)
+        """Return a page of a customer's calls, newest first, and the next page's token.
+
+        A caller that is limited to some carriers sees the calls that went to those.
+        """
+        _check_customer(caller, wanted.customer_id)
+        limit = provider_limit(caller)
         return await self._database.read(
-            lambda tx: repository.calls_page(tx, customer_id, request), name="call_list"
+            lambda tx: repository.calls_page(tx, wanted, request, limit), name="call_list"
         )
 
     async def hangup(self, caller: Caller, call_id: UUID) -> Call:
@@ -107,7 +125,7 @@ class CallService:
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Call:
-            found = await _owned(tx, caller, call_id)
+            found = await visible_call(tx, caller, call_id)
             if found.tm_delete is not None:
                 raise StateInvalid(call_id)
             asked = await repository.request_hangup(tx, call_id, Cause.NORMAL, now)
@@ -120,7 +138,7 @@ class CallService:
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Call:
-            found = await _owned(tx, caller, call_id)
+            found = await visible_call(tx, caller, call_id)
             await repository.request_hangup(tx, call_id, Cause.NORMAL, now)
             return await repository.mark_deleted(tx, call_id, now) or found
 
@@ -133,12 +151,14 @@ class CallService:
             self._live.hangup(call.id)
         return call
 
-    async def _admit(self, new: NewCalls) -> tuple[rules.Draft, ...]:
+    async def _judged(self, new: NewCalls) -> tuple[rules.Draft, ...]:
         asked = rules.Asked(
             customer_id=new.customer_id,
             anonymous=new.anonymous,
             forced_providers=new.metadata.get(ROUTE_PROVIDER_IDS, ()),
             skip_source_validation=new.metadata.get(SKIP_SOURCE_VALIDATION, False),
+            verified=new.verified,
+            provider_ids=new.provider_ids,
         )
         pairs = zip(new.call_ids, new.destinations, strict=True)
         drafts = [
@@ -150,33 +170,32 @@ class CallService:
             raise first
         return judged
 
-    async def _store(self, new: NewCalls, made: Settled) -> Settled:
-        creation = Creation(
-            new.id, False, new.fingerprint, made.outcomes, made.calls[0].tm_create, new.customer_id
-        )
 
-        async def work(tx: Transaction) -> Settled:
-            # The creation's row decides who wins, against a repeat and against CallsVoid.
-            if not await repository.insert_creation(tx, creation):
-                return await _repeated(tx, new, await _existing(tx, new.id))
-            if not await repository.insert_calls(tx, made.calls):
-                raise CreationIdReused(new.id)
-            return made
+async def store(tx: Transaction, new: NewCalls, made: Settled) -> Settled:
+    """Store a creation and its calls; return what stands under its id when it has happened.
 
-        return await self._database.transact(work, name="calls_create")
+    Raises CallsVoided, CreationIdReused.
+    """
+    creation = Creation(
+        id=new.id,
+        voided=False,
+        fingerprint=new.fingerprint,
+        outcomes=made.outcomes,
+        tm_create=made.calls[0].tm_create,
+        customer_id=new.customer_id,
+        variables=new.variables,
+    )
+    # The creation's row decides who wins, against a repeat and against CallsVoid.
+    if not await repository.insert_creation(tx, creation):
+        return await _repeated(tx, new, await _existing(tx, new.id))
+    if not await repository.insert_calls(tx, made.calls):
+        raise CreationIdReused(new.id)
+    return made
 
 
 def _check_customer(caller: Caller, customer_id: UUID) -> None:
     if not caller.owns(customer_id):
         raise PermissionDenied("The caller may not act for this customer.")
-
-
-async def _owned(tx: Transaction, caller: Caller, call_id: UUID) -> Call:
-    found = await repository.call(tx, call_id)
-    # Another customer's call does not exist: a refusal would tell that it does.
-    if found is None or not caller.owns(found.customer_id):
-        raise CallNotFound(call_id)
-    return found
 
 
 async def _known(tx: Transaction, new: NewCalls) -> Settled | None:

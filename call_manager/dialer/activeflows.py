@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -38,8 +39,12 @@ class Activeflows:
         await self._stops.drain(seconds)
         await self._stops.stop()
 
-    async def next_action(self, call: Call, finished: str) -> action_pb2.Action | None:
+    async def next_action(
+        self, call: Call, finished: str, variables: Mapping[str, str]
+    ) -> action_pb2.Action | None:
         """Return the action after the one with the id `finished` (empty: the first), or None.
+
+        `variables` are what the flow's actions may name; the first question tells them.
 
         The same question is asked again for `patience_s` while flow_manager is away; repeating
         it skips nothing. Raises MeshError when it refuses or stays away.
@@ -51,6 +56,7 @@ class Activeflows:
             reference_type=activeflow_service_pb2.ACTIVEFLOW_REFERENCE_TYPE_CALL,
             reference_id=str(call.id),
             finished_action_id=finished,
+            variables=variables if not finished else {},
         )
         give_up = self._clock.monotonic() + self._patience_s
         delay_s = _FIRST_DELAY_S

@@ -10,8 +10,10 @@ import structlog
 from voipbin.flow.v1.action_pb2 import Action
 
 from call_manager.call import convert
+from call_manager.call import repository as calls
 from call_manager.call.domain import Call, HangupReason
 from call_manager.call.hangup import CAUSE_OF_REASON, Cause
+from call_manager.call.variables import builtin_variables
 from call_manager.channel import Media
 from call_manager.dialer import repository
 from call_manager.dialer.equipment import Equipment
@@ -55,13 +57,16 @@ class FlowRunner:
 
     async def run(self) -> Ending:
         """Run to the flow's end and return how the call ends; cancelled when the leg ends first."""
+        try:
+            return await self._run(await self._variables())
+        except MeshError as error:
+            log.warning("the flow cannot go on", error=error.message, reason=error.reason)
+            return Ending(detail=f"The flow could not go on: {error.message}")
+
+    async def _run(self, variables: Mapping[str, str]) -> Ending:
         finished = ""
         for _ in range(ACTIONS_MAX):
-            try:
-                action = await self._equipment.activeflows.next_action(self._call, finished)
-            except MeshError as error:
-                log.warning("the flow cannot go on", error=error.message, reason=error.reason)
-                return Ending(detail=f"The flow could not go on: {error.message}")
+            action = await self._equipment.activeflows.next_action(self._call, finished, variables)
             if action is None:
                 return Ending()
             ending = await self._do(action)
@@ -69,6 +74,15 @@ class FlowRunner:
                 return ending
             finished = action.id
         return Ending(detail=f"The flow ran {ACTIONS_MAX} actions without an end.")
+
+    async def _variables(self) -> Mapping[str, str]:
+        """Return what the customer gave, and the call's own."""
+
+        async def work(tx: Transaction) -> Mapping[str, str]:
+            return await calls.variables_of(tx, self._call.creation_id)
+
+        given = await self._equipment.database.read(work, name="call_variables")
+        return {**given, **builtin_variables(self._call)}
 
     async def _do(self, action: Action) -> Ending | None:
         handler = self._handlers.get(action.type)

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, RowMapping, bindparam, insert, or_, select
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from call_manager.call import repository as calls
-from call_manager.call.domain import Call, CallStatus, DialState
+from call_manager.call.domain import Call, CallEvent, CallStatus, DialState
 from call_manager.call.models import SipMessageRow
 from call_manager.channel import (
     AttemptOutcome,
@@ -47,7 +47,12 @@ _REDIAL: Final = update(calls.CALLS).where(
     calls.CALLS.c.status.in_([status.value for status in _DIALLABLE]),
 )
 # Only the first INVITE rings anybody anew; the one after a 401 continues it.
-_DIAL: Final = _REDIAL.where(calls.CALLS.c.dial_not_after > bindparam("now"))
+_DIAL: Final = _REDIAL.where(calls.CALLS.c.dial_not_after > bindparam("now")).returning(calls.CALLS)
+_ACTION: Final = (
+    update(calls.CALLS)
+    .where(calls.CALLS.c.id == bindparam("of"), calls.CALLS.c.status == CallStatus.PROGRESSING)
+    .returning(calls.CALLS)
+)
 
 
 async def claim(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
@@ -128,10 +133,10 @@ async def plan_invite(tx: Transaction, record: InviteRecord, dial: Dial, now: da
         "tm_update": now,
     }
     if record.sequence == 1:
-        diallable = await tx.run(_DIAL, {"now": now, **values})
-    else:
-        diallable = await tx.run(_REDIAL, values)
-    if not diallable:
+        row = await tx.one_or_none(_DIAL, {"now": now, **values})
+        if await calls.changed(tx, CallEvent.DIALING, row) is None:
+            return False
+    elif not await tx.run(_REDIAL, values):
         return False
     await tx.run(_ATTEMPT_INSERT, _attempt_values(record, dial))
     return True
@@ -223,7 +228,8 @@ def _stored(row: RowMapping) -> StoredAttempt:
         to_header=row["to_header"],
         started_at=row["tm_invite"],
     )
-    return StoredAttempt(invite, _dialog(row), AttemptState(row["state"]))
+    secret = frozenset(row["dial_config"].get("secret_headers", ()))
+    return StoredAttempt(invite, _dialog(row), AttemptState(row["state"]), secret_headers=secret)
 
 
 def _dialog(row: RowMapping) -> DialogRecord | None:
@@ -243,9 +249,8 @@ async def keep_action(
     tx: Transaction, call_id: UUID, action: Mapping[str, Any], now: datetime
 ) -> None:
     """Store the action an answered call is at; a call that is ending keeps none."""
-    table = calls.CALLS
-    statement = update(table).where(table.c.id == call_id, table.c.status == CallStatus.PROGRESSING)
-    await tx.run(statement.values(current_action=dict(action), tm_update=now))
+    values = {"of": call_id, "current_action": dict(action), "tm_update": now}
+    await calls.changed(tx, CallEvent.UPDATED, await tx.one_or_none(_ACTION, values))
 
 
 async def insert_messages(tx: Transaction, messages: Sequence[tuple[UUID, WireMessage]]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from voipbin.call.v1 import timeline_service_pb2
+from voipbin.flow.v1.timeline_service_pb2 import ActiveflowEvent
 
 from call_manager.timeline.domain import StoredMessage
 from call_manager.timeline.pcap import Datagram, Endpoint
+from mesh.outbox import StoredEvent
 
 
 def datagram(message: StoredMessage) -> Datagram:
@@ -17,6 +19,33 @@ def datagram(message: StoredMessage) -> Datagram:
         destination=Endpoint.parse(message.destination),
         payload=message.raw,
     )
+
+
+def call_event(event: StoredEvent) -> timeline_service_pb2.CallEvent:
+    """Return an event of a call for an answer."""
+    shown = timeline_service_pb2.CallEvent(event_type=event.event_type)
+    shown.timestamp.FromDatetime(event.tm_create)
+    if event.data is not None:
+        shown.data.ParseFromString(event.data)
+    return shown
+
+
+def own_event(event: StoredEvent) -> timeline_service_pb2.AggregatedEvent:
+    """Return an event of a call among others'."""
+    shown = timeline_service_pb2.AggregatedEvent(event_type=event.event_type)
+    shown.timestamp.FromDatetime(event.tm_create)
+    if event.data is not None:
+        shown.call.ParseFromString(event.data)
+    return shown
+
+
+def flow_event(event: ActiveflowEvent) -> timeline_service_pb2.AggregatedEvent:
+    """Return an event of a running flow among others'."""
+    shown = timeline_service_pb2.AggregatedEvent(event_type=event.event_type)
+    shown.timestamp.CopyFrom(event.timestamp)
+    if event.HasField("data"):
+        shown.activeflow.CopyFrom(event.data)
+    return shown
 
 
 def message_to_proto(message: StoredMessage) -> timeline_service_pb2.SipMessage:

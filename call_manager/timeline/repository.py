@@ -7,18 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from call_manager.call.models import CallRow, SipMessageRow
+from call_manager.call.models import SipMessageRow
 from call_manager.timeline.domain import StoredMessage
 from mesh.database import Transaction
 
-_CALLS: Final = CallRow.__table__  # type: ignore[attr-defined]
 _MESSAGES: Final = SipMessageRow.__table__  # type: ignore[attr-defined]
-
-
-async def customer_of(tx: Transaction, call_id: UUID) -> UUID | None:
-    """Return whose call it is, deleted or not; None when there is none."""
-    row = await tx.one_or_none(select(_CALLS.c.customer_id).where(_CALLS.c.id == call_id))
-    return row["customer_id"] if row is not None else None
 
 
 async def messages(

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 from typing import Final
 from uuid import UUID
 
-from call_manager.errors import CallNotFound, TraceNotFound
+from call_manager.call.access import visible_call
+from call_manager.errors import TraceNotFound
 from call_manager.timeline import pcap, repository
 from call_manager.timeline.convert import datagram
 from call_manager.timeline.domain import MESSAGES_MAX, StoredMessage, shown
@@ -56,12 +57,10 @@ class TimelineService:
             yield bytes(pending)
 
     async def _check(self, caller: Caller, call_id: UUID) -> None:
-        async def work(tx: Transaction) -> UUID | None:
-            return await repository.customer_of(tx, call_id)
+        async def work(tx: Transaction) -> None:
+            await visible_call(tx, caller, call_id)
 
-        customer_id = await self._database.read(work, name="timeline_call")
-        if customer_id is None or not caller.owns(customer_id):
-            raise CallNotFound(call_id)
+        await self._database.read(work, name="timeline_call")
 
     async def _messages(self, call_id: UUID, after: int, most: int) -> tuple[StoredMessage, ...]:
         found = await self._page(call_id, after, most)

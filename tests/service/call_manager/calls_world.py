@@ -37,6 +37,10 @@ from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
 from call_manager.number.models import NumberRow
 from call_manager.outbound_config.models import OutboundConfigRow
+from call_manager.placement.flows import Flows
+from call_manager.placement.placements import Placements
+from call_manager.placement.saga import SagaParts
+from call_manager.placement.service import PlacementService
 from mesh.clients import MeshChannel
 from mesh.clock import SystemClock, new_id
 from mesh.database import Database, Transaction
@@ -133,13 +137,16 @@ class World:
             calls = CallService(
                 self.database, routes, SystemClock(), queue=self.dialled, live=self.dialled
             )
+            # What a customer asks for is tested where there is a flow_manager: `placing_world.py`.
+            parts = SagaParts(self.database, calls, Flows(asking), SystemClock())
+            placing = PlacementService(parts, Placements(parts, grace_s=0.0), timedelta(seconds=30))
             node = Node(
                 MeshSettings(**self.credentials.settings("call_manager")),
                 name="call_manager",
                 servicers=[
                     (
                         call_service_pb2_grpc.add_CallServiceServicer_to_server,
-                        CallRpc(calls),
+                        CallRpc(calls, placing),
                         call_service_pb2.DESCRIPTOR,
                     )
                 ],

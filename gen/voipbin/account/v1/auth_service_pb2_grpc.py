@@ -40,10 +40,25 @@ class AuthServiceStub:
                 request_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginRequest.SerializeToString,
                 response_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginResponse.FromString,
                 _registered_method=True)
+        self.AuthDelegate = channel.unary_unary(
+                '/voipbin.account.v1.AuthService/AuthDelegate',
+                request_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthDelegateRequest.SerializeToString,
+                response_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthDelegateResponse.FromString,
+                _registered_method=True)
         self.BootstrapEnsure = channel.unary_unary(
                 '/voipbin.account.v1.AuthService/BootstrapEnsure',
                 request_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureRequest.SerializeToString,
                 response_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureResponse.FromString,
+                _registered_method=True)
+        self.PasswordReset = channel.unary_unary(
+                '/voipbin.account.v1.AuthService/PasswordReset',
+                request_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.PasswordResetRequest.SerializeToString,
+                response_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.PasswordResetResponse.FromString,
+                _registered_method=True)
+        self.SigningKeyRotate = channel.unary_unary(
+                '/voipbin.account.v1.AuthService/SigningKeyRotate',
+                request_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.SigningKeyRotateRequest.SerializeToString,
+                response_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.SigningKeyRotateResponse.FromString,
                 _registered_method=True)
 
 
@@ -64,10 +79,43 @@ class AuthServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AuthDelegate(self, request, context):
+        """Lets a super-admin act for a customer for 8 hours, with the rights of its admin and none of the
+        platform's. Who did, for whom and why is recorded.
+
+        Errors:
+        - NOT_FOUND / CUSTOMER_NOT_FOUND: no such customer, or it is deleted.
+        - INVALID_ARGUMENT / DELEGATE_REQUEST_INVALID: the customer is no UUID, or the reason is not 10 to
+        200 printable ASCII characters.
+        - PERMISSION_DENIED / KEY_NOT_ALLOWED: the caller is an access key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BootstrapEnsure(self, request, context):
         """Makes sure that a first customer with a super-admin agent and a second customer with a
         customer admin exist, and returns a fresh token for each. A password is returned only by the
         call that created its agent: it is stored as a hash and cannot be shown twice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PasswordReset(self, request, context):
+        """Sets a new random password for the agent with this user name, and returns it. Every token made
+        before ends.
+
+        Errors:
+        - NOT_FOUND / AGENT_NOT_FOUND: no such agent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SigningKeyRotate(self, request, context):
+        """Makes a new key that tokens are signed with. Tokens of the older keys are read until the last of
+        them has expired.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,10 +129,25 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     request_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginRequest.FromString,
                     response_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthLoginResponse.SerializeToString,
             ),
+            'AuthDelegate': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuthDelegate,
+                    request_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthDelegateRequest.FromString,
+                    response_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthDelegateResponse.SerializeToString,
+            ),
             'BootstrapEnsure': grpc.unary_unary_rpc_method_handler(
                     servicer.BootstrapEnsure,
                     request_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureRequest.FromString,
                     response_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureResponse.SerializeToString,
+            ),
+            'PasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.PasswordReset,
+                    request_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.PasswordResetRequest.FromString,
+                    response_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.PasswordResetResponse.SerializeToString,
+            ),
+            'SigningKeyRotate': grpc.unary_unary_rpc_method_handler(
+                    servicer.SigningKeyRotate,
+                    request_deserializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.SigningKeyRotateRequest.FromString,
+                    response_serializer=voipbin_dot_account_dot_v1_dot_auth__service__pb2.SigningKeyRotateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -126,6 +189,33 @@ class AuthService:
             _registered_method=True)
 
     @staticmethod
+    def AuthDelegate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.account.v1.AuthService/AuthDelegate',
+            voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthDelegateRequest.SerializeToString,
+            voipbin_dot_account_dot_v1_dot_auth__service__pb2.AuthDelegateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def BootstrapEnsure(request,
             target,
             options=(),
@@ -142,6 +232,60 @@ class AuthService:
             '/voipbin.account.v1.AuthService/BootstrapEnsure',
             voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureRequest.SerializeToString,
             voipbin_dot_account_dot_v1_dot_auth__service__pb2.BootstrapEnsureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.account.v1.AuthService/PasswordReset',
+            voipbin_dot_account_dot_v1_dot_auth__service__pb2.PasswordResetRequest.SerializeToString,
+            voipbin_dot_account_dot_v1_dot_auth__service__pb2.PasswordResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SigningKeyRotate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.account.v1.AuthService/SigningKeyRotate',
+            voipbin_dot_account_dot_v1_dot_auth__service__pb2.SigningKeyRotateRequest.SerializeToString,
+            voipbin_dot_account_dot_v1_dot_auth__service__pb2.SigningKeyRotateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,10 +25,31 @@ class AuthServiceStub:
       is not told.
     - RESOURCE_EXHAUSTED / SERVICE_OVERLOADED: too many sign in at once; ask again in a second.
     """
+    AuthDelegate: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.AuthDelegateRequest, _auth_service_pb2.AuthDelegateResponse]
+    """Lets a super-admin act for a customer for 8 hours, with the rights of its admin and none of the
+    platform's. Who did, for whom and why is recorded.
+
+    Errors:
+    - NOT_FOUND / CUSTOMER_NOT_FOUND: no such customer, or it is deleted.
+    - INVALID_ARGUMENT / DELEGATE_REQUEST_INVALID: the customer is no UUID, or the reason is not 10 to
+      200 printable ASCII characters.
+    - PERMISSION_DENIED / KEY_NOT_ALLOWED: the caller is an access key.
+    """
     BootstrapEnsure: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.BootstrapEnsureRequest, _auth_service_pb2.BootstrapEnsureResponse]
     """Makes sure that a first customer with a super-admin agent and a second customer with a
     customer admin exist, and returns a fresh token for each. A password is returned only by the
     call that created its agent: it is stored as a hash and cannot be shown twice.
+    """
+    PasswordReset: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.PasswordResetRequest, _auth_service_pb2.PasswordResetResponse]
+    """Sets a new random password for the agent with this user name, and returns it. Every token made
+    before ends.
+
+    Errors:
+    - NOT_FOUND / AGENT_NOT_FOUND: no such agent.
+    """
+    SigningKeyRotate: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SigningKeyRotateRequest, _auth_service_pb2.SigningKeyRotateResponse]
+    """Makes a new key that tokens are signed with. Tokens of the older keys are read until the last of
+    them has expired.
     """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -50,6 +71,22 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def AuthDelegate(
+        self,
+        request: _auth_service_pb2.AuthDelegateRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.AuthDelegateRequest, _abc.Awaitable[_auth_service_pb2.AuthDelegateResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.AuthDelegateResponse]:
+        """Lets a super-admin act for a customer for 8 hours, with the rights of its admin and none of the
+        platform's. Who did, for whom and why is recorded.
+
+        Errors:
+        - NOT_FOUND / CUSTOMER_NOT_FOUND: no such customer, or it is deleted.
+        - INVALID_ARGUMENT / DELEGATE_REQUEST_INVALID: the customer is no UUID, or the reason is not 10 to
+          200 printable ASCII characters.
+        - PERMISSION_DENIED / KEY_NOT_ALLOWED: the caller is an access key.
+        """
+
+    @_abc_1.abstractmethod
     def BootstrapEnsure(
         self,
         request: _auth_service_pb2.BootstrapEnsureRequest,
@@ -58,6 +95,29 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes sure that a first customer with a super-admin agent and a second customer with a
         customer admin exist, and returns a fresh token for each. A password is returned only by the
         call that created its agent: it is stored as a hash and cannot be shown twice.
+        """
+
+    @_abc_1.abstractmethod
+    def PasswordReset(
+        self,
+        request: _auth_service_pb2.PasswordResetRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.PasswordResetRequest, _abc.Awaitable[_auth_service_pb2.PasswordResetResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.PasswordResetResponse]:
+        """Sets a new random password for the agent with this user name, and returns it. Every token made
+        before ends.
+
+        Errors:
+        - NOT_FOUND / AGENT_NOT_FOUND: no such agent.
+        """
+
+    @_abc_1.abstractmethod
+    def SigningKeyRotate(
+        self,
+        request: _auth_service_pb2.SigningKeyRotateRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.SigningKeyRotateRequest, _abc.Awaitable[_auth_service_pb2.SigningKeyRotateResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.SigningKeyRotateResponse]:
+        """Makes a new key that tokens are signed with. Tokens of the older keys are read until the last of
+        them has expired.
         """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _aio.Server) -> None: ...

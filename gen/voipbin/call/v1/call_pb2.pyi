@@ -239,6 +239,7 @@ class Call(_message.Message):
     HANGUP_DETAIL_FIELD_NUMBER: _builtins.int
     ANONYMOUS_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The call's id (UUID), minted before anything is dialled."""
     customer_id: _builtins.str
@@ -279,6 +280,8 @@ class Call(_message.Message):
     """Why the call was refused or could not be placed, one sentence; empty otherwise."""
     anonymous: _address_pb2.Anonymous.ValueType
     """Whether the caller is hidden from the callee."""
+    error_reason: _builtins.str
+    """Why the call was refused before it was dialled, as a stable reason; empty otherwise."""
     @_builtins.property
     def chained_call_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The calls chained to this one (UUIDs)."""
@@ -367,14 +370,37 @@ class Call(_message.Message):
         hangup_detail: _builtins.str = ...,
         anonymous: _address_pb2.Anonymous.ValueType = ...,
         attempts: _abc.Iterable[Global___CallAttempt] | None = ...,
+        error_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "destination", b"destination", "source", b"source", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "activeflow_id", b"activeflow_id", "anonymous", b"anonymous", "attempts", b"attempts", "chained_call_ids", b"chained_call_ids", "customer_id", b"customer_id", "destination", b"destination", "direction", b"direction", "flow_id", b"flow_id", "groupcall_id", b"groupcall_id", "hangup_by", b"hangup_by", "hangup_detail", b"hangup_detail", "hangup_reason", b"hangup_reason", "id", b"id", "master_call_id", b"master_call_id", "metadata", b"metadata", "mute_direction", b"mute_direction", "owner_id", b"owner_id", "owner_type", b"owner_type", "provider_id", b"provider_id", "recording_id", b"recording_id", "recording_ids", b"recording_ids", "sip_code", b"sip_code", "sip_reason", b"sip_reason", "source", b"source", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "activeflow_id", b"activeflow_id", "anonymous", b"anonymous", "attempts", b"attempts", "chained_call_ids", b"chained_call_ids", "customer_id", b"customer_id", "destination", b"destination", "direction", b"direction", "error_reason", b"error_reason", "flow_id", b"flow_id", "groupcall_id", b"groupcall_id", "hangup_by", b"hangup_by", "hangup_detail", b"hangup_detail", "hangup_reason", b"hangup_reason", "id", b"id", "master_call_id", b"master_call_id", "metadata", b"metadata", "mute_direction", b"mute_direction", "owner_id", b"owner_id", "owner_type", b"owner_type", "provider_id", b"provider_id", "recording_id", b"recording_id", "recording_ids", b"recording_ids", "sip_code", b"sip_code", "sip_reason", b"sip_reason", "source", b"source", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Call: _TypeAlias = Call  # noqa: Y015
+
+@_typing.final
+class Groupcall(_message.Message):
+    """Calls that belong together. No type of destination makes one yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The groupcall's id (UUID)."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Groupcall: _TypeAlias = Groupcall  # noqa: Y015
 
 @_typing.final
 class CallAttempt(_message.Message):

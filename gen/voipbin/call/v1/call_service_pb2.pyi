@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from voipbin.call.v1 import address_pb2 as _address_pb2
 from voipbin.call.v1 import call_pb2 as _call_pb2
+from voipbin.flow.v1 import action_pb2 as _action_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -178,6 +179,118 @@ class DestinationOutcome(_message.Message):
 Global___DestinationOutcome: _TypeAlias = DestinationOutcome  # noqa: Y015
 
 @_typing.final
+class CallCreateRequest(_message.Message):
+    """Asks for calls by the customer's routes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VariablesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    DESTINATIONS_FIELD_NUMBER: _builtins.int
+    FLOW_ID_FIELD_NUMBER: _builtins.int
+    ACTIONS_FIELD_NUMBER: _builtins.int
+    ANONYMOUS_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    flow_id: _builtins.str
+    """The flow the answered calls run (UUID); wins over `actions`. With neither, a call is hung
+    up after the answer.
+    """
+    anonymous: _address_pb2.Anonymous.ValueType
+    """Whether to hide the caller; unspecified is `auto`."""
+    customer_id: _builtins.str
+    """The customer who pays (UUID)."""
+    idempotency_key: _builtins.str
+    """Makes a repeated request the same request, for at least 7 days; at most 255 visible characters."""
+    @_builtins.property
+    def source(self) -> _address_pb2.Address:
+        """Who is seen calling: one of the customer's numbers; absent: the customer's default number."""
+
+    @_builtins.property
+    def destinations(self) -> _containers.RepeatedCompositeFieldContainer[_address_pb2.Address]:
+        """Whom to call: 1 to 10 addresses of type tel or sip."""
+
+    @_builtins.property
+    def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.Action]:
+        """What the answered calls do, when no flow is named; at most 100."""
+
+    @_builtins.property
+    def variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What `${name}` stands for in the options of the flow's actions: at most 100 names of 1 to 255
+        characters, 32 KiB a value and 64 KiB in all. Names that begin with `voipbin.` are dropped.
+        """
+
+    def __init__(
+        self,
+        *,
+        source: _address_pb2.Address | None = ...,
+        destinations: _abc.Iterable[_address_pb2.Address] | None = ...,
+        flow_id: _builtins.str = ...,
+        actions: _abc.Iterable[_action_pb2.Action] | None = ...,
+        anonymous: _address_pb2.Anonymous.ValueType = ...,
+        variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        customer_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "anonymous", b"anonymous", "customer_id", b"customer_id", "destinations", b"destinations", "flow_id", b"flow_id", "idempotency_key", b"idempotency_key", "source", b"source", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallCreateRequest: _TypeAlias = CallCreateRequest  # noqa: Y015
+
+@_typing.final
+class CallCreateResponse(_message.Message):
+    """The placed calls."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    GROUPCALLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.Call]:
+        """The calls, one per destination, in order, as they stand now."""
+
+    @_builtins.property
+    def groupcalls(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.Groupcall]:
+        """The groupcalls that destinations became; empty while no type makes one."""
+
+    def __init__(
+        self,
+        *,
+        calls: _abc.Iterable[_call_pb2.Call] | None = ...,
+        groupcalls: _abc.Iterable[_call_pb2.Groupcall] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "groupcalls", b"groupcalls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallCreateResponse: _TypeAlias = CallCreateResponse  # noqa: Y015
+
+@_typing.final
 class CallsVoidRequest(_message.Message):
     """Asks to settle a creation whose end is unknown."""
 
@@ -288,22 +401,42 @@ class CallListRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PROVIDER_ID_FIELD_NUMBER: _builtins.int
+    CREATED_AFTER_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The most calls to return: 100 if 0, at most 100; negative is an error."""
     page_token: _builtins.str
     """The `next_page_token` of the page before, or a time stamp; empty for the first page."""
     customer_id: _builtins.str
     """Whose calls (UUID)."""
+    status: _call_pb2.CallStatus.ValueType
+    """Only calls that stand so; unspecified for all."""
+    provider_id: _builtins.str
+    """Only calls whose last attempt went to this provider (UUID); empty for all."""
+    @_builtins.property
+    def created_after(self) -> _timestamp_pb2.Timestamp:
+        """Only calls created at this time or later."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Only calls created before this time."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         customer_id: _builtins.str = ...,
+        status: _call_pb2.CallStatus.ValueType = ...,
+        provider_id: _builtins.str = ...,
+        created_after: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "customer_id", b"customer_id", "page_size", b"page_size", "page_token", b"page_token", "provider_id", b"provider_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

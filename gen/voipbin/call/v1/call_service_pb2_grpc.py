@@ -45,6 +45,11 @@ class CallServiceStub:
                 request_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallsVoidRequest.SerializeToString,
                 response_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallsVoidResponse.FromString,
                 _registered_method=True)
+        self.CallCreate = channel.unary_unary(
+                '/voipbin.call.v1.CallService/CallCreate',
+                request_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallCreateRequest.SerializeToString,
+                response_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallCreateResponse.FromString,
+                _registered_method=True)
         self.CallGet = channel.unary_unary(
                 '/voipbin.call.v1.CallService/CallGet',
                 request_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallGetRequest.SerializeToString,
@@ -102,6 +107,38 @@ class CallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CallCreate(self, request, context):
+        """Places a call to each destination, by the customer's routes, and returns the calls at once.
+
+        A refused destination gets a call, too, which has ended with its reason. When none is admitted,
+        nothing is created and the first failing rule is the error. Inline actions become a temporary
+        flow that the calls run once they are answered; without a flow and without actions an answered
+        call is hung up.
+
+        Errors:
+        - PERMISSION_DENIED / CUSTOMER_NOT_ACTIVE: the customer may place no calls now.
+        - PERMISSION_DENIED / IDENTITY_VERIFICATION_REQUIRED: only verified customers call numbers.
+        - INVALID_ARGUMENT / INVALID_ANONYMOUS_VALUE: `anonymous` is none of yes, no and auto.
+        - INVALID_ARGUMENT / INVALID_VARIABLES: too many variables, too long ones, or an empty name.
+        - NOT_FOUND / FLOW_NOT_FOUND: `flow_id` is not a flow of the caller's.
+        - INVALID_ARGUMENT / INVALID_ACTION_TYPE, INVALID_ACTION_OPTION, INVALID_ACTION_TARGET: an
+        inline action is wrong.
+        - INVALID_ARGUMENT / DESTINATION_INVALID: a destination is not a possible number or address.
+        - INVALID_ARGUMENT / DESTINATION_TYPE_UNSUPPORTED: nobody here serves that type.
+        - INVALID_ARGUMENT / SOURCE_REQUIRED: no source given and no default number configured.
+        - PERMISSION_DENIED / SOURCE_NOT_OWNED: the source is not the customer's number.
+        - INVALID_ARGUMENT / ANONYMOUS_SOURCE_INVALID: a hidden caller needs a number to assert.
+        - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
+        - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
+        - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
+        - DEADLINE_EXCEEDED / CALLS_PENDING: the calls are not settled yet; `call_ids` says which to
+        look for.
+        - FAILED_PRECONDITION / DIAL_WINDOW_PASSED: the calls could not be created in time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CallGet(self, request, context):
         """Returns one call, deleted ones included.
 
@@ -113,7 +150,8 @@ class CallServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CallList(self, request, context):
-        """Lists the caller's calls, newest first, deleted ones left out.
+        """Lists the caller's calls, newest first, deleted ones left out. A caller whose access key is
+        limited to some providers sees the calls that went to those.
 
         Errors:
         - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
@@ -157,6 +195,11 @@ def add_CallServiceServicer_to_server(servicer, server):
                     servicer.CallsVoid,
                     request_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallsVoidRequest.FromString,
                     response_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallsVoidResponse.SerializeToString,
+            ),
+            'CallCreate': grpc.unary_unary_rpc_method_handler(
+                    servicer.CallCreate,
+                    request_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallCreateRequest.FromString,
+                    response_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallCreateResponse.SerializeToString,
             ),
             'CallGet': grpc.unary_unary_rpc_method_handler(
                     servicer.CallGet,
@@ -234,6 +277,33 @@ class CallService:
             '/voipbin.call.v1.CallService/CallsVoid',
             voipbin_dot_call_dot_v1_dot_call__service__pb2.CallsVoidRequest.SerializeToString,
             voipbin_dot_call_dot_v1_dot_call__service__pb2.CallsVoidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CallCreate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.call.v1.CallService/CallCreate',
+            voipbin_dot_call_dot_v1_dot_call__service__pb2.CallCreateRequest.SerializeToString,
+            voipbin_dot_call_dot_v1_dot_call__service__pb2.CallCreateResponse.FromString,
             options,
             channel_credentials,
             insecure,

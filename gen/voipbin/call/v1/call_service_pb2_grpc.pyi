@@ -39,6 +39,34 @@ class CallServiceStub:
     """Settles a CallsCreate whose end its caller does not know: either the calls exist and are
     returned, or the id is voided and a CallsCreate that comes late is refused. Idempotent.
     """
+    CallCreate: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CallCreateRequest, _call_service_pb2.CallCreateResponse]
+    """Places a call to each destination, by the customer's routes, and returns the calls at once.
+
+    A refused destination gets a call, too, which has ended with its reason. When none is admitted,
+    nothing is created and the first failing rule is the error. Inline actions become a temporary
+    flow that the calls run once they are answered; without a flow and without actions an answered
+    call is hung up.
+
+    Errors:
+    - PERMISSION_DENIED / CUSTOMER_NOT_ACTIVE: the customer may place no calls now.
+    - PERMISSION_DENIED / IDENTITY_VERIFICATION_REQUIRED: only verified customers call numbers.
+    - INVALID_ARGUMENT / INVALID_ANONYMOUS_VALUE: `anonymous` is none of yes, no and auto.
+    - INVALID_ARGUMENT / INVALID_VARIABLES: too many variables, too long ones, or an empty name.
+    - NOT_FOUND / FLOW_NOT_FOUND: `flow_id` is not a flow of the caller's.
+    - INVALID_ARGUMENT / INVALID_ACTION_TYPE, INVALID_ACTION_OPTION, INVALID_ACTION_TARGET: an
+      inline action is wrong.
+    - INVALID_ARGUMENT / DESTINATION_INVALID: a destination is not a possible number or address.
+    - INVALID_ARGUMENT / DESTINATION_TYPE_UNSUPPORTED: nobody here serves that type.
+    - INVALID_ARGUMENT / SOURCE_REQUIRED: no source given and no default number configured.
+    - PERMISSION_DENIED / SOURCE_NOT_OWNED: the source is not the customer's number.
+    - INVALID_ARGUMENT / ANONYMOUS_SOURCE_INVALID: a hidden caller needs a number to assert.
+    - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
+    - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
+    - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
+    - DEADLINE_EXCEEDED / CALLS_PENDING: the calls are not settled yet; `call_ids` says which to
+      look for.
+    - FAILED_PRECONDITION / DIAL_WINDOW_PASSED: the calls could not be created in time.
+    """
     CallGet: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CallGetRequest, _call_service_pb2.CallGetResponse]
     """Returns one call, deleted ones included.
 
@@ -46,7 +74,8 @@ class CallServiceStub:
     - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
     """
     CallList: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CallListRequest, _call_service_pb2.CallListResponse]
-    """Lists the caller's calls, newest first, deleted ones left out.
+    """Lists the caller's calls, newest first, deleted ones left out. A caller whose access key is
+    limited to some providers sees the calls that went to those.
 
     Errors:
     - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
@@ -106,6 +135,40 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def CallCreate(
+        self,
+        request: _call_service_pb2.CallCreateRequest,
+        context: _aio.ServicerContext[_call_service_pb2.CallCreateRequest, _abc.Awaitable[_call_service_pb2.CallCreateResponse]],
+    ) -> _abc.Awaitable[_call_service_pb2.CallCreateResponse]:
+        """Places a call to each destination, by the customer's routes, and returns the calls at once.
+
+        A refused destination gets a call, too, which has ended with its reason. When none is admitted,
+        nothing is created and the first failing rule is the error. Inline actions become a temporary
+        flow that the calls run once they are answered; without a flow and without actions an answered
+        call is hung up.
+
+        Errors:
+        - PERMISSION_DENIED / CUSTOMER_NOT_ACTIVE: the customer may place no calls now.
+        - PERMISSION_DENIED / IDENTITY_VERIFICATION_REQUIRED: only verified customers call numbers.
+        - INVALID_ARGUMENT / INVALID_ANONYMOUS_VALUE: `anonymous` is none of yes, no and auto.
+        - INVALID_ARGUMENT / INVALID_VARIABLES: too many variables, too long ones, or an empty name.
+        - NOT_FOUND / FLOW_NOT_FOUND: `flow_id` is not a flow of the caller's.
+        - INVALID_ARGUMENT / INVALID_ACTION_TYPE, INVALID_ACTION_OPTION, INVALID_ACTION_TARGET: an
+          inline action is wrong.
+        - INVALID_ARGUMENT / DESTINATION_INVALID: a destination is not a possible number or address.
+        - INVALID_ARGUMENT / DESTINATION_TYPE_UNSUPPORTED: nobody here serves that type.
+        - INVALID_ARGUMENT / SOURCE_REQUIRED: no source given and no default number configured.
+        - PERMISSION_DENIED / SOURCE_NOT_OWNED: the source is not the customer's number.
+        - INVALID_ARGUMENT / ANONYMOUS_SOURCE_INVALID: a hidden caller needs a number to assert.
+        - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
+        - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
+        - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
+        - DEADLINE_EXCEEDED / CALLS_PENDING: the calls are not settled yet; `call_ids` says which to
+          look for.
+        - FAILED_PRECONDITION / DIAL_WINDOW_PASSED: the calls could not be created in time.
+        """
+
+    @_abc_1.abstractmethod
     def CallGet(
         self,
         request: _call_service_pb2.CallGetRequest,
@@ -123,7 +186,8 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _call_service_pb2.CallListRequest,
         context: _aio.ServicerContext[_call_service_pb2.CallListRequest, _abc.Awaitable[_call_service_pb2.CallListResponse]],
     ) -> _abc.Awaitable[_call_service_pb2.CallListResponse]:
-        """Lists the caller's calls, newest first, deleted ones left out.
+        """Lists the caller's calls, newest first, deleted ones left out. A caller whose access key is
+        limited to some providers sees the calls that went to those.
 
         Errors:
         - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.

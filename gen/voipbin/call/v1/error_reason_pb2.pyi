@@ -89,6 +89,106 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "CREATION_ID_REUSED", "metadata": {"id": "…"}}
     """
+    ERROR_REASON_CUSTOMER_NOT_ACTIVE: _ErrorReason.ValueType  # 20
+    """The customer may place no calls now.
+
+        {"reason": "CUSTOMER_NOT_ACTIVE", "metadata": {"status": "frozen"}}
+    """
+    ERROR_REASON_IDENTITY_VERIFICATION_REQUIRED: _ErrorReason.ValueType  # 21
+    """Only customers whose identity is verified may call telephone numbers.
+
+        {"reason": "IDENTITY_VERIFICATION_REQUIRED", "metadata": {"identity_verification": "none"}}
+    """
+    ERROR_REASON_INVALID_VARIABLES: _ErrorReason.ValueType  # 22
+    """Too many variables, too long ones, or one without a name.
+
+        {"reason": "INVALID_VARIABLES", "metadata": {"field": "variables"}}
+    """
+    ERROR_REASON_IDEMPOTENCY_KEY_REUSED: _ErrorReason.ValueType  # 23
+    """The Idempotency-Key came with another request before.
+
+        {"reason": "IDEMPOTENCY_KEY_REUSED", "metadata": {"field": "idempotency_key"}}
+    """
+    ERROR_REASON_IDEMPOTENCY_KEY_IN_USE: _ErrorReason.ValueType  # 24
+    """The first request with the Idempotency-Key is still under way.
+
+        {"reason": "IDEMPOTENCY_KEY_IN_USE", "metadata": {"call_ids": "…"}}
+    """
+    ERROR_REASON_CALLS_PENDING: _ErrorReason.ValueType  # 25
+    """The calls are not settled yet.
+
+        {"reason": "CALLS_PENDING", "metadata": {"call_ids": "…"}}
+    """
+    ERROR_REASON_INVALID_RESOURCE_TYPE: _ErrorReason.ValueType  # 26
+    """That kind of resource has no timeline.
+
+        {"reason": "INVALID_RESOURCE_TYPE", "metadata": {"resource_type": "conferences"}}
+    """
+    ERROR_REASON_MISSING_REQUEST_PARAMETER: _ErrorReason.ValueType  # 27
+    """A parameter that is needed is not there.
+
+        {"reason": "MISSING_REQUEST_PARAMETER", "metadata": {"parameter": "call_id"}}
+    """
+    ERROR_REASON_INVALID_REQUEST_PARAMETER: _ErrorReason.ValueType  # 28
+    """Parameters exclude each other.
+
+        {"reason": "INVALID_REQUEST_PARAMETER", "metadata": {"parameter": "call_id"}}
+    """
+    ERROR_REASON_NUMBER_NOT_FOUND: _ErrorReason.ValueType  # 40
+    """No such number, or it is another customer's.
+
+        {"reason": "NUMBER_NOT_FOUND", "metadata": {"number_id": "…"}}
+    """
+    ERROR_REASON_NUMBER_INVALID: _ErrorReason.ValueType  # 41
+    """A number is not in E.164 form, or impossible.
+
+        {"reason": "NUMBER_INVALID", "metadata": {"number": "…"}}
+    """
+    ERROR_REASON_NUMBER_IN_USE: _ErrorReason.ValueType  # 42
+    """The number is somebody's already.
+
+        {"reason": "NUMBER_IN_USE", "metadata": {"number": "+15550100001"}}
+    """
+    ERROR_REASON_NUMBER_CLAIM_FORBIDDEN: _ErrorReason.ValueType  # 43
+    """Only a super-admin says whose a number is.
+
+        {"reason": "NUMBER_CLAIM_FORBIDDEN", "metadata": {"type": "normal"}}
+    """
+    ERROR_REASON_OUTBOUND_CONFIG_NOT_FOUND: _ErrorReason.ValueType  # 44
+    """No such outbound configuration, or it is deleted.
+
+        {"reason": "OUTBOUND_CONFIG_NOT_FOUND", "metadata": {"outbound_config_id": "…"}}
+    """
+    ERROR_REASON_OUTBOUND_CONFIG_EXISTS: _ErrorReason.ValueType  # 45
+    """The customer has an outbound configuration.
+
+        {"reason": "OUTBOUND_CONFIG_EXISTS", "metadata": {"outbound_config_id": "…"}}
+    """
+    ERROR_REASON_INVALID_COUNTRY_CODE: _ErrorReason.ValueType  # 46
+    """The whitelist names what is no country.
+
+        {"reason": "INVALID_COUNTRY_CODE", "metadata": {"index": "0", "country": "uk"}}
+    """
+    ERROR_REASON_INVALID_CODECS: _ErrorReason.ValueType  # 47
+    """The codecs are no list of codec names.
+
+        {"reason": "INVALID_CODECS", "metadata": {"field": "codecs"}}
+    """
+    ERROR_REASON_DEFAULT_SOURCE_INVALID: _ErrorReason.ValueType  # 48
+    """The default source is no normal, active number of the customer's.
+
+        {"reason": "DEFAULT_SOURCE_INVALID", "metadata": {"number_id": "…"}}
+    """
+    ERROR_REASON_DESTINATION_NOT_ALLOWED: _ErrorReason.ValueType  # 49
+    """The customer may not call the destination's country.
+
+        {"reason": "DESTINATION_NOT_ALLOWED", "metadata": {"index": "0", "country": "us"}}
+    """
+    ERROR_REASON_LAB_MODE_NEEDED: _ErrorReason.ValueType  # 50
+    """What was asked is for laboratories only.
+
+        {"reason": "LAB_MODE_NEEDED", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of call_manager's errors; append only."""
@@ -159,5 +259,105 @@ ERROR_REASON_CREATION_ID_REUSED: ErrorReason.ValueType  # 13
 """The same creation id came with another request.
 
     {"reason": "CREATION_ID_REUSED", "metadata": {"id": "…"}}
+"""
+ERROR_REASON_CUSTOMER_NOT_ACTIVE: ErrorReason.ValueType  # 20
+"""The customer may place no calls now.
+
+    {"reason": "CUSTOMER_NOT_ACTIVE", "metadata": {"status": "frozen"}}
+"""
+ERROR_REASON_IDENTITY_VERIFICATION_REQUIRED: ErrorReason.ValueType  # 21
+"""Only customers whose identity is verified may call telephone numbers.
+
+    {"reason": "IDENTITY_VERIFICATION_REQUIRED", "metadata": {"identity_verification": "none"}}
+"""
+ERROR_REASON_INVALID_VARIABLES: ErrorReason.ValueType  # 22
+"""Too many variables, too long ones, or one without a name.
+
+    {"reason": "INVALID_VARIABLES", "metadata": {"field": "variables"}}
+"""
+ERROR_REASON_IDEMPOTENCY_KEY_REUSED: ErrorReason.ValueType  # 23
+"""The Idempotency-Key came with another request before.
+
+    {"reason": "IDEMPOTENCY_KEY_REUSED", "metadata": {"field": "idempotency_key"}}
+"""
+ERROR_REASON_IDEMPOTENCY_KEY_IN_USE: ErrorReason.ValueType  # 24
+"""The first request with the Idempotency-Key is still under way.
+
+    {"reason": "IDEMPOTENCY_KEY_IN_USE", "metadata": {"call_ids": "…"}}
+"""
+ERROR_REASON_CALLS_PENDING: ErrorReason.ValueType  # 25
+"""The calls are not settled yet.
+
+    {"reason": "CALLS_PENDING", "metadata": {"call_ids": "…"}}
+"""
+ERROR_REASON_INVALID_RESOURCE_TYPE: ErrorReason.ValueType  # 26
+"""That kind of resource has no timeline.
+
+    {"reason": "INVALID_RESOURCE_TYPE", "metadata": {"resource_type": "conferences"}}
+"""
+ERROR_REASON_MISSING_REQUEST_PARAMETER: ErrorReason.ValueType  # 27
+"""A parameter that is needed is not there.
+
+    {"reason": "MISSING_REQUEST_PARAMETER", "metadata": {"parameter": "call_id"}}
+"""
+ERROR_REASON_INVALID_REQUEST_PARAMETER: ErrorReason.ValueType  # 28
+"""Parameters exclude each other.
+
+    {"reason": "INVALID_REQUEST_PARAMETER", "metadata": {"parameter": "call_id"}}
+"""
+ERROR_REASON_NUMBER_NOT_FOUND: ErrorReason.ValueType  # 40
+"""No such number, or it is another customer's.
+
+    {"reason": "NUMBER_NOT_FOUND", "metadata": {"number_id": "…"}}
+"""
+ERROR_REASON_NUMBER_INVALID: ErrorReason.ValueType  # 41
+"""A number is not in E.164 form, or impossible.
+
+    {"reason": "NUMBER_INVALID", "metadata": {"number": "…"}}
+"""
+ERROR_REASON_NUMBER_IN_USE: ErrorReason.ValueType  # 42
+"""The number is somebody's already.
+
+    {"reason": "NUMBER_IN_USE", "metadata": {"number": "+15550100001"}}
+"""
+ERROR_REASON_NUMBER_CLAIM_FORBIDDEN: ErrorReason.ValueType  # 43
+"""Only a super-admin says whose a number is.
+
+    {"reason": "NUMBER_CLAIM_FORBIDDEN", "metadata": {"type": "normal"}}
+"""
+ERROR_REASON_OUTBOUND_CONFIG_NOT_FOUND: ErrorReason.ValueType  # 44
+"""No such outbound configuration, or it is deleted.
+
+    {"reason": "OUTBOUND_CONFIG_NOT_FOUND", "metadata": {"outbound_config_id": "…"}}
+"""
+ERROR_REASON_OUTBOUND_CONFIG_EXISTS: ErrorReason.ValueType  # 45
+"""The customer has an outbound configuration.
+
+    {"reason": "OUTBOUND_CONFIG_EXISTS", "metadata": {"outbound_config_id": "…"}}
+"""
+ERROR_REASON_INVALID_COUNTRY_CODE: ErrorReason.ValueType  # 46
+"""The whitelist names what is no country.
+
+    {"reason": "INVALID_COUNTRY_CODE", "metadata": {"index": "0", "country": "uk"}}
+"""
+ERROR_REASON_INVALID_CODECS: ErrorReason.ValueType  # 47
+"""The codecs are no list of codec names.
+
+    {"reason": "INVALID_CODECS", "metadata": {"field": "codecs"}}
+"""
+ERROR_REASON_DEFAULT_SOURCE_INVALID: ErrorReason.ValueType  # 48
+"""The default source is no normal, active number of the customer's.
+
+    {"reason": "DEFAULT_SOURCE_INVALID", "metadata": {"number_id": "…"}}
+"""
+ERROR_REASON_DESTINATION_NOT_ALLOWED: ErrorReason.ValueType  # 49
+"""The customer may not call the destination's country.
+
+    {"reason": "DESTINATION_NOT_ALLOWED", "metadata": {"index": "0", "country": "us"}}
+"""
+ERROR_REASON_LAB_MODE_NEEDED: ErrorReason.ValueType  # 50
+"""What was asked is for laboratories only.
+
+    {"reason": "LAB_MODE_NEEDED", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -9,6 +9,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from voipbin.call.v1 import call_pb2 as _call_pb2
+from voipbin.flow.v1 import activeflow_service_pb2 as _activeflow_service_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +21,255 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class CallEventListRequest(_message.Message):
+    """Asks for a page of a call's events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The call's id (UUID)."""
+    page_size: _builtins.int
+    """The most events to return: 100 if 0, at most 1000; negative is an error."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before, or a time stamp; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallEventListRequest: _TypeAlias = CallEventListRequest  # noqa: Y015
+
+@_typing.final
+class CallEventListResponse(_message.Message):
+    """A page of a call's events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty at the end."""
+    @_builtins.property
+    def result(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallEvent]:
+        """The events, newest first."""
+
+    def __init__(
+        self,
+        *,
+        result: _abc.Iterable[Global___CallEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallEventListResponse: _TypeAlias = CallEventListResponse  # noqa: Y015
+
+@_typing.final
+class CallEvent(_message.Message):
+    """One change of a call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    event_type: _builtins.str
+    """What happened: `call_created`, `call_dialing`, `call_ringing`, `call_progressing`,
+    `call_updated`, `call_canceling`, `call_terminating`, `call_hangup` or `call_deleted`.
+    """
+    @_builtins.property
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """When it was written, to the millisecond."""
+
+    @_builtins.property
+    def data(self) -> _call_pb2.Call:
+        """The call as it was then, without its attempts; null where it was larger than 64 KiB."""
+
+    def __init__(
+        self,
+        *,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
+        event_type: _builtins.str = ...,
+        data: _call_pb2.Call | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "timestamp", b"timestamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "event_type", b"event_type", "timestamp", b"timestamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallEvent: _TypeAlias = CallEvent  # noqa: Y015
+
+@_typing.final
+class ResourceEventListRequest(_message.Message):
+    """Asks for events of what has no timeline."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_TYPE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    resource_type: _builtins.str
+    """The resource's kind."""
+    id: _builtins.str
+    """The resource's id."""
+    page_size: _builtins.int
+    """The most events to return: 100 if 0, at most 1000; negative is an error."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before, or a time stamp; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        resource_type: _builtins.str = ...,
+        id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "page_size", b"page_size", "page_token", b"page_token", "resource_type", b"resource_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResourceEventListRequest: _TypeAlias = ResourceEventListRequest  # noqa: Y015
+
+@_typing.final
+class ResourceEventListResponse(_message.Message):
+    """Never sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResourceEventListResponse: _TypeAlias = ResourceEventListResponse  # noqa: Y015
+
+@_typing.final
+class AggregatedEventListRequest(_message.Message):
+    """Asks for a page of the events around one call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVEFLOW_ID_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    activeflow_id: _builtins.str
+    """The running flow's id (UUID); exactly one of this and `call_id` is named."""
+    call_id: _builtins.str
+    """The call's id (UUID)."""
+    page_size: _builtins.int
+    """The most events to return: 100 if 0, at most 1000; negative is an error."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        activeflow_id: _builtins.str = ...,
+        call_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activeflow_id", b"activeflow_id", "call_id", b"call_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AggregatedEventListRequest: _TypeAlias = AggregatedEventListRequest  # noqa: Y015
+
+@_typing.final
+class AggregatedEventListResponse(_message.Message):
+    """A page of the events around one call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty at the end."""
+    @_builtins.property
+    def result(self) -> _containers.RepeatedCompositeFieldContainer[Global___AggregatedEvent]:
+        """The events, newest first."""
+
+    def __init__(
+        self,
+        *,
+        result: _abc.Iterable[Global___AggregatedEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AggregatedEventListResponse: _TypeAlias = AggregatedEventListResponse  # noqa: Y015
+
+@_typing.final
+class AggregatedEvent(_message.Message):
+    """One change of a call or of a running flow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    CALL_FIELD_NUMBER: _builtins.int
+    ACTIVEFLOW_FIELD_NUMBER: _builtins.int
+    event_type: _builtins.str
+    """What happened, `call_…` or `activeflow_…`."""
+    @_builtins.property
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """When it was written, to the millisecond."""
+
+    @_builtins.property
+    def call(self) -> _call_pb2.Call:
+        """The call, without its attempts."""
+
+    @_builtins.property
+    def activeflow(self) -> _activeflow_service_pb2.Activeflow:
+        """The running flow."""
+
+    def __init__(
+        self,
+        *,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
+        event_type: _builtins.str = ...,
+        call: _call_pb2.Call | None = ...,
+        activeflow: _activeflow_service_pb2.Activeflow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activeflow", b"activeflow", "call", b"call", "data", b"data", "timestamp", b"timestamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activeflow", b"activeflow", "call", b"call", "data", b"data", "event_type", b"event_type", "timestamp", b"timestamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["call", "activeflow"]  # noqa: Y015
+    _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
+
+Global___AggregatedEvent: _TypeAlias = AggregatedEvent  # noqa: Y015
 
 @_typing.final
 class SipAnalysisGetRequest(_message.Message):

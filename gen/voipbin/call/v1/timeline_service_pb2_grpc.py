@@ -35,6 +35,21 @@ class TimelineServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CallEventList = channel.unary_unary(
+                '/voipbin.call.v1.TimelineService/CallEventList',
+                request_serializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.CallEventListRequest.SerializeToString,
+                response_deserializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.CallEventListResponse.FromString,
+                _registered_method=True)
+        self.ResourceEventList = channel.unary_unary(
+                '/voipbin.call.v1.TimelineService/ResourceEventList',
+                request_serializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.ResourceEventListRequest.SerializeToString,
+                response_deserializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.ResourceEventListResponse.FromString,
+                _registered_method=True)
+        self.AggregatedEventList = channel.unary_unary(
+                '/voipbin.call.v1.TimelineService/AggregatedEventList',
+                request_serializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.AggregatedEventListRequest.SerializeToString,
+                response_deserializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.AggregatedEventListResponse.FromString,
+                _registered_method=True)
         self.SipAnalysisGet = channel.unary_unary(
                 '/voipbin.call.v1.TimelineService/SipAnalysisGet',
                 request_serializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.SipAnalysisGetRequest.SerializeToString,
@@ -50,6 +65,44 @@ class TimelineServiceStub:
 class TimelineServiceServicer:
     """Timelines of calls.
     """
+
+    def CallEventList(self, request, context):
+        """Lists what happened to a call, newest first; deleted calls have their events still.
+
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
+        - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResourceEventList(self, request, context):
+        """Refuses the events of whatever has no timeline; calls, flows and activeflows have one.
+
+        Errors:
+        - INVALID_ARGUMENT / INVALID_RESOURCE_TYPE: always.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AggregatedEventList(self, request, context):
+        """Lists what happened to a call and to the flow it ran, merged by time, newest first. Name
+        either the call or the running flow.
+
+        Errors:
+        - INVALID_ARGUMENT / MISSING_REQUEST_PARAMETER: neither is named.
+        - INVALID_ARGUMENT / INVALID_REQUEST_PARAMETER: both are named.
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+        - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
+        - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def SipAnalysisGet(self, request, context):
         """Returns every SIP message of a call, oldest first, answered or not.
@@ -74,6 +127,21 @@ class TimelineServiceServicer:
 
 def add_TimelineServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CallEventList': grpc.unary_unary_rpc_method_handler(
+                    servicer.CallEventList,
+                    request_deserializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.CallEventListRequest.FromString,
+                    response_serializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.CallEventListResponse.SerializeToString,
+            ),
+            'ResourceEventList': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResourceEventList,
+                    request_deserializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.ResourceEventListRequest.FromString,
+                    response_serializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.ResourceEventListResponse.SerializeToString,
+            ),
+            'AggregatedEventList': grpc.unary_unary_rpc_method_handler(
+                    servicer.AggregatedEventList,
+                    request_deserializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.AggregatedEventListRequest.FromString,
+                    response_serializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.AggregatedEventListResponse.SerializeToString,
+            ),
             'SipAnalysisGet': grpc.unary_unary_rpc_method_handler(
                     servicer.SipAnalysisGet,
                     request_deserializer=voipbin_dot_call_dot_v1_dot_timeline__service__pb2.SipAnalysisGetRequest.FromString,
@@ -95,6 +163,87 @@ def add_TimelineServiceServicer_to_server(servicer, server):
 class TimelineService:
     """Timelines of calls.
     """
+
+    @staticmethod
+    def CallEventList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.call.v1.TimelineService/CallEventList',
+            voipbin_dot_call_dot_v1_dot_timeline__service__pb2.CallEventListRequest.SerializeToString,
+            voipbin_dot_call_dot_v1_dot_timeline__service__pb2.CallEventListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResourceEventList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.call.v1.TimelineService/ResourceEventList',
+            voipbin_dot_call_dot_v1_dot_timeline__service__pb2.ResourceEventListRequest.SerializeToString,
+            voipbin_dot_call_dot_v1_dot_timeline__service__pb2.ResourceEventListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AggregatedEventList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.call.v1.TimelineService/AggregatedEventList',
+            voipbin_dot_call_dot_v1_dot_timeline__service__pb2.AggregatedEventListRequest.SerializeToString,
+            voipbin_dot_call_dot_v1_dot_timeline__service__pb2.AggregatedEventListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def SipAnalysisGet(request,

@@ -16,6 +16,32 @@ class TimelineServiceStub:
     """Timelines of calls."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    CallEventList: _aio.UnaryUnaryMultiCallable[_timeline_service_pb2.CallEventListRequest, _timeline_service_pb2.CallEventListResponse]
+    """Lists what happened to a call, newest first; deleted calls have their events still.
+
+    Errors:
+    - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+    - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
+    - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+    """
+    ResourceEventList: _aio.UnaryUnaryMultiCallable[_timeline_service_pb2.ResourceEventListRequest, _timeline_service_pb2.ResourceEventListResponse]
+    """Refuses the events of whatever has no timeline; calls, flows and activeflows have one.
+
+    Errors:
+    - INVALID_ARGUMENT / INVALID_RESOURCE_TYPE: always.
+    """
+    AggregatedEventList: _aio.UnaryUnaryMultiCallable[_timeline_service_pb2.AggregatedEventListRequest, _timeline_service_pb2.AggregatedEventListResponse]
+    """Lists what happened to a call and to the flow it ran, merged by time, newest first. Name
+    either the call or the running flow.
+
+    Errors:
+    - INVALID_ARGUMENT / MISSING_REQUEST_PARAMETER: neither is named.
+    - INVALID_ARGUMENT / INVALID_REQUEST_PARAMETER: both are named.
+    - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+    - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+    - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
+    - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+    """
     SipAnalysisGet: _aio.UnaryUnaryMultiCallable[_timeline_service_pb2.SipAnalysisGetRequest, _timeline_service_pb2.SipAnalysisGetResponse]
     """Returns every SIP message of a call, oldest first, answered or not.
 
@@ -31,6 +57,50 @@ class TimelineServiceStub:
 
 class TimelineServiceServicer(metaclass=_abc_1.ABCMeta):
     """Timelines of calls."""
+
+    @_abc_1.abstractmethod
+    def CallEventList(
+        self,
+        request: _timeline_service_pb2.CallEventListRequest,
+        context: _aio.ServicerContext[_timeline_service_pb2.CallEventListRequest, _abc.Awaitable[_timeline_service_pb2.CallEventListResponse]],
+    ) -> _abc.Awaitable[_timeline_service_pb2.CallEventListResponse]:
+        """Lists what happened to a call, newest first; deleted calls have their events still.
+
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
+        - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+        """
+
+    @_abc_1.abstractmethod
+    def ResourceEventList(
+        self,
+        request: _timeline_service_pb2.ResourceEventListRequest,
+        context: _aio.ServicerContext[_timeline_service_pb2.ResourceEventListRequest, _abc.Awaitable[_timeline_service_pb2.ResourceEventListResponse]],
+    ) -> _abc.Awaitable[_timeline_service_pb2.ResourceEventListResponse]:
+        """Refuses the events of whatever has no timeline; calls, flows and activeflows have one.
+
+        Errors:
+        - INVALID_ARGUMENT / INVALID_RESOURCE_TYPE: always.
+        """
+
+    @_abc_1.abstractmethod
+    def AggregatedEventList(
+        self,
+        request: _timeline_service_pb2.AggregatedEventListRequest,
+        context: _aio.ServicerContext[_timeline_service_pb2.AggregatedEventListRequest, _abc.Awaitable[_timeline_service_pb2.AggregatedEventListResponse]],
+    ) -> _abc.Awaitable[_timeline_service_pb2.AggregatedEventListResponse]:
+        """Lists what happened to a call and to the flow it ran, merged by time, newest first. Name
+        either the call or the running flow.
+
+        Errors:
+        - INVALID_ARGUMENT / MISSING_REQUEST_PARAMETER: neither is named.
+        - INVALID_ARGUMENT / INVALID_REQUEST_PARAMETER: both are named.
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
+        - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
+        - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
+        """
 
     @_abc_1.abstractmethod
     def SipAnalysisGet(

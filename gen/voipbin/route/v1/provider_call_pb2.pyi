@@ -81,6 +81,7 @@ class ProviderCall(_message.Message):
     ACTIONS_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
     PROVIDER_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    TM_HANGUP_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The record's id (UUID)."""
     customer_id: _builtins.str
@@ -143,6 +144,10 @@ class ProviderCall(_message.Message):
     def provider_snapshot(self) -> Global___ProviderSnapshot:
         """The provider's configuration as it was then, without its password."""
 
+    @_builtins.property
+    def tm_hangup(self) -> _timestamp_pb2.Timestamp:
+        """When its calls were first asked to be hung up all together; null until then."""
+
     def __init__(
         self,
         *,
@@ -165,10 +170,11 @@ class ProviderCall(_message.Message):
         actions: _abc.Iterable[_action_pb2.Action] | None = ...,
         outcomes: _abc.Iterable[Global___ProviderCallOutcome] | None = ...,
         provider_snapshot: Global___ProviderSnapshot | None = ...,
+        tm_hangup: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["provider_snapshot", b"provider_snapshot", "source", b"source", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider_snapshot", b"provider_snapshot", "source", b"source", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "agent_id", b"agent_id", "anonymous", b"anonymous", "call_ids", b"call_ids", "customer_id", b"customer_id", "destinations", b"destinations", "error_message", b"error_message", "error_reason", b"error_reason", "flow_id", b"flow_id", "groupcall_ids", b"groupcall_ids", "id", b"id", "outcomes", b"outcomes", "provider_id", b"provider_id", "provider_snapshot", b"provider_snapshot", "source", b"source", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "agent_id", b"agent_id", "anonymous", b"anonymous", "call_ids", b"call_ids", "customer_id", b"customer_id", "destinations", b"destinations", "error_message", b"error_message", "error_reason", b"error_reason", "flow_id", b"flow_id", "groupcall_ids", b"groupcall_ids", "id", b"id", "outcomes", b"outcomes", "provider_id", b"provider_id", "provider_snapshot", b"provider_snapshot", "source", b"source", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_update", b"tm_update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

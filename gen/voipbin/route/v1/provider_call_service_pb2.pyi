@@ -6,6 +6,7 @@ Placing calls through a named provider."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from voipbin.call.v1 import address_pb2 as _address_pb2
 from voipbin.flow.v1 import action_pb2 as _action_pb2
@@ -164,22 +165,38 @@ class ProviderCallListRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PROVIDER_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    CREATED_AFTER_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The most records to return: 100 if 0, at most 100; negative is an error."""
     page_token: _builtins.str
     """The `next_page_token` of the page before, or a time stamp; empty for the first page."""
     provider_id: _builtins.str
     """Only this provider's records (UUID); empty for all."""
+    agent_id: _builtins.str
+    """Only records this agent asked for (UUID); empty for all."""
+    @_builtins.property
+    def created_after(self) -> _timestamp_pb2.Timestamp:
+        """Only records created at this time or later; absent: no such limit."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Only records created before this time; absent: no such limit."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         provider_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        created_after: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "provider_id", b"provider_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "provider_id", b"provider_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,3 +275,49 @@ class ProviderCallDeleteResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProviderCallDeleteResponse: _TypeAlias = ProviderCallDeleteResponse  # noqa: Y015
+
+@_typing.final
+class ProviderCallHangupRequest(_message.Message):
+    """Asks to hang up all calls of a record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The record's id (UUID)."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderCallHangupRequest: _TypeAlias = ProviderCallHangupRequest  # noqa: Y015
+
+@_typing.final
+class ProviderCallHangupResponse(_message.Message):
+    """The record whose calls are ending."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_CALL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def provider_call(self) -> _provider_call_pb2.ProviderCall:
+        """The record as it stands."""
+
+    def __init__(
+        self,
+        *,
+        provider_call: _provider_call_pb2.ProviderCall | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider_call", b"provider_call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider_call", b"provider_call"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderCallHangupResponse: _TypeAlias = ProviderCallHangupResponse  # noqa: Y015

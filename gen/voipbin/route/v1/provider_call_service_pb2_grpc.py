@@ -55,6 +55,11 @@ class ProviderCallServiceStub:
                 request_serializer=voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallDeleteRequest.SerializeToString,
                 response_deserializer=voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallDeleteResponse.FromString,
                 _registered_method=True)
+        self.ProviderCallHangup = channel.unary_unary(
+                '/voipbin.route.v1.ProviderCallService/ProviderCallHangup',
+                request_serializer=voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallHangupRequest.SerializeToString,
+                response_deserializer=voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallHangupResponse.FromString,
+                _registered_method=True)
 
 
 class ProviderCallServiceServicer:
@@ -74,6 +79,8 @@ class ProviderCallServiceServicer:
         - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
         - DEADLINE_EXCEEDED / PROVIDERCALL_PENDING: the record stands, its calls are not settled yet;
         `provider_call_id` says which record to read.
+        - FAILED_PRECONDITION / PROVIDERCALL_HUNG_UP: it was hung up before its calls were created;
+        the record says `failed`.
         - any error of CallsCreate, when no destination was admitted; the record says `refused`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -91,7 +98,8 @@ class ProviderCallServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ProviderCallList(self, request, context):
-        """Lists records of all customers, newest first, deleted ones left out.
+        """Lists records of all customers, newest first, deleted ones left out; the filters are joined
+        by and.
 
         Errors:
         - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
@@ -107,6 +115,19 @@ class ProviderCallServiceServicer:
 
         Errors:
         - NOT_FOUND / PROVIDERCALL_NOT_FOUND: no such record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProviderCallHangup(self, request, context):
+        """Hangs up all calls of a record, a deleted one, too, and returns the record. Calls that are
+        not created yet never will be, or are hung up as soon as they are known. Asking again
+        changes nothing; like the hangup of one call it does not wait until the wire is quiet.
+
+        Errors:
+        - NOT_FOUND / PROVIDERCALL_NOT_FOUND: no such record.
+        - UNAVAILABLE / PROVIDERCALL_HANGUP_INCOMPLETE: some calls could not be reached; ask again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +155,11 @@ def add_ProviderCallServiceServicer_to_server(servicer, server):
                     servicer.ProviderCallDelete,
                     request_deserializer=voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallDeleteRequest.FromString,
                     response_serializer=voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallDeleteResponse.SerializeToString,
+            ),
+            'ProviderCallHangup': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProviderCallHangup,
+                    request_deserializer=voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallHangupRequest.FromString,
+                    response_serializer=voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallHangupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -245,6 +271,33 @@ class ProviderCallService:
             '/voipbin.route.v1.ProviderCallService/ProviderCallDelete',
             voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallDeleteRequest.SerializeToString,
             voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallDeleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProviderCallHangup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.route.v1.ProviderCallService/ProviderCallHangup',
+            voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallHangupRequest.SerializeToString,
+            voipbin_dot_route_dot_v1_dot_provider__call__service__pb2.ProviderCallHangupResponse.FromString,
             options,
             channel_credentials,
             insecure,

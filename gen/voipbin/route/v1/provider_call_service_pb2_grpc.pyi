@@ -29,6 +29,8 @@ class ProviderCallServiceStub:
     - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
     - DEADLINE_EXCEEDED / PROVIDERCALL_PENDING: the record stands, its calls are not settled yet;
       `provider_call_id` says which record to read.
+    - FAILED_PRECONDITION / PROVIDERCALL_HUNG_UP: it was hung up before its calls were created;
+      the record says `failed`.
     - any error of CallsCreate, when no destination was admitted; the record says `refused`.
     """
     ProviderCallGet: _aio.UnaryUnaryMultiCallable[_provider_call_service_pb2.ProviderCallGetRequest, _provider_call_service_pb2.ProviderCallGetResponse]
@@ -38,7 +40,8 @@ class ProviderCallServiceStub:
     - NOT_FOUND / PROVIDERCALL_NOT_FOUND: no such record.
     """
     ProviderCallList: _aio.UnaryUnaryMultiCallable[_provider_call_service_pb2.ProviderCallListRequest, _provider_call_service_pb2.ProviderCallListResponse]
-    """Lists records of all customers, newest first, deleted ones left out.
+    """Lists records of all customers, newest first, deleted ones left out; the filters are joined
+    by and.
 
     Errors:
     - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
@@ -50,6 +53,15 @@ class ProviderCallServiceStub:
 
     Errors:
     - NOT_FOUND / PROVIDERCALL_NOT_FOUND: no such record.
+    """
+    ProviderCallHangup: _aio.UnaryUnaryMultiCallable[_provider_call_service_pb2.ProviderCallHangupRequest, _provider_call_service_pb2.ProviderCallHangupResponse]
+    """Hangs up all calls of a record, a deleted one, too, and returns the record. Calls that are
+    not created yet never will be, or are hung up as soon as they are known. Asking again
+    changes nothing; like the hangup of one call it does not wait until the wire is quiet.
+
+    Errors:
+    - NOT_FOUND / PROVIDERCALL_NOT_FOUND: no such record.
+    - UNAVAILABLE / PROVIDERCALL_HANGUP_INCOMPLETE: some calls could not be reached; ask again.
     """
 
 class ProviderCallServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -73,6 +85,8 @@ class ProviderCallServiceServicer(metaclass=_abc_1.ABCMeta):
         - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
         - DEADLINE_EXCEEDED / PROVIDERCALL_PENDING: the record stands, its calls are not settled yet;
           `provider_call_id` says which record to read.
+        - FAILED_PRECONDITION / PROVIDERCALL_HUNG_UP: it was hung up before its calls were created;
+          the record says `failed`.
         - any error of CallsCreate, when no destination was admitted; the record says `refused`.
         """
 
@@ -94,7 +108,8 @@ class ProviderCallServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provider_call_service_pb2.ProviderCallListRequest,
         context: _aio.ServicerContext[_provider_call_service_pb2.ProviderCallListRequest, _abc.Awaitable[_provider_call_service_pb2.ProviderCallListResponse]],
     ) -> _abc.Awaitable[_provider_call_service_pb2.ProviderCallListResponse]:
-        """Lists records of all customers, newest first, deleted ones left out.
+        """Lists records of all customers, newest first, deleted ones left out; the filters are joined
+        by and.
 
         Errors:
         - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
@@ -112,6 +127,21 @@ class ProviderCallServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND / PROVIDERCALL_NOT_FOUND: no such record.
+        """
+
+    @_abc_1.abstractmethod
+    def ProviderCallHangup(
+        self,
+        request: _provider_call_service_pb2.ProviderCallHangupRequest,
+        context: _aio.ServicerContext[_provider_call_service_pb2.ProviderCallHangupRequest, _abc.Awaitable[_provider_call_service_pb2.ProviderCallHangupResponse]],
+    ) -> _abc.Awaitable[_provider_call_service_pb2.ProviderCallHangupResponse]:
+        """Hangs up all calls of a record, a deleted one, too, and returns the record. Calls that are
+        not created yet never will be, or are hung up as soon as they are known. Asking again
+        changes nothing; like the hangup of one call it does not wait until the wire is quiet.
+
+        Errors:
+        - NOT_FOUND / PROVIDERCALL_NOT_FOUND: no such record.
+        - UNAVAILABLE / PROVIDERCALL_HANGUP_INCOMPLETE: some calls could not be reached; ask again.
         """
 
 def add_ProviderCallServiceServicer_to_server(servicer: ProviderCallServiceServicer, server: _aio.Server) -> None: ...

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvoipbin/route/v1/route.proto\x12\x10voipbin.route.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xa2\x02\n\x05Route\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x1b\n\x0bprovider_id\x18\x05 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x0e\n\x06target\x18\x07 \x01(\t\x12-\n\ttm_create\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9c\x01\n\tDialroute\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0bprovider_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x11\n\tsynthetic\x18\x07 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvoipbin/route/v1/route.proto\x12\x10voipbin.route.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xa2\x02\n\x05Route\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x1b\n\x0bprovider_id\x18\x05 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x0e\n\x06target\x18\x07 \x01(\t\x12-\n\ttm_create\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9c\x01\n\tDialroute\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0bprovider_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x11\n\tsynthetic\x18\x07 \x01(\x08\"\x9a\x02\n\x13\x44ialrouteConsidered\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0bprovider_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x15\n\rprovider_name\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x0e\n\x06target\x18\x07 \x01(\t\x12\x11\n\tsynthetic\x18\x08 \x01(\x08\x12\x0c\n\x04used\x18\t \x01(\x08\x12\r\n\x05place\x18\n \x01(\x05\x12\x31\n\x06reason\x18\x0b \x01(\x0e\x32!.voipbin.route.v1.DialrouteReason\x12\x0b\n\x03why\x18\x0c \x01(\t*\xf4\x02\n\x0f\x44ialrouteReason\x12 \n\x1c\x44IALROUTE_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44IALROUTE_REASON_FIRST\x10\x01\x12&\n\"DIALROUTE_REASON_DEFAULT_AFTER_OWN\x10\x02\x12#\n\x1f\x44IALROUTE_REASON_SHORTER_TARGET\x10\x03\x12+\n\'DIALROUTE_REASON_HIGHER_PRIORITY_NUMBER\x10\x04\x12\x1a\n\x16\x44IALROUTE_REASON_OLDER\x10\x05\x12\x1b\n\x17\x44IALROUTE_REASON_FORCED\x10\x06\x12%\n!DIALROUTE_REASON_PROVIDER_DELETED\x10\x07\x12&\n\"DIALROUTE_REASON_PROVIDER_REPEATED\x10\x08\x12!\n\x1d\x44IALROUTE_REASON_BEYOND_LIMIT\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,8 +45,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIALROUTE'].fields_by_name['customer_id']._serialized_options = b'\262\324\030\002\020\001'
   _globals['_DIALROUTE'].fields_by_name['provider_id']._loaded_options = None
   _globals['_DIALROUTE'].fields_by_name['provider_id']._serialized_options = b'\262\324\030\002\020\001'
+  _globals['_DIALROUTECONSIDERED'].fields_by_name['id']._loaded_options = None
+  _globals['_DIALROUTECONSIDERED'].fields_by_name['id']._serialized_options = b'\262\324\030\002\020\001'
+  _globals['_DIALROUTECONSIDERED'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_DIALROUTECONSIDERED'].fields_by_name['customer_id']._serialized_options = b'\262\324\030\002\020\001'
+  _globals['_DIALROUTECONSIDERED'].fields_by_name['provider_id']._loaded_options = None
+  _globals['_DIALROUTECONSIDERED'].fields_by_name['provider_id']._serialized_options = b'\262\324\030\002\020\001'
+  _globals['_DIALROUTEREASON']._serialized_start=852
+  _globals['_DIALROUTEREASON']._serialized_end=1224
   _globals['_ROUTE']._serialized_start=115
   _globals['_ROUTE']._serialized_end=405
   _globals['_DIALROUTE']._serialized_start=408
   _globals['_DIALROUTE']._serialized_end=564
+  _globals['_DIALROUTECONSIDERED']._serialized_start=567
+  _globals['_DIALROUTECONSIDERED']._serialized_end=849
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ Which carriers a number's calls are tried on."""
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +17,58 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _DialrouteReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DialrouteReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DialrouteReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DIALROUTE_REASON_UNSPECIFIED: _DialrouteReason.ValueType  # 0
+    """Not stated."""
+    DIALROUTE_REASON_FIRST: _DialrouteReason.ValueType  # 1
+    """Used: no other comes before it."""
+    DIALROUTE_REASON_DEFAULT_AFTER_OWN: _DialrouteReason.ValueType  # 2
+    """Used: it is everybody's, and the customer's own come first."""
+    DIALROUTE_REASON_SHORTER_TARGET: _DialrouteReason.ValueType  # 3
+    """Used: the one before it has a longer target."""
+    DIALROUTE_REASON_HIGHER_PRIORITY_NUMBER: _DialrouteReason.ValueType  # 4
+    """Used: the one before it has a lower priority number."""
+    DIALROUTE_REASON_OLDER: _DialrouteReason.ValueType  # 5
+    """Used: the one before it has the same target and priority, and is newer."""
+    DIALROUTE_REASON_FORCED: _DialrouteReason.ValueType  # 6
+    """Used: the question forced this provider."""
+    DIALROUTE_REASON_PROVIDER_DELETED: _DialrouteReason.ValueType  # 7
+    """Left out: its provider is deleted."""
+    DIALROUTE_REASON_PROVIDER_REPEATED: _DialrouteReason.ValueType  # 8
+    """Left out: an earlier one leads to the same provider."""
+    DIALROUTE_REASON_BEYOND_LIMIT: _DialrouteReason.ValueType  # 9
+    """Left out: eight others come before it."""
+
+class DialrouteReason(_DialrouteReason, metaclass=_DialrouteReasonEnumTypeWrapper):
+    """Why a route stands where it does among those a call is tried on, or is left out."""
+
+DIALROUTE_REASON_UNSPECIFIED: DialrouteReason.ValueType  # 0
+"""Not stated."""
+DIALROUTE_REASON_FIRST: DialrouteReason.ValueType  # 1
+"""Used: no other comes before it."""
+DIALROUTE_REASON_DEFAULT_AFTER_OWN: DialrouteReason.ValueType  # 2
+"""Used: it is everybody's, and the customer's own come first."""
+DIALROUTE_REASON_SHORTER_TARGET: DialrouteReason.ValueType  # 3
+"""Used: the one before it has a longer target."""
+DIALROUTE_REASON_HIGHER_PRIORITY_NUMBER: DialrouteReason.ValueType  # 4
+"""Used: the one before it has a lower priority number."""
+DIALROUTE_REASON_OLDER: DialrouteReason.ValueType  # 5
+"""Used: the one before it has the same target and priority, and is newer."""
+DIALROUTE_REASON_FORCED: DialrouteReason.ValueType  # 6
+"""Used: the question forced this provider."""
+DIALROUTE_REASON_PROVIDER_DELETED: DialrouteReason.ValueType  # 7
+"""Left out: its provider is deleted."""
+DIALROUTE_REASON_PROVIDER_REPEATED: DialrouteReason.ValueType  # 8
+"""Left out: an earlier one leads to the same provider."""
+DIALROUTE_REASON_BEYOND_LIMIT: DialrouteReason.ValueType  # 9
+"""Left out: eight others come before it."""
+Global___DialrouteReason: _TypeAlias = DialrouteReason  # noqa: Y015
 
 @_typing.final
 class Route(_message.Message):
@@ -46,7 +99,7 @@ class Route(_message.Message):
     priority: _builtins.int
     """Lower is tried first; among equals the newest."""
     target: _builtins.str
-    """`all`, or `+` and a country calling code."""
+    """`all`, or `+`, a country calling code and any further digits, such as `+82` or `+8210`."""
     @_builtins.property
     def tm_create(self) -> _timestamp_pb2.Timestamp:
         """When the route was created."""
@@ -126,3 +179,69 @@ class Dialroute(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Dialroute: _TypeAlias = Dialroute  # noqa: Y015
+
+@_typing.final
+class DialrouteConsidered(_message.Message):
+    """What became of one route when it was asked where a number goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_NAME_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    SYNTHETIC_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The route's id (UUID); for a forced provider the provider's id."""
+    customer_id: _builtins.str
+    """Whose route it is (UUID)."""
+    provider_id: _builtins.str
+    """The provider (UUID)."""
+    provider_name: _builtins.str
+    """The provider's name."""
+    name: _builtins.str
+    """The route's name; `synthetic-test-route` for a forced provider."""
+    priority: _builtins.int
+    """The route's priority; for a forced provider its place in the list."""
+    target: _builtins.str
+    """The route's target; empty for a forced provider."""
+    synthetic: _builtins.bool
+    """Made for this question from a forced provider; stands in no table."""
+    used: _builtins.bool
+    """Whether a call would be tried here."""
+    place: _builtins.int
+    """The place among those that would be tried, from 1 on; 0 when it is not used."""
+    reason: Global___DialrouteReason.ValueType
+    """Why it stands where it does, or is left out; stable."""
+    why: _builtins.str
+    """The same in one sentence."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        provider_id: _builtins.str = ...,
+        provider_name: _builtins.str = ...,
+        name: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        target: _builtins.str = ...,
+        synthetic: _builtins.bool = ...,
+        used: _builtins.bool = ...,
+        place: _builtins.int = ...,
+        reason: Global___DialrouteReason.ValueType = ...,
+        why: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "id", b"id", "name", b"name", "place", b"place", "priority", b"priority", "provider_id", b"provider_id", "provider_name", b"provider_name", "reason", b"reason", "synthetic", b"synthetic", "target", b"target", "used", b"used", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DialrouteConsidered: _TypeAlias = DialrouteConsidered  # noqa: Y015

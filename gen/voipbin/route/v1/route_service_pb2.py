@@ -29,7 +29,7 @@ from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__
 from voipbin.route.v1 import route_pb2 as voipbin_dot_route_dot_v1_dot_route__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$voipbin/route/v1/route_service.proto\x12\x10voipbin.route.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1dvoipbin/mesh/v1/options.proto\x1a\x1cvoipbin/route/v1/route.proto\"\xc8\x01\n\x12RouteCreateRequest\x12#\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12#\n\x0bprovider_id\x18\x04 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x1d\n\x08priority\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\x12\x17\n\x06target\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\"=\n\x13RouteCreateResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x17.voipbin.route.v1.Route\"-\n\x0fRouteGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\":\n\x10RouteGetResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x17.voipbin.route.v1.Route\"a\n\x10RouteListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12&\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\"U\n\x11RouteListResponse\x12\'\n\x06result\x18\x01 \x03(\x0b\x32\x17.voipbin.route.v1.Route\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xfb\x01\n\x12RouteUpdateRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\x0bprovider_id\x18\x04 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x1d\n\x08priority\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\x12\x17\n\x06target\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12\x37\n\x0bupdate_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xb2\xd4\x18\x02\x08\x04\"=\n\x13RouteUpdateResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x17.voipbin.route.v1.Route\"0\n\x12RouteDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"=\n\x13RouteDeleteResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x17.voipbin.route.v1.Route\"|\n\x14\x44ialrouteListRequest\x12\x1d\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x0b\x64\x65stination\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12\'\n\x0cprovider_ids\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\x18\x01\"\x05r\x03\xb0\x01\x01\"D\n\x15\x44ialrouteListResponse\x12+\n\x06result\x18\x01 \x03(\x0b\x32\x1b.voipbin.route.v1.Dialroute2\x9c\x06\n\x0cRouteService\x12\x83\x01\n\x0bRouteCreate\x12$.voipbin.route.v1.RouteCreateRequest\x1a%.voipbin.route.v1.RouteCreateResponse\"\'\xaa\xd4\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\x18\"\x0c/v1.0/routes:\x01*b\x05route\x12~\n\x08RouteGet\x12!.voipbin.route.v1.RouteGetRequest\x1a\".voipbin.route.v1.RouteGetResponse\"+\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x1a\x12\x11/v1.0/routes/{id}b\x05route\x12u\n\tRouteList\x12\".voipbin.route.v1.RouteListRequest\x1a#.voipbin.route.v1.RouteListResponse\"\x1f\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1.0/routes\x12\x8a\x01\n\x0bRouteUpdate\x12$.voipbin.route.v1.RouteUpdateRequest\x1a%.voipbin.route.v1.RouteUpdateResponse\".\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x1d\x1a\x11/v1.0/routes/{id}:\x01*b\x05route\x12\x87\x01\n\x0bRouteDelete\x12$.voipbin.route.v1.RouteDeleteRequest\x1a%.voipbin.route.v1.RouteDeleteResponse\"+\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x1a*\x11/v1.0/routes/{id}b\x05route\x12x\n\rDialrouteList\x12&.voipbin.route.v1.DialrouteListRequest\x1a\'.voipbin.route.v1.DialrouteListResponse\"\x16\xaa\xd4\x18\x12\x08\x02\"\x0c\x63\x61ll_manager(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$voipbin/route/v1/route_service.proto\x12\x10voipbin.route.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1dvoipbin/mesh/v1/options.proto\x1a\x1cvoipbin/route/v1/route.proto\"\xd7\x01\n\x12RouteCreateRequest\x12#\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12%\n\x0bprovider_id\x18\x04 \x01(\tB\x10\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x04\x10\x01\x30\x01\x12\x1d\n\x08priority\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\x12$\n\x06target\x18\x06 \x01(\tB\x14\xbaH\x04r\x02\x18\x10\xb2\xd4\x18\t:\x07\"+8210\"\"=\n\x13RouteCreateResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x17.voipbin.route.v1.Route\"-\n\x0fRouteGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\":\n\x10RouteGetResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x17.voipbin.route.v1.Route\"\x8b\x01\n\x10RouteListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12&\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12(\n\x0bprovider_id\x18\x04 \x01(\tB\x13\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x04\x10\x01\x30\x01\"U\n\x11RouteListResponse\x12\'\n\x06result\x18\x01 \x03(\x0b\x32\x17.voipbin.route.v1.Route\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8a\x02\n\x12RouteUpdateRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12(\n\x0bprovider_id\x18\x04 \x01(\tB\x13\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x04\x10\x01\x30\x01\x12\x1d\n\x08priority\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\x12$\n\x06target\x18\x06 \x01(\tB\x14\xbaH\x04r\x02\x18\x10\xb2\xd4\x18\t:\x07\"+8210\"\x12\x37\n\x0bupdate_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xb2\xd4\x18\x02\x08\x04\"=\n\x13RouteUpdateResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x17.voipbin.route.v1.Route\"0\n\x12RouteDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"=\n\x13RouteDeleteResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x17.voipbin.route.v1.Route\"|\n\x14\x44ialrouteListRequest\x12\x1d\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x0b\x64\x65stination\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12\'\n\x0cprovider_ids\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\x18\x01\"\x05r\x03\xb0\x01\x01\"D\n\x15\x44ialrouteListResponse\x12+\n\x06result\x18\x01 \x03(\x0b\x32\x1b.voipbin.route.v1.Dialroute\"\xa5\x01\n\x17\x44ialrouteExplainRequest\x12\x31\n\x0b\x64\x65stination\x18\x01 \x01(\tB\x1c\xbaH\x04r\x02\x18 \xb2\xd4\x18\x11:\x0f\"+821012345678\"\x12&\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12/\n\x0cprovider_ids\x18\x03 \x03(\tB\x19\xbaH\x0e\x92\x01\x0b\x10\x08\x18\x01\"\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x04\x10\x01\x30\x01\"\xc9\x01\n\x18\x44ialrouteExplainResponse\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x14\n\x0c\x63ountry_code\x18\x02 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x03 \x01(\t\x12\x1b\n\x0b\x63ustomer_id\x18\x04 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x0f\n\x07targets\x18\x05 \x03(\t\x12\x35\n\x06result\x18\x06 \x03(\x0b\x32%.voipbin.route.v1.DialrouteConsidered\x12\x11\n\ttruncated\x18\x07 \x01(\x08\x32\xb8\x07\n\x0cRouteService\x12\x83\x01\n\x0bRouteCreate\x12$.voipbin.route.v1.RouteCreateRequest\x1a%.voipbin.route.v1.RouteCreateResponse\"\'\xaa\xd4\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\x18\"\x0c/v1.0/routes:\x01*b\x05route\x12~\n\x08RouteGet\x12!.voipbin.route.v1.RouteGetRequest\x1a\".voipbin.route.v1.RouteGetResponse\"+\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x1a\x12\x11/v1.0/routes/{id}b\x05route\x12u\n\tRouteList\x12\".voipbin.route.v1.RouteListRequest\x1a#.voipbin.route.v1.RouteListResponse\"\x1f\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1.0/routes\x12\x8a\x01\n\x0bRouteUpdate\x12$.voipbin.route.v1.RouteUpdateRequest\x1a%.voipbin.route.v1.RouteUpdateResponse\".\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x1d\x1a\x11/v1.0/routes/{id}:\x01*b\x05route\x12\x87\x01\n\x0bRouteDelete\x12$.voipbin.route.v1.RouteDeleteRequest\x1a%.voipbin.route.v1.RouteDeleteResponse\"+\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x1a*\x11/v1.0/routes/{id}b\x05route\x12x\n\rDialrouteList\x12&.voipbin.route.v1.DialrouteListRequest\x1a\'.voipbin.route.v1.DialrouteListResponse\"\x16\xaa\xd4\x18\x12\x08\x02\"\x0c\x63\x61ll_manager(\x01\x12\x99\x01\n\x10\x44ialrouteExplain\x12).voipbin.route.v1.DialrouteExplainRequest\x1a*.voipbin.route.v1.DialrouteExplainResponse\".\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x1d\"\x18/v1.0/dialroutes/explain:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,15 +43,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTECREATEREQUEST'].fields_by_name['detail']._loaded_options = None
   _globals['_ROUTECREATEREQUEST'].fields_by_name['detail']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_ROUTECREATEREQUEST'].fields_by_name['provider_id']._loaded_options = None
-  _globals['_ROUTECREATEREQUEST'].fields_by_name['provider_id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
+  _globals['_ROUTECREATEREQUEST'].fields_by_name['provider_id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\004\020\0010\001'
   _globals['_ROUTECREATEREQUEST'].fields_by_name['priority']._loaded_options = None
   _globals['_ROUTECREATEREQUEST'].fields_by_name['priority']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_ROUTECREATEREQUEST'].fields_by_name['target']._loaded_options = None
-  _globals['_ROUTECREATEREQUEST'].fields_by_name['target']._serialized_options = b'\272H\004r\002\030\020'
+  _globals['_ROUTECREATEREQUEST'].fields_by_name['target']._serialized_options = b'\272H\004r\002\030\020\262\324\030\t:\007\"+8210\"'
   _globals['_ROUTEGETREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_ROUTEGETREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
   _globals['_ROUTELISTREQUEST'].fields_by_name['customer_id']._loaded_options = None
   _globals['_ROUTELISTREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
+  _globals['_ROUTELISTREQUEST'].fields_by_name['provider_id']._loaded_options = None
+  _globals['_ROUTELISTREQUEST'].fields_by_name['provider_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\004\020\0010\001'
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['name']._loaded_options = None
@@ -59,11 +61,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['detail']._loaded_options = None
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['detail']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['provider_id']._loaded_options = None
-  _globals['_ROUTEUPDATEREQUEST'].fields_by_name['provider_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
+  _globals['_ROUTEUPDATEREQUEST'].fields_by_name['provider_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\004\020\0010\001'
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['priority']._loaded_options = None
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['priority']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['target']._loaded_options = None
-  _globals['_ROUTEUPDATEREQUEST'].fields_by_name['target']._serialized_options = b'\272H\004r\002\030\020'
+  _globals['_ROUTEUPDATEREQUEST'].fields_by_name['target']._serialized_options = b'\272H\004r\002\030\020\262\324\030\t:\007\"+8210\"'
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['update_mask']._loaded_options = None
   _globals['_ROUTEUPDATEREQUEST'].fields_by_name['update_mask']._serialized_options = b'\262\324\030\002\010\004'
   _globals['_ROUTEDELETEREQUEST'].fields_by_name['id']._loaded_options = None
@@ -74,6 +76,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIALROUTELISTREQUEST'].fields_by_name['destination']._serialized_options = b'\272H\004r\002\030\020'
   _globals['_DIALROUTELISTREQUEST'].fields_by_name['provider_ids']._loaded_options = None
   _globals['_DIALROUTELISTREQUEST'].fields_by_name['provider_ids']._serialized_options = b'\272H\016\222\001\013\020\010\030\001\"\005r\003\260\001\001'
+  _globals['_DIALROUTEEXPLAINREQUEST'].fields_by_name['destination']._loaded_options = None
+  _globals['_DIALROUTEEXPLAINREQUEST'].fields_by_name['destination']._serialized_options = b'\272H\004r\002\030 \262\324\030\021:\017\"+821012345678\"'
+  _globals['_DIALROUTEEXPLAINREQUEST'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_DIALROUTEEXPLAINREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
+  _globals['_DIALROUTEEXPLAINREQUEST'].fields_by_name['provider_ids']._loaded_options = None
+  _globals['_DIALROUTEEXPLAINREQUEST'].fields_by_name['provider_ids']._serialized_options = b'\272H\016\222\001\013\020\010\030\001\"\005r\003\260\001\001\262\324\030\004\020\0010\001'
+  _globals['_DIALROUTEEXPLAINRESPONSE'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_DIALROUTEEXPLAINRESPONSE'].fields_by_name['customer_id']._serialized_options = b'\262\324\030\002\020\001'
   _globals['_ROUTESERVICE'].methods_by_name['RouteCreate']._loaded_options = None
   _globals['_ROUTESERVICE'].methods_by_name['RouteCreate']._serialized_options = b'\252\324\030\005\010\001\022\001\001\202\323\344\223\002\030\"\014/v1.0/routes:\001*b\005route'
   _globals['_ROUTESERVICE'].methods_by_name['RouteGet']._loaded_options = None
@@ -86,30 +96,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTESERVICE'].methods_by_name['RouteDelete']._serialized_options = b'\252\324\030\007\010\001\022\001\001(\001\202\323\344\223\002\032*\021/v1.0/routes/{id}b\005route'
   _globals['_ROUTESERVICE'].methods_by_name['DialrouteList']._loaded_options = None
   _globals['_ROUTESERVICE'].methods_by_name['DialrouteList']._serialized_options = b'\252\324\030\022\010\002\"\014call_manager(\001'
+  _globals['_ROUTESERVICE'].methods_by_name['DialrouteExplain']._loaded_options = None
+  _globals['_ROUTESERVICE'].methods_by_name['DialrouteExplain']._serialized_options = b'\252\324\030\007\010\001\022\001\001(\001\202\323\344\223\002\035\"\030/v1.0/dialroutes/explain:\001*'
   _globals['_ROUTECREATEREQUEST']._serialized_start=213
-  _globals['_ROUTECREATEREQUEST']._serialized_end=413
-  _globals['_ROUTECREATERESPONSE']._serialized_start=415
-  _globals['_ROUTECREATERESPONSE']._serialized_end=476
-  _globals['_ROUTEGETREQUEST']._serialized_start=478
-  _globals['_ROUTEGETREQUEST']._serialized_end=523
-  _globals['_ROUTEGETRESPONSE']._serialized_start=525
-  _globals['_ROUTEGETRESPONSE']._serialized_end=583
-  _globals['_ROUTELISTREQUEST']._serialized_start=585
-  _globals['_ROUTELISTREQUEST']._serialized_end=682
-  _globals['_ROUTELISTRESPONSE']._serialized_start=684
-  _globals['_ROUTELISTRESPONSE']._serialized_end=769
-  _globals['_ROUTEUPDATEREQUEST']._serialized_start=772
-  _globals['_ROUTEUPDATEREQUEST']._serialized_end=1023
-  _globals['_ROUTEUPDATERESPONSE']._serialized_start=1025
-  _globals['_ROUTEUPDATERESPONSE']._serialized_end=1086
-  _globals['_ROUTEDELETEREQUEST']._serialized_start=1088
-  _globals['_ROUTEDELETEREQUEST']._serialized_end=1136
-  _globals['_ROUTEDELETERESPONSE']._serialized_start=1138
-  _globals['_ROUTEDELETERESPONSE']._serialized_end=1199
-  _globals['_DIALROUTELISTREQUEST']._serialized_start=1201
-  _globals['_DIALROUTELISTREQUEST']._serialized_end=1325
-  _globals['_DIALROUTELISTRESPONSE']._serialized_start=1327
-  _globals['_DIALROUTELISTRESPONSE']._serialized_end=1395
-  _globals['_ROUTESERVICE']._serialized_start=1398
-  _globals['_ROUTESERVICE']._serialized_end=2194
+  _globals['_ROUTECREATEREQUEST']._serialized_end=428
+  _globals['_ROUTECREATERESPONSE']._serialized_start=430
+  _globals['_ROUTECREATERESPONSE']._serialized_end=491
+  _globals['_ROUTEGETREQUEST']._serialized_start=493
+  _globals['_ROUTEGETREQUEST']._serialized_end=538
+  _globals['_ROUTEGETRESPONSE']._serialized_start=540
+  _globals['_ROUTEGETRESPONSE']._serialized_end=598
+  _globals['_ROUTELISTREQUEST']._serialized_start=601
+  _globals['_ROUTELISTREQUEST']._serialized_end=740
+  _globals['_ROUTELISTRESPONSE']._serialized_start=742
+  _globals['_ROUTELISTRESPONSE']._serialized_end=827
+  _globals['_ROUTEUPDATEREQUEST']._serialized_start=830
+  _globals['_ROUTEUPDATEREQUEST']._serialized_end=1096
+  _globals['_ROUTEUPDATERESPONSE']._serialized_start=1098
+  _globals['_ROUTEUPDATERESPONSE']._serialized_end=1159
+  _globals['_ROUTEDELETEREQUEST']._serialized_start=1161
+  _globals['_ROUTEDELETEREQUEST']._serialized_end=1209
+  _globals['_ROUTEDELETERESPONSE']._serialized_start=1211
+  _globals['_ROUTEDELETERESPONSE']._serialized_end=1272
+  _globals['_DIALROUTELISTREQUEST']._serialized_start=1274
+  _globals['_DIALROUTELISTREQUEST']._serialized_end=1398
+  _globals['_DIALROUTELISTRESPONSE']._serialized_start=1400
+  _globals['_DIALROUTELISTRESPONSE']._serialized_end=1468
+  _globals['_DIALROUTEEXPLAINREQUEST']._serialized_start=1471
+  _globals['_DIALROUTEEXPLAINREQUEST']._serialized_end=1636
+  _globals['_DIALROUTEEXPLAINRESPONSE']._serialized_start=1639
+  _globals['_DIALROUTEEXPLAINRESPONSE']._serialized_end=1840
+  _globals['_ROUTESERVICE']._serialized_start=1843
+  _globals['_ROUTESERVICE']._serialized_end=2795
 # @@protoc_insertion_point(module_scope)

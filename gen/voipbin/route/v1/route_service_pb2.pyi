@@ -43,7 +43,7 @@ class RouteCreateRequest(_message.Message):
     priority: _builtins.int
     """Lower is tried first; 0 to 1,000,000."""
     target: _builtins.str
-    """`all`, or `+` and a country calling code. Required."""
+    """`all`, or `+`, a country calling code and any further digits, 15 at most. Required."""
     def __init__(
         self,
         *,
@@ -141,22 +141,26 @@ class RouteListRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The most routes to return: 100 if 0, at most 100; negative is an error."""
     page_token: _builtins.str
     """The `next_page_token` of the page before, or a time stamp; empty for the first page."""
     customer_id: _builtins.str
     """Only this customer's routes (UUID); empty for all."""
+    provider_id: _builtins.str
+    """Only routes to this provider (UUID); empty for all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         customer_id: _builtins.str = ...,
+        provider_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "page_size", b"page_size", "page_token", b"page_token", "provider_id", b"provider_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -214,7 +218,7 @@ class RouteUpdateRequest(_message.Message):
     priority: _builtins.int
     """Lower is tried first; 0 to 1,000,000."""
     target: _builtins.str
-    """`all`, or `+` and a country calling code."""
+    """`all`, or `+`, a country calling code and any further digits, 15 at most."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of the fields above to change."""
@@ -363,3 +367,87 @@ class DialrouteListResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DialrouteListResponse: _TypeAlias = DialrouteListResponse  # noqa: Y015
+
+@_typing.final
+class DialrouteExplainRequest(_message.Message):
+    """Asks why a call goes where it goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_IDS_FIELD_NUMBER: _builtins.int
+    destination: _builtins.str
+    """The number called, in international form with `+`; at most 32 characters. Required."""
+    customer_id: _builtins.str
+    """Whose call (UUID); empty: the caller's own customer."""
+    @_builtins.property
+    def provider_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Try exactly these providers (UUIDs), in this order, as a provider call does; at most 8.
+        Empty: ask the routes.
+        """
+
+    def __init__(
+        self,
+        *,
+        destination: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        provider_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "destination", b"destination", "provider_ids", b"provider_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DialrouteExplainRequest: _TypeAlias = DialrouteExplainRequest  # noqa: Y015
+
+@_typing.final
+class DialrouteExplainResponse(_message.Message):
+    """Why it goes there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    COUNTRY_CODE_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """The number as it was understood, in E.164 form."""
+    country_code: _builtins.str
+    """Its country calling code, such as `+82`."""
+    country: _builtins.str
+    """Its country, ISO 3166-1 alpha-2 in lower case; empty when the code or number belongs to none."""
+    customer_id: _builtins.str
+    """Whose call (UUID)."""
+    truncated: _builtins.bool
+    """Whether more than 200 routes match; those that come last are left out."""
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The targets that match the number, in the order in which they are looked at."""
+
+    @_builtins.property
+    def result(self) -> _containers.RepeatedCompositeFieldContainer[_route_pb2.DialrouteConsidered]:
+        """Every route considered, in the order in which they would be tried; at most 200."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        country_code: _builtins.str = ...,
+        country: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        targets: _abc.Iterable[_builtins.str] | None = ...,
+        result: _abc.Iterable[_route_pb2.DialrouteConsidered] | None = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "country_code", b"country_code", "customer_id", b"customer_id", "number", b"number", "result", b"result", "targets", b"targets", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DialrouteExplainResponse: _TypeAlias = DialrouteExplainResponse  # noqa: Y015

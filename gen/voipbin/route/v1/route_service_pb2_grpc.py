@@ -65,6 +65,11 @@ class RouteServiceStub:
                 request_serializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListRequest.SerializeToString,
                 response_deserializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListResponse.FromString,
                 _registered_method=True)
+        self.DialrouteExplain = channel.unary_unary(
+                '/voipbin.route.v1.RouteService/DialrouteExplain',
+                request_serializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteExplainRequest.SerializeToString,
+                response_deserializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteExplainResponse.FromString,
+                _registered_method=True)
 
 
 class RouteServiceServicer:
@@ -75,7 +80,8 @@ class RouteServiceServicer:
         """Creates a route.
 
         Errors:
-        - INVALID_ARGUMENT / INVALID_ROUTE_TARGET: neither `all` nor `+` and a country calling code.
+        - INVALID_ARGUMENT / INVALID_ROUTE_TARGET: neither `all` nor `+` and digits that begin with a
+        country calling code.
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -93,7 +99,7 @@ class RouteServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RouteList(self, request, context):
-        """Lists routes, newest first, deleted ones left out.
+        """Lists routes, newest first, deleted ones left out; the filters are joined by and.
 
         Errors:
         - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
@@ -125,12 +131,25 @@ class RouteServiceServicer:
 
     def DialrouteList(self, request, context):
         """Returns the providers to try for a number, in order. With forced providers it returns those
-        and no others; otherwise the customer's routes, then the default ones they lack. Deleted
+        and no others; otherwise the customer's routes, then the default ones they lack, and of
+        either the longest target first, then the lowest priority number, then the newest. Deleted
         providers are never among them. An empty answer means that no carrier serves the number.
 
         Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: a forced provider does not exist or is deleted.
         - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: `destination` is not in E.164 form.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DialrouteExplain(self, request, context):
+        """Tells which routes are considered for a number, in the order in which they would be tried,
+        and why each is in or out. Nothing is dialled.
+
+        Errors:
+        - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: there is no such telephone number.
+        - NOT_FOUND / PROVIDER_NOT_FOUND: a forced provider does not exist or is deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,6 +187,11 @@ def add_RouteServiceServicer_to_server(servicer, server):
                     servicer.DialrouteList,
                     request_deserializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListRequest.FromString,
                     response_serializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListResponse.SerializeToString,
+            ),
+            'DialrouteExplain': grpc.unary_unary_rpc_method_handler(
+                    servicer.DialrouteExplain,
+                    request_deserializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteExplainRequest.FromString,
+                    response_serializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteExplainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -333,6 +357,33 @@ class RouteService:
             '/voipbin.route.v1.RouteService/DialrouteList',
             voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListRequest.SerializeToString,
             voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DialrouteExplain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.route.v1.RouteService/DialrouteExplain',
+            voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteExplainRequest.SerializeToString,
+            voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -20,7 +20,8 @@ class RouteServiceStub:
     """Creates a route.
 
     Errors:
-    - INVALID_ARGUMENT / INVALID_ROUTE_TARGET: neither `all` nor `+` and a country calling code.
+    - INVALID_ARGUMENT / INVALID_ROUTE_TARGET: neither `all` nor `+` and digits that begin with a
+      country calling code.
     - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
     """
     RouteGet: _aio.UnaryUnaryMultiCallable[_route_service_pb2.RouteGetRequest, _route_service_pb2.RouteGetResponse]
@@ -30,7 +31,7 @@ class RouteServiceStub:
     - NOT_FOUND / ROUTE_NOT_FOUND: no such route.
     """
     RouteList: _aio.UnaryUnaryMultiCallable[_route_service_pb2.RouteListRequest, _route_service_pb2.RouteListResponse]
-    """Lists routes, newest first, deleted ones left out.
+    """Lists routes, newest first, deleted ones left out; the filters are joined by and.
 
     Errors:
     - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
@@ -50,12 +51,21 @@ class RouteServiceStub:
     """
     DialrouteList: _aio.UnaryUnaryMultiCallable[_route_service_pb2.DialrouteListRequest, _route_service_pb2.DialrouteListResponse]
     """Returns the providers to try for a number, in order. With forced providers it returns those
-    and no others; otherwise the customer's routes, then the default ones they lack. Deleted
+    and no others; otherwise the customer's routes, then the default ones they lack, and of
+    either the longest target first, then the lowest priority number, then the newest. Deleted
     providers are never among them. An empty answer means that no carrier serves the number.
 
     Errors:
     - NOT_FOUND / PROVIDER_NOT_FOUND: a forced provider does not exist or is deleted.
     - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: `destination` is not in E.164 form.
+    """
+    DialrouteExplain: _aio.UnaryUnaryMultiCallable[_route_service_pb2.DialrouteExplainRequest, _route_service_pb2.DialrouteExplainResponse]
+    """Tells which routes are considered for a number, in the order in which they would be tried,
+    and why each is in or out. Nothing is dialled.
+
+    Errors:
+    - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: there is no such telephone number.
+    - NOT_FOUND / PROVIDER_NOT_FOUND: a forced provider does not exist or is deleted.
     """
 
 class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +80,8 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a route.
 
         Errors:
-        - INVALID_ARGUMENT / INVALID_ROUTE_TARGET: neither `all` nor `+` and a country calling code.
+        - INVALID_ARGUMENT / INVALID_ROUTE_TARGET: neither `all` nor `+` and digits that begin with a
+          country calling code.
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
         """
 
@@ -92,7 +103,7 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _route_service_pb2.RouteListRequest,
         context: _aio.ServicerContext[_route_service_pb2.RouteListRequest, _abc.Awaitable[_route_service_pb2.RouteListResponse]],
     ) -> _abc.Awaitable[_route_service_pb2.RouteListResponse]:
-        """Lists routes, newest first, deleted ones left out.
+        """Lists routes, newest first, deleted ones left out; the filters are joined by and.
 
         Errors:
         - INVALID_ARGUMENT / PAGE_SIZE_INVALID: the page size is negative.
@@ -130,12 +141,27 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_route_service_pb2.DialrouteListRequest, _abc.Awaitable[_route_service_pb2.DialrouteListResponse]],
     ) -> _abc.Awaitable[_route_service_pb2.DialrouteListResponse]:
         """Returns the providers to try for a number, in order. With forced providers it returns those
-        and no others; otherwise the customer's routes, then the default ones they lack. Deleted
+        and no others; otherwise the customer's routes, then the default ones they lack, and of
+        either the longest target first, then the lowest priority number, then the newest. Deleted
         providers are never among them. An empty answer means that no carrier serves the number.
 
         Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: a forced provider does not exist or is deleted.
         - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: `destination` is not in E.164 form.
+        """
+
+    @_abc_1.abstractmethod
+    def DialrouteExplain(
+        self,
+        request: _route_service_pb2.DialrouteExplainRequest,
+        context: _aio.ServicerContext[_route_service_pb2.DialrouteExplainRequest, _abc.Awaitable[_route_service_pb2.DialrouteExplainResponse]],
+    ) -> _abc.Awaitable[_route_service_pb2.DialrouteExplainResponse]:
+        """Tells which routes are considered for a number, in the order in which they would be tried,
+        and why each is in or out. Nothing is dialled.
+
+        Errors:
+        - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: there is no such telephone number.
+        - NOT_FOUND / PROVIDER_NOT_FOUND: a forced provider does not exist or is deleted.
         """
 
 def add_RouteServiceServicer_to_server(servicer: RouteServiceServicer, server: _aio.Server) -> None: ...
