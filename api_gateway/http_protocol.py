@@ -39,8 +39,10 @@ class _Refused(Exception):
 class BoundedProtocol(HttpToolsProtocol):
     """One connection that ends itself when its peer asks for too much or takes too long."""
 
-    def __init__(self, *args: Any, **named: Any) -> None:
+    def __init__(self, *args: Any, overloaded: Any = None, **named: Any) -> None:
         super().__init__(*args, **named)
+        self._served = self.app
+        self._overloaded = overloaded
         self._in_head = True
         self._in_message = False
         self._size = 0
@@ -86,7 +88,17 @@ class BoundedProtocol(HttpToolsProtocol):
         if size > HEAD_BYTES_MAX or len(self.pipeline) >= PIPELINE_MAX:
             self._refusal = _HEAD_TOO_LARGE if size > HEAD_BYTES_MAX else _TOO_MANY
             raise _Refused
+        self._choose()
         super().on_headers_complete()
+
+    def _choose(self) -> None:
+        """Let our own application say that there is no room, in the form of every other error."""
+        if self._overloaded is None:
+            return
+        most = self.config.limit_concurrency
+        self.limit_concurrency = None
+        full = most is not None and max(len(self.connections), len(self.tasks)) >= most
+        self.app = self._overloaded if full else self._served
 
     @override
     def on_message_complete(self) -> None:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import structlog
 import uvicorn
@@ -35,16 +36,26 @@ class _Uvicorn(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves one ASGI application at `host:port`."""
+    """Serves one ASGI application at `host:port`; `overloaded` answers when there is no room."""
 
-    def __init__(self, app: Any, listen: str, *, concurrency_max: int, grace_s: float) -> None:
+    def __init__(
+        self,
+        app: Any,
+        listen: str,
+        *,
+        concurrency_max: int,
+        grace_s: float,
+        overloaded: Any = None,
+    ) -> None:
         self._listen = listen
+        # uvicorn calls what it is given; its types only know classes.
+        protocol = cast("type[asyncio.Protocol]", partial(BoundedProtocol, overloaded=overloaded))
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
                 interface="asgi3",
                 lifespan="off",
-                http=BoundedProtocol,
+                http=protocol,
                 ws="none",
                 loop="none",
                 log_config=None,

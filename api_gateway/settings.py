@@ -21,6 +21,10 @@ class GatewaySettings(MeshSettings):
     http_listen: str = Field(
         default="127.0.0.1:8080", description="The `host:port` that serves REST."
     )
+    public_grpc_listen: str = Field(
+        default="127.0.0.1:50050",
+        description="The `host:port` that serves the public RPCs over gRPC.",
+    )
     route_manager_address: str = Field(
         description="route_manager's gRPC address: `host:port`, or any gRPC target (`dns:///…`)."
     )
@@ -37,7 +41,10 @@ class GatewaySettings(MeshSettings):
         default=60.0, gt=0.0, le=600.0, description="The longest a download may take, in seconds."
     )
     http_concurrency_max: int = Field(
-        default=512, ge=1, le=10_000, description="REST connections served at once; more get 503."
+        default=512,
+        ge=1,
+        le=10_000,
+        description="REST connections served at once, and public gRPC requests; more are refused.",
     )
 
     limit_address_per_s: float = Field(
@@ -77,6 +84,14 @@ class GatewaySettings(MeshSettings):
         description="The header in which they name it, `x-forwarded-for` or `forwarded`.",
     )
 
+    signing_key_days: int = Field(
+        default=30,
+        ge=1,
+        le=365,
+        description="After how many days tokens are signed with a new key; the older one is read"
+        " until its last token has expired.",
+    )
+
     def rates(self) -> Rates:
         """Return the limits; in lab mode only those that were set by name."""
         return Rates(
@@ -108,7 +123,7 @@ class GatewaySettings(MeshSettings):
             raise SettingsMistake("is a port that the door could not find itself at")
         return value
 
-    @field_validator("http_listen")
+    @field_validator("http_listen", "public_grpc_listen")
     @classmethod
-    def _check_http_listen(cls, value: str) -> str:
+    def _check_public_listen(cls, value: str) -> str:
         return check_address(value)

@@ -104,9 +104,14 @@ def error_info(reason: str, metadata: Mapping[str, str]) -> error_details_pb2.Er
 
 
 def rich_status(code: grpc.StatusCode, message: str, details: Iterable[Message]) -> RichStatus:
-    """Return a status whose details travel in the trailing header `grpc-status-details-bin`."""
+    """Return a status whose details travel in the trailing header `grpc-status-details-bin`.
+
+    The id of the request being served is among them (RequestInfo).
+    """
     packed = []
-    for detail in details:
+    request_id = ambient.request_id()
+    named = [error_details_pb2.RequestInfo(request_id=request_id)] if request_id else []
+    for detail in (*details, *named):
         wrapped = any_pb2.Any()
         wrapped.Pack(detail)
         packed.append(wrapped)

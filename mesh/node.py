@@ -69,25 +69,28 @@ class Node:
     """One process of the mesh.
 
     `servicers` are served behind every concern; `owns` is started in order and stopped in
-    reverse; `extra` is asked, once the node listens, for what its run file says beside the gRPC
-    address.
+    reverse; `fronts` likewise, but only while the node's own RPCs are served, for they ask them.
+    `extra` is asked, once the node listens, for what its run file says beside the gRPC address.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is a part of the node, named where it is made)
         self,
         settings: MeshSettings,
         *,
         name: str,
         servicers: Sequence[Servicer] = (),
         owns: Sequence[Owned] = (),
+        fronts: Sequence[Owned] = (),
         extra: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self.name = name
         self._settings = settings
         self._servicers = tuple(servicers)
         self._owns = tuple(owns)
+        self._fronts = tuple(fronts)
         self._extra = extra
         self._started: list[Owned] = []
+        self._opened: list[Owned] = []
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
         self._files = RunFiles(settings.data_dir, name)
@@ -149,6 +152,9 @@ class Node:
         if self._ending.is_set():
             return
         await self._listen()
+        for front in self._fronts:
+            self._opened.append(front)
+            await front.start()
         for service in ("", *(one.full_name for one in self._services())):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         log.info("node serves", node=self.name, address=self.address)
@@ -158,6 +164,8 @@ class Node:
         if self._server is not None:
             await self._health.enter_graceful_shutdown()
             await asyncio.sleep(self._delay_s)
+            while self._opened:
+                await self._stop_part(self._opened.pop())
             await self._server.stop(self._settings.drain_grace_s)
             self._server = None
         while self._started:

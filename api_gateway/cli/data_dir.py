@@ -37,7 +37,10 @@ class Addresses:
 
     http: str
     sip: str
+    public_grpc: str
+    """Where the public asks over gRPC."""
     grpc: dict[str, str]
+    """Where the services ask each other."""
 
 
 class DataDir:

@@ -33,8 +33,9 @@ class Plan:
 
     data: DataDir
     host: str
-    """The IP address REST and SIP listen on; one of IPv6 in brackets."""
+    """The IP address REST, public gRPC and SIP listen on; one of IPv6 in brackets."""
     http_port: int
+    public_grpc_port: int
     sip: str | None
     ephemeral: bool
     ready_file: Path | None
@@ -57,13 +58,15 @@ class Plan:
                 for index, name in enumerate(reversed(SERVICES))
             }
             http = f"{self.host}:{self.http_port}"
-            return Addresses(http, sip or f"{self.host}:{_SIP_PORT}", grpc_at)
-        http, found, *asked = free_addresses(
+            public = f"{self.host}:{self.public_grpc_port}"
+            return Addresses(http, sip or f"{self.host}:{_SIP_PORT}", public, grpc_at)
+        http, public, found, *asked = free_addresses(
+            (self.host, socket.SOCK_STREAM),
             (self.host, socket.SOCK_STREAM),
             (self.host, socket.SOCK_DGRAM),
             *((LOOPBACK, socket.SOCK_STREAM) for _ in SERVICES),
         )
-        return Addresses(http, sip or found, dict(zip(SERVICES, asked, strict=True)))
+        return Addresses(http, sip or found, public, dict(zip(SERVICES, asked, strict=True)))
 
 
 def environment(name: str, plan: Plan, addresses: Addresses) -> dict[str, str]:
@@ -76,6 +79,7 @@ def environment(name: str, plan: Plan, addresses: Addresses) -> dict[str, str]:
         "VBMESH_DATA_DIR": str(plan.data.path),
         "VBMESH_GRPC_LISTEN": addresses.grpc[name],
         "VBMESH_HTTP_LISTEN": addresses.http,
+        "VBMESH_PUBLIC_GRPC_LISTEN": addresses.public_grpc,
         "VBMESH_SIP_LISTEN": addresses.sip,
         "VBMESH_PEER_TOKEN_FILE": str(plan.data.token_file(name)),
         "VBMESH_PEERS_FILE": str(plan.data.peers_file),

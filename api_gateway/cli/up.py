@@ -57,11 +57,18 @@ def up(  # noqa: PLR0913, PLR0917  (each is an option of the command line)
         Path, typer.Option(help="Where everything is kept; created when it is not there.")
     ],
     host: Annotated[
-        str, typer.Option(help="The IP address REST and SIP listen on.", callback=ip_address)
+        str,
+        typer.Option(
+            help="The IP address REST, public gRPC and SIP listen on.", callback=ip_address
+        ),
     ] = LOOPBACK,
     http_port: Annotated[
         int, typer.Option(help="The port that serves REST.", min=1, max=65_535)
     ] = 8080,
+    public_grpc_port: Annotated[
+        int,
+        typer.Option(help="The port that serves the public RPCs over gRPC.", min=1, max=65_535),
+    ] = 50_050,
     sip: Annotated[
         str | None,
         typer.Option(
@@ -90,7 +97,16 @@ def up(  # noqa: PLR0913, PLR0917  (each is an option of the command line)
     level = os.environ.get("VBMESH_LOG_LEVEL", "")
     # A level that nobody knows is for the services to complain about, with all other mistakes.
     configure_logs(SUPERVISOR, level if level in logging.getLevelNamesMapping() else "INFO")
-    plan = Plan(DataDir(data_dir), host, http_port, sip, ephemeral_ports, ready_file, ready_fd)
+    plan = Plan(
+        data=DataDir(data_dir),
+        host=host,
+        http_port=http_port,
+        public_grpc_port=public_grpc_port,
+        sip=sip,
+        ephemeral=ephemeral_ports,
+        ready_file=ready_file,
+        ready_fd=ready_fd,
+    )
     try:
         asyncio.run(run(plan))
     except (DataDirRefused, PlanRefused, ServiceRefused, UpFailed, OSError) as error:
@@ -217,6 +233,7 @@ async def _introduce(plan: Plan, addresses: Addresses) -> dict[str, Any]:
             raise UpFailed(f"api_gateway does not name the first agents: {error}") from error
     return {
         "http": f"http://{addresses.http}",
+        "public_grpc": addresses.public_grpc,
         "grpc": {name: addresses.grpc[name] for name in reversed(SERVICES)},
         "sip": addresses.sip,
         "admin": _agent(first.admin),
@@ -258,6 +275,7 @@ def _sign_in(admin: dict[str, Any]) -> str:
 
 def _tell(plan: Plan, document: dict[str, Any]) -> None:
     print(f"REST   {document['http']}/v1.0")
+    print(f"gRPC   {document['public_grpc']}  public")
     print(f"SIP    {document['sip']} (UDP)")
     for name, address in document["grpc"].items():
         print(f"gRPC   {address}  {name}")

@@ -40,7 +40,7 @@ def test_an_address_of_another_machine_is_named() -> None:
 def test_the_sip_address_is_kept(tmp_path: Path) -> None:
     kept = DataDir(tmp_path)
     assert kept.kept_sip() is None
-    kept.keep(Addresses("127.0.0.1:80", "127.0.0.1:5062", {}))
+    kept.keep(Addresses("127.0.0.1:80", "127.0.0.1:5062", "127.0.0.1:81", {}))
     assert DataDir(tmp_path).kept_sip() == "127.0.0.1:5062"
 
 

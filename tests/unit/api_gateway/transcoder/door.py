@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,6 +220,18 @@ class KnownTokens:
         if known is None:
             raise InvalidCredentials("The token is worth nothing.")
         return known
+
+    def limit(
+        self,
+        token: str,
+        *,
+        rpcs: Iterable[str] = (),
+        providers: Iterable[str] = (),
+        calls: int | None = None,
+    ) -> None:
+        """Let a super-admin's access key with these limits be shown."""
+        limits = KeyLimits(token, frozenset(rpcs), frozenset(providers), calls)
+        self.callers[token] = Admitted(ADMIN, key=limits)
 
     async def spend_calls(self, key: KeyLimits, count: int) -> None:
         self.spent.append((key.id, count))
