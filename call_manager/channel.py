@@ -39,9 +39,11 @@ class DialTarget:
     `{local}` stands for the channel's own advertised address."""
     from_display: str
     """The From display name; empty for none."""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Further headers, in order and with their case kept: the carrier's own, Privacy,
     P-Asserted-Identity. `{local}` in a value stands for the channel's advertised address."""
+    secret_headers: frozenset[str] = frozenset()
+    """The names, in lower case, of those whose values may stand on the wire only."""
     codecs: tuple[str, ...] = ()
     """SDP encoding names in order of preference; empty means the channel's default list."""
     credentials: Credentials | None = None
@@ -114,7 +116,7 @@ class AttemptOutcome:
 
 @dataclass(frozen=True, slots=True)
 class WireMessage:
-    """One datagram of a leg, as it was on the wire, credentials' digests starred out."""
+    """One datagram of a leg, as it was on the wire, but for what `sip.trace.Redaction` hides."""
 
     at: datetime
     sent: bool
@@ -216,6 +218,8 @@ class StoredAttempt:
     state: AttemptState
     credentials: Credentials | None = None
     """The carrier's, which may ask who hangs up; never stored with the attempt."""
+    secret_headers: frozenset[str] = frozenset()
+    """As in the `DialTarget` it was dialled with."""
 
 
 class Channel(Protocol):

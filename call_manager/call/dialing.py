@@ -14,6 +14,7 @@ from uuid import UUID
 
 from call_manager.call.domain import Address, AddressType, Anonymous, Call
 from call_manager.channel import Credentials, DialTarget
+from mesh.masking import mask_secret
 
 LOCAL: Final = "{local}"
 """Stands for the channel's own advertised address (`channel.DialTarget`)."""
@@ -42,21 +43,27 @@ class DialConfig:
     """A host name or IP literal, with `:port` where it is not 5060."""
     tech_prefix: str = ""
     tech_postfix: str = ""
-    tech_headers: tuple[tuple[str, str], ...] = ()
+    tech_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    secret_headers: frozenset[str] = frozenset()
+    """Names, in lower case, of those whose values may not be shown."""
     codecs: tuple[str, ...] = ()
     username: str = ""
     password: str = field(default="", repr=False)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what an attempt keeps of it, as JSON: everything but the password."""
+        """Return what an attempt keeps of it, as JSON: secret headers as masks, no password."""
         return {
             "hostname": self.hostname,
             "tech_prefix": self.tech_prefix,
             "tech_postfix": self.tech_postfix,
-            "tech_headers": [[name, value] for name, value in self.tech_headers],
+            "tech_headers": [[name, self._shown(name, value)] for name, value in self.tech_headers],
+            "secret_headers": sorted(self.secret_headers),
             "codecs": list(self.codecs),
             "username": self.username,
         }
+
+    def _shown(self, name: str, value: str) -> str:
+        return mask_secret(value) if name.lower() in self.secret_headers else value
 
 
 def dial_target(call: Call, config: DialConfig) -> DialTarget:
@@ -74,6 +81,7 @@ def dial_target(call: Call, config: DialConfig) -> DialTarget:
         from_uri=ANONYMOUS_URI if _hidden(call) else from_uri(call.source),
         from_display="Anonymous" if _hidden(call) else call.source.target_name,
         headers=(*config.tech_headers, *_privacy(call)),
+        secret_headers=config.secret_headers,
         codecs=config.codecs if to_number else (),
         credentials=Credentials(config.username, config.password) if config.username else None,
     )

@@ -19,7 +19,6 @@ from call_manager.channel import (
 from call_manager.media.g711 import table
 from call_manager.media.ports import RtpPorts
 from call_manager.media.ticker import Ticker
-from call_manager.sip.core import Core
 from call_manager.sip.effects import Address, Begin, HangUp, read_address, write_address
 from call_manager.sip.exchange import answer_address
 from call_manager.sip.inviting import LegSpec
@@ -34,7 +33,7 @@ from call_manager.sip.seldom import Seldom
 from call_manager.sip.settings import SipSettings
 from call_manager.sip.strangers import ForgottenJournal, Strangers, answers_our_invite
 from call_manager.sip.timing import Timing
-from call_manager.sip.trace import branch_of, call_id_of
+from call_manager.sip.trace import Redaction, branch_of, call_id_of
 from call_manager.sip.udp import Handlers, UdpSocket
 from mesh.clock import Clock, SystemClock
 from mesh.start import listening_at
@@ -125,7 +124,12 @@ class SipChannel:
             raise RuntimeError("The channel is not started.")
         call_id = f"{secrets.token_hex(16)}@{read_address(self.address)[0]}"
         spec = LegSpec(
-            target.call_id, call_id, secrets.token_hex(8), target.credentials, self._identity
+            target.call_id,
+            call_id,
+            secrets.token_hex(8),
+            target.credentials,
+            self._identity,
+            Redaction.for_headers(target.headers, target.secret_headers),
         )
         leg = SipLeg(spec, journal, self._shared, lambda: self._forget_live(call_id))
         # What is only being ended takes no place: anybody can invent answers that must be.
@@ -170,16 +174,17 @@ class SipChannel:
             log.exception("a stored attempt cannot be read; it is given up")
             await self._close_stored(stored, journal)
             return
-        await self._begin(call_id, core, journal, wire).ended.wait()
+        redaction = Redaction(stored.secret_headers)
+        hooks = Hooks(ended=lambda: self._forget_live(call_id), redaction=redaction)
+        await self._begin(call_id, Runner(core, journal, wire, hooks)).ended.wait()
 
     async def _close_stored(self, stored: StoredAttempt, journal: CallJournal) -> None:
         now = self._clock.now()
         outcome = AttemptOutcome(stored.invite.attempt_id, None, "", None, None, None, now)
         await journal.attempt_updated(outcome)
 
-    def _begin(self, call_id: str, core: Core, journal: CallJournal, wire: Wire) -> Runner:
+    def _begin(self, call_id: str, runner: Runner) -> Runner:
         """Run a core that places nothing."""
-        runner = Runner(core, journal, wire, Hooks(ended=lambda: self._forget_live(call_id)))
         self._live.add(call_id)
         runner.post(Begin())
         self._follow(call_id, runner, runner.run())
@@ -258,4 +263,6 @@ class SipChannel:
         )
         core = StrayCore(response, source, self._timing, self._identity)
         self._strays.add(response.call_id)
-        self._begin(response.call_id, core, ForgottenJournal(), self._shared.wire)
+        call_id = response.call_id
+        hooks = Hooks(ended=lambda: self._forget_live(call_id))
+        self._begin(call_id, Runner(core, ForgottenJournal(), self._shared.wire, hooks))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from call_manager.sip.effects import Address, Resolved, write_address
 from call_manager.sip.message import Headers, Request
 from call_manager.sip.requests import Identity, InvitePlan, invite
 from call_manager.sip.sdp import write_offer
+from call_manager.sip.trace import Redaction
 from mesh.clock import new_id
 
 
@@ -25,6 +26,7 @@ class LegSpec:
     from_tag: str
     credentials: Credentials | None
     identity: Identity
+    redaction: Redaction = field(default_factory=Redaction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class SipLeg:
         self._news = asyncio.Event()
         self._over = False
         core = UacCore(spec, shared.timing)
-        hooks = Hooks(self._emit, self._media.play, on_ended)
+        hooks = Hooks(self._emit, self._media.play, on_ended, spec.redaction)
         self.runner = Runner(core, journal, shared.wire, hooks)
 
     @property

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -49,7 +49,7 @@ from call_manager.sip.message import (
 from call_manager.sip.resolve import ResolveError, Resolver
 from call_manager.sip.sdp import RemoteAudio
 from call_manager.sip.seldom import Seldom
-from call_manager.sip.trace import label_of, redact
+from call_manager.sip.trace import Redaction, label_of
 from call_manager.sip.udp import UdpSocket
 from mesh.clock import Clock
 
@@ -81,6 +81,8 @@ class Hooks:
     play: Callable[[RemoteAudio], None] = lambda _: None
     ended: Callable[[], None] = lambda: None
     """Called once, when the leg's end was told or its runner stopped."""
+    redaction: Redaction = field(default_factory=Redaction)
+    """What of the leg's messages its record must not hold."""
 
 
 class Runner:
@@ -249,7 +251,7 @@ class Runner:
             method=label_of(raw),
             local_address=self._wire.local_address,
             remote_address=write_address(peer),
-            raw=redact(raw),
+            raw=self._hooks.redaction.of(raw),
         )
         try:
             self._journal.message(message)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import Final
+
+from call_manager.sip.message import Headers
+from mesh.masking import SHORT, SHOWN, mask_secret, names_a_secret
 
 # Anybody may send a datagram, so each pattern takes time in proportion to its length: no two
 # repetitions next to each other match the same octet. A Call-ID holds no white space (25.1).
@@ -13,7 +17,8 @@ _BRANCH: Final = re.compile(rb"(?i)branch[ \t]*=[ \t]*([^;,\s]{1,256})")
 _STATUS: Final = re.compile(rb"SIP/2\.0 (\d{3})\b")
 _REQUEST: Final = re.compile(rb"([A-Za-z]{1,32}) \S")
 _END_OF_HEADERS: Final = re.compile(rb"\r?\n\r?\n")
-_CREDENTIALS: Final = re.compile(rb"(?im)^(?:proxy-)?authorization[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*")
+# Name, colon, value; a line that begins with white space continues the one before (7.3.1).
+_HEADER: Final = re.compile(rb"(?m)^([!-9;-~]{1,256})([ \t]*:[ \t]*)([^\n]*(?:\n[ \t][^\n]*)*)")
 _DIGEST: Final = re.compile(rb"(?i)(\bresponse[ \t]*=[ \t]*)(\"[^\"]*\"|[^\s,;\"]+)")
 
 
@@ -39,20 +44,57 @@ def label_of(raw: bytes) -> str:
     return request[1].decode() if request else "?"
 
 
-def redact(raw: bytes) -> bytes:
-    """Star out the digests of Authorization headers, keeping every length as it was."""
-    head = _head(raw)
-    return _CREDENTIALS.sub(_star, head) + raw[len(head) :]
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What a record of messages must not hold.
+
+    Secret headers are those in `names` and those whose names say so; their values are replaced by
+    their masks, whoever sent them. The digests of Authorization headers, and `values` wherever a
+    peer repeats them, are starred out at their length.
+    """
+
+    names: frozenset[str] = frozenset()
+    """In lower case."""
+    values: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def for_headers(cls, headers: Headers, names: frozenset[str]) -> Redaction:
+        """Return the redaction for a leg that sends these headers, some of which are secret.
+
+        A value that is too short to be shown in part is hidden where it belongs only: it may
+        stand elsewhere by chance.
+        """
+        secret = {
+            value.encode("utf-8")
+            for name, value in headers
+            if name.lower() in names and len(value) >= SHORT
+        }
+        return cls(names, tuple(sorted(secret, key=len, reverse=True)))
+
+    def of(self, raw: bytes) -> bytes:
+        """Return the datagram as it may be kept."""
+        head = _head(raw)
+        kept = _HEADER.sub(self._header, head) + raw[len(head) :]
+        for value in self.values:
+            kept = kept.replace(value, b"*" * (len(value) - SHOWN) + value[-SHOWN:])
+        return kept
+
+    def _header(self, header: re.Match[bytes]) -> bytes:
+        name = header[1].decode("ascii").lower()
+        if name in ("authorization", "proxy-authorization"):
+            return _DIGEST.sub(_star, header[0])
+        if name in self.names or names_a_secret(name):
+            value = header[3].decode("utf-8", "surrogateescape").strip()
+            mask = mask_secret(value).encode("utf-8", "surrogateescape")
+            return header[1] + header[2] + mask + (b"\r" if header[3].endswith(b"\r") else b"")
+        return header[0]
 
 
-def _star(header: re.Match[bytes]) -> bytes:
-    def hidden(digest: re.Match[bytes]) -> bytes:
-        value = digest[2]
-        inner = len(value) - 2 if value.startswith(b'"') else len(value)
-        stars = b"*" * inner
-        return digest[1] + (b'"' + stars + b'"' if value.startswith(b'"') else stars)
-
-    return _DIGEST.sub(hidden, header[0])
+def _star(digest: re.Match[bytes]) -> bytes:
+    value = digest[2]
+    inner = len(value) - 2 if value.startswith(b'"') else len(value)
+    stars = b"*" * inner
+    return digest[1] + (b'"' + stars + b'"' if value.startswith(b'"') else stars)
 
 
 def _head(raw: bytes) -> bytes:

@@ -170,11 +170,12 @@ def test_without_a_user_name_there_are_no_credentials() -> None:
     assert dialled(password="p").credentials is None
 
 
-def test_the_snapshot_of_an_attempt_has_everything_but_the_password() -> None:
+def test_the_snapshot_of_an_attempt_has_everything_but_secrets() -> None:
     config = replace(
         PLAIN,
         tech_prefix="9",
-        tech_headers=(("X-A", "1"),),
+        tech_headers=(("X-A", "1"), ("X-Secret", "0123456789")),
+        secret_headers=frozenset({"x-secret"}),
         codecs=("PCMU",),
         username="user",
         password="s3cret",
@@ -183,7 +184,8 @@ def test_the_snapshot_of_an_attempt_has_everything_but_the_password() -> None:
         "hostname": "sip.carrier.example",
         "tech_prefix": "9",
         "tech_postfix": "",
-        "tech_headers": [["X-A", "1"]],
+        "tech_headers": [["X-A", "1"], ["X-Secret", "****6789"]],
+        "secret_headers": ["x-secret"],
         "codecs": ["PCMU"],
         "username": "user",
     }
