@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from voipbin.account.v1 import auth_service_pb2, auth_service_pb2_grpc
+from voipbin.mesh.v1 import options_pb2
 
-from api_gateway.account.authenticator import AccountAuthenticator
-from api_gateway.account.rpc import AuthRpc
-from api_gateway.account.service import AccountService
+from api_gateway.account.bootstrap import Accounts
 from api_gateway.door import Deadlines, Door, DoorSettings, ServedService
 from api_gateway.door.origin import Origins, networks
+from api_gateway.grpc_door import PublicGrpc
 from api_gateway.openapi.pages import pages
 from api_gateway.ping import ping
 from api_gateway.server import HttpServer
@@ -19,7 +20,7 @@ from api_gateway.settings import GatewaySettings
 from api_gateway.transcoder import Transcoder
 from mesh import contract
 from mesh.clients import MeshChannel, channel
-from mesh.clock import SystemClock
+from mesh.clock import Clock, SystemClock
 from mesh.database import Database
 from mesh.node import Node
 
@@ -30,12 +31,17 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 """The folder of the schema's revisions."""
 
 
-def build(settings: GatewaySettings) -> Node:
-    """Construct the service."""
+def build(settings: GatewaySettings, clock: Clock | None = None) -> Node:
+    """Construct the service; `clock` is the machine's unless a test brings its own."""
     database = Database(settings.database_url_for(NAME), migrations=MIGRATIONS)
-    accounts = AccountService(database, SystemClock())
     channels, services = _served(settings)
-    door = Door(services, AccountAuthenticator(accounts), _door_settings(settings))
+    accounts = Accounts(
+        database,
+        clock or SystemClock(),
+        timedelta(days=settings.signing_key_days),
+        _public_rpcs(services),
+    )
+    door = Door(services, accounts.authenticator, _door_settings(settings))
     descriptions = pages(one.descriptor for one in services)
     transcoder = Transcoder(door, extra={"/ping": ping(), **descriptions})
     http = HttpServer(
@@ -43,19 +49,21 @@ def build(settings: GatewaySettings) -> Node:
         settings.http_listen,
         concurrency_max=settings.http_concurrency_max,
         grace_s=settings.drain_grace_s,
+        overloaded=transcoder.overloaded,
+    )
+    public_grpc = PublicGrpc(
+        door,
+        settings.public_grpc_listen,
+        concurrency_max=settings.http_concurrency_max,
+        grace_s=settings.drain_grace_s,
     )
     return Node(
         settings,
         name=NAME,
-        servicers=[
-            (
-                auth_service_pb2_grpc.add_AuthServiceServicer_to_server,
-                AuthRpc(accounts),
-                auth_service_pb2.DESCRIPTOR,
-            )
-        ],
-        owns=[database, accounts, *channels, http],
-        extra=lambda: {"http": http.address},
+        servicers=accounts.servicers,
+        owns=[database, accounts.keyring, *channels],
+        fronts=[http, public_grpc],
+        extra=lambda: {"http": http.address, "public_grpc": public_grpc.address},
     )
 
 
@@ -94,3 +102,13 @@ def _packages(settings: GatewaySettings) -> dict[str, str]:
         "voipbin.call.v1": settings.call_manager_address,
         "voipbin.flow.v1": settings.flow_manager_address,
     }
+
+
+def _public_rpcs(services: Iterable[ServedService]) -> frozenset[str]:
+    """Return the public RPCs as `package.Service/Rpc`, which access keys may be limited to."""
+    return frozenset(
+        contract.rpc_path(rpc)[1:]
+        for one in services
+        for rpc in one.descriptor.methods
+        if contract.policy(rpc).exposure == options_pb2.EXPOSURE_PUBLIC
+    )

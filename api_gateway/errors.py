@@ -91,8 +91,9 @@ class AgentNotFound(MeshError):
 
     code, reason = StatusCode.NOT_FOUND, "AGENT_NOT_FOUND"
 
-    def __init__(self, agent_id: UUID) -> None:
-        super().__init__(f"There is no agent {agent_id}.", agent_id=str(agent_id))
+    def __init__(self, agent: UUID | str) -> None:
+        # By its id, or by its user name where whoever runs the installation names it.
+        super().__init__(f"There is no agent {agent}.", agent_id=str(agent))
 
 
 class UsernameTaken(MeshError):

@@ -1,4 +1,4 @@
-"""All SQL over accounts."""
+"""The SQL of signing in and of being recognised, and of the keys that tokens are signed with."""
 
 from __future__ import annotations
 
@@ -6,26 +6,45 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, bindparam, insert, select
-from sqlmodel import col
+from sqlalchemy import RowMapping, Select, bindparam, delete, insert, select
 
-from api_gateway.account.domain import Account
-from api_gateway.account.models import Agent, Customer, SigningKey
+from api_gateway.account.domain import Account, Standing
+from api_gateway.account.models import Agent, Customer, DelegationRow, SigningKey
 from api_gateway.account.tokens import StoredKey
 from mesh.database import Transaction
 
-_CUSTOMERS = Customer.__table__  # type: ignore[attr-defined]
-_AGENTS = Agent.__table__  # type: ignore[attr-defined]
-_KEYS = SigningKey.__table__  # type: ignore[attr-defined]
+CUSTOMERS: Final = Customer.__table__  # type: ignore[attr-defined]
+AGENTS: Final = Agent.__table__  # type: ignore[attr-defined]
+_KEYS: Final = SigningKey.__table__  # type: ignore[attr-defined]
+_DELEGATIONS: Final = DelegationRow.__table__  # type: ignore[attr-defined]
+
+STANDING: Final = (
+    CUSTOMERS.c.id.label("standing_id"),
+    CUSTOMERS.c.status,
+    CUSTOMERS.c.identity_verification,
+    CUSTOMERS.c.rtp_debug,
+    CUSTOMERS.c.tm_frozen,
+)
+"""What `standing` reads, for a join of whoever belongs to a customer."""
 
 # Built once: every request asks, and building a statement costs more than running it.
 _ACCOUNTS: Final[Select[Any]] = (
-    select(_AGENTS, _CUSTOMERS.c.status, _CUSTOMERS.c.identity_verification)
-    .join(_CUSTOMERS, _CUSTOMERS.c.id == _AGENTS.c.customer_id)
-    .where(col(Agent.tm_delete).is_(None), col(Customer.tm_delete).is_(None))
+    select(
+        AGENTS.c.id,
+        AGENTS.c.username,
+        AGENTS.c.password_hash,
+        AGENTS.c.token_generation,
+        AGENTS.c.permissions,
+        *STANDING,
+    )
+    .join(CUSTOMERS, CUSTOMERS.c.id == AGENTS.c.customer_id)
+    .where(AGENTS.c.tm_delete.is_(None), CUSTOMERS.c.tm_delete.is_(None))
 )
-_BY_AGENT_ID: Final = _ACCOUNTS.where(col(Agent.id) == bindparam("of"))
-_BY_USERNAME: Final = _ACCOUNTS.where(col(Agent.username) == bindparam("of"))
+_BY_AGENT_ID: Final = _ACCOUNTS.where(AGENTS.c.id == bindparam("of"))
+_BY_USERNAME: Final = _ACCOUNTS.where(AGENTS.c.username == bindparam("of"))
+_STANDING_OF: Final[Select[Any]] = select(*STANDING).where(
+    CUSTOMERS.c.id == bindparam("of"), CUSTOMERS.c.tm_delete.is_(None)
+)
 
 
 async def by_agent_id(tx: Transaction, agent_id: UUID) -> Account | None:
@@ -38,10 +57,21 @@ async def by_username(tx: Transaction, username: str) -> Account | None:
     return _account(await tx.one_or_none(_BY_USERNAME, {"of": username}))
 
 
+async def standing_of(tx: Transaction, customer_id: UUID) -> Standing | None:
+    """Return the facts of a customer that is not deleted, or None."""
+    row = await tx.one_or_none(_STANDING_OF, {"of": customer_id})
+    return None if row is None else standing(row)
+
+
 async def add(tx: Transaction, customer: Customer, agent: Agent) -> None:
     """Store a customer with its first agent; raises IntegrityError when the name is taken."""
-    await tx.run(insert(_CUSTOMERS), customer.model_dump())
-    await tx.run(insert(_AGENTS), agent.model_dump())
+    await tx.run(insert(CUSTOMERS), customer.model_dump())
+    await tx.run(insert(AGENTS), agent.model_dump())
+
+
+async def add_delegation(tx: Transaction, delegation: DelegationRow) -> None:
+    """Record that somebody acts for a customer."""
+    await tx.run(insert(_DELEGATIONS), delegation.model_dump())
 
 
 async def keys(tx: Transaction) -> Sequence[StoredKey]:
@@ -56,15 +86,30 @@ async def add_key(tx: Transaction, key: StoredKey) -> None:
     await tx.run(insert(_KEYS), values)
 
 
+async def remove_key(tx: Transaction, key_id: UUID) -> None:
+    """Remove a signing key for good: nobody must sign with it again."""
+    await tx.run(delete(_KEYS).where(_KEYS.c.id == key_id))
+
+
+def standing(row: RowMapping) -> Standing:
+    """Return the facts of the customer that a row with `STANDING` holds."""
+    return Standing(
+        customer_id=row["standing_id"],
+        status=row["status"],
+        identity_verification=row["identity_verification"],
+        rtp_debug=row["rtp_debug"],
+        tm_frozen=row["tm_frozen"],
+    )
+
+
 def _account(row: RowMapping | None) -> Account | None:
     if row is None:
         return None
     return Account(
         agent_id=row["id"],
-        customer_id=row["customer_id"],
         username=row["username"],
         password_hash=row["password_hash"],
+        token_generation=row["token_generation"],
         permissions=row["permissions"],
-        customer_status=row["status"],
-        identity_verification=row["identity_verification"],
+        standing=standing(row),
     )

@@ -1,23 +1,45 @@
-"""The use cases of accounts: signing in, being recognised, and the first agents."""
+"""The use cases of accounts: signing in, being recognised, acting for others, the first agents."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
+import structlog
+
 from api_gateway.account import repository
+from api_gateway.account.admitted import Admitted
 from api_gateway.account.domain import (
     FIRST_ADMIN,
     FIRST_CUSTOMER_ADMIN,
     Account,
+    CustomerStatus,
     FirstAgent,
+    Standing,
+    identity,
 )
-from api_gateway.account.models import Agent, Customer
+from api_gateway.account.keyring import Keyring
+from api_gateway.account.models import Agent, Customer, DelegationRow
 from api_gateway.account.passwords import Passwords, mint_password
-from api_gateway.account.tokens import StoredKey, Tokens, new_private_der
-from api_gateway.errors import InvalidCredentials, LoginFailed
+from api_gateway.account.rights import CUSTOMER_ADMIN, is_super_admin
+from api_gateway.account.tokens import DELEGATED_LIFETIME, Bearer
+from api_gateway.errors import (
+    CustomerNotFound,
+    DirectAccessNotSupported,
+    InvalidCredentials,
+    KeyNotAllowed,
+    LoginFailed,
+)
 from mesh.clock import Clock, new_id
 from mesh.database import Database, Transaction
+from mesh.identity import Caller
+
+DIRECT_PREFIX: Final = "direct."
+"""How a direct token begins: the hash of one resource, which opens nothing here."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +52,25 @@ class Introduction:
     """Only when the agent was created just now; afterwards nobody knows it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """A token to act for a customer with."""
+
+    token: str = field(repr=False)
+    customer_id: UUID
+    tm_expire: datetime
+
+
 class AccountService:
-    """Owns customers, agents and the keys that tokens are signed with.
+    """Knows who signs in, and who shows a token."""
 
-    Start it after the database: it reads the signing keys, and makes the first one.
-    """
-
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, keyring: Keyring, passwords: Passwords
+    ) -> None:
         self._database = database
         self._clock = clock
-        self._passwords = Passwords()
-        self._tokens: Tokens | None = None
-
-    async def start(self) -> None:
-        """Read the signing keys; make one when there is none."""
-        fresh = StoredKey(new_id(), new_private_der(), self._clock.now())
-
-        async def work(tx: Transaction) -> list[StoredKey]:
-            stored = list(await repository.keys(tx))
-            if not stored:
-                await repository.add_key(tx, fresh)
-                stored = [fresh]
-            return stored
-
-        found = await self._database.transact(work, name="signing_keys")
-        self._tokens = Tokens(found, self._clock)
-
-    async def stop(self) -> None:
-        """Forget the signing keys."""
-        self._tokens = None
+        self._keyring = keyring
+        self._passwords = passwords
 
     async def login(self, username: str, password: str) -> str:
         """Return a bearer token; raises LoginFailed without telling which part was wrong."""
@@ -68,21 +80,90 @@ class AccountService:
 
         account = await self._database.read(work, name="agent_by_username")
         stored = account.password_hash if account is not None else None
-        if not await self._passwords.verify(stored, password) or account is None:
+        fits = await self._passwords.verify(stored, password)
+        if account is None or not fits or not self._is_served(account):
             raise LoginFailed("The user name or the password is wrong.")
-        return self._signer().sign(account.agent_id)
+        return self._keyring.sign(Bearer(account.agent_id, account.token_generation))
 
-    async def recognise(self, token: str) -> Account:
+    async def recognise(self, token: str) -> Admitted:
         """Return whose token it is, with the rights the agent has now.
 
-        Raises InvalidCredentials for a token that is forged or expired, and for an agent who
-        has been deleted since.
+        Raises DirectAccessNotSupported, and InvalidCredentials for a token that is forged,
+        expired or older than the agent's password, and when agent or customer is no longer there.
         """
-        agent_id = self._signer().agent_id(token)
-        account = await self._by_id(agent_id) if agent_id is not None else None
+        if token.startswith(DIRECT_PREFIX):
+            raise DirectAccessNotSupported("Nothing here is open to direct tokens.")
+        bearer = await self._keyring.read(token)
+        if bearer is None:
+            raise _worthless()
+
+        async def work(tx: Transaction) -> tuple[Account | None, Standing | None]:
+            account = await repository.by_agent_id(tx, bearer.agent_id)
+            if bearer.acts_for is None:
+                return account, None
+            return account, await repository.standing_of(tx, bearer.acts_for)
+
+        account, acts_for = await self._database.read(work, name="agent_by_id")
+        if account is None or account.token_generation != bearer.generation:
+            raise _worthless()
+        if bearer.acts_for is None:
+            return self.admit(account.agent_id, account.permissions, account.standing)
+        if acts_for is None or not is_super_admin(account.permissions):
+            raise _worthless()
+        return self.admit(account.agent_id, CUSTOMER_ADMIN, acts_for, delegated=True)
+
+    def admit(
+        self, agent_id: UUID, permissions: int, standing: Standing, *, delegated: bool = False
+    ) -> Admitted:
+        """Return what the door is told of somebody who acts for a customer.
+
+        Raises InvalidCredentials when the customer has expired; super-admins are exempt.
+        """
+        exempt = is_super_admin(permissions)
+        if not exempt and self._is_expired(standing):
+            raise _worthless()
+        return Admitted(
+            identity(agent_id, permissions, standing, self._clock.now()),
+            frozen=None if exempt else standing.closure,
+            delegated=delegated,
+        )
+
+    async def delegate(self, caller: Caller, customer_id: UUID, reason: str) -> Delegation:
+        """Let a super-admin act for a customer, and record who, for whom and why.
+
+        Raises CustomerNotFound, KeyNotAllowed when the caller is no person, and
+        InvalidCredentials when the agent was deleted a moment ago.
+        """
+        agent_id = caller.agent_id
+        if caller.identity is None or agent_id is None or caller.identity.access_key_id:
+            raise KeyNotAllowed("Only a person who signed in acts for others.")
+        now = self._clock.now()
+        record = DelegationRow(
+            id=new_id(),
+            agent_id=agent_id,
+            customer_id=customer_id,
+            reason=reason,
+            tm_create=now,
+            tm_expire=now + DELEGATED_LIFETIME,
+        )
+
+        async def work(tx: Transaction) -> Account | None:
+            if await repository.standing_of(tx, customer_id) is None:
+                raise CustomerNotFound(customer_id)
+            await repository.add_delegation(tx, record)
+            return await repository.by_agent_id(tx, agent_id)
+
+        account = await self._database.transact(work, name="delegation_create")
         if account is None:
-            raise InvalidCredentials("The token is forged, expired or no longer valid.")
-        return account
+            raise _worthless()
+        log.warning(
+            "a super-admin acts for a customer",
+            agent_id=str(agent_id),
+            customer_id=str(customer_id),
+            reason=reason,
+        )
+        token = self._keyring.sign(Bearer(agent_id, account.token_generation, customer_id))
+        return Delegation(token, customer_id, record.tm_expire)
 
     async def ensure_first(self) -> tuple[Introduction, Introduction]:
         """Return the first super-admin and the first customer admin, made where missing."""
@@ -95,7 +176,7 @@ class AccountService:
         customer = Customer(
             id=new_id(),
             name=wanted.customer_name,
-            status="active",
+            status=CustomerStatus.ACTIVE,
             identity_verification="verified",
             tm_create=now,
         )
@@ -118,15 +199,15 @@ class AccountService:
 
         account = await self._database.transact(work, name="first_agent")
         shown = password if account.agent_id == agent.id else ""
-        return Introduction(account, self._signer().sign(account.agent_id), shown)
+        bearer = Bearer(account.agent_id, account.token_generation)
+        return Introduction(account, self._keyring.sign(bearer), shown)
 
-    async def _by_id(self, agent_id: UUID) -> Account | None:
-        async def work(tx: Transaction) -> Account | None:
-            return await repository.by_agent_id(tx, agent_id)
+    def _is_served(self, account: Account) -> bool:
+        return is_super_admin(account.permissions) or not self._is_expired(account.standing)
 
-        return await self._database.read(work, name="agent_by_id")
+    def _is_expired(self, standing: Standing) -> bool:
+        return standing.status_at(self._clock.now()) == CustomerStatus.EXPIRED
 
-    def _signer(self) -> Tokens:
-        if self._tokens is None:
-            raise RuntimeError("the account service is not started")
-        return self._tokens
+
+def _worthless() -> InvalidCredentials:
+    return InvalidCredentials("The credential is forged, expired or no longer valid.")

@@ -18,11 +18,13 @@ class _DoNothing(ClauseElement):
     inferred_target_whereclause = None
 
     def __init__(self, columns: tuple[str, ...]) -> None:
-        self.inferred_target_elements = columns
+        self.inferred_target_elements = columns or None
 
 
 def insert_if_absent(table: Table, *unique: str) -> Insert:
     """Return an INSERT that does nothing where the `unique` columns are taken.
+
+    Without columns it does nothing where any unique value is taken.
 
     Add `.returning(…)` to see which rows are new, and give the values as parameters, one mapping
     or many. SQLAlchemy compiles the dialects' own `insert(…).on_conflict_do_nothing(…)` anew for

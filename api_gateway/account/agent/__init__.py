@@ -1,0 +1,1 @@
+"""Agents: the people who sign in."""
