@@ -23,7 +23,7 @@ _OURS: Final = "voipbin."
 
 # Field numbers of descriptor.proto: the paths of comments are made of them.
 _FILE_MESSAGES, _FILE_ENUMS, _FILE_SERVICES = 4, 5, 6
-_MESSAGE_FIELDS, _MESSAGE_MESSAGES, _MESSAGE_ENUMS = 2, 3, 4
+_MESSAGE_FIELDS, _MESSAGE_MESSAGES, _MESSAGE_ENUMS, _MESSAGE_CHOICES = 2, 3, 4, 8
 _ENUM_VALUES: Final = 2
 _SERVICE_METHODS: Final = 2
 
@@ -84,6 +84,8 @@ def _messages(
         yield name, path
         for index, field in enumerate(message.field):
             yield f"{name}.{field.name}", (*path, _MESSAGE_FIELDS, index)
+        for index, choice in enumerate(message.oneof_decl):
+            yield f"{name}.{choice.name}", (*path, _MESSAGE_CHOICES, index)
         yield from _messages(message.nested_type, name, (*path, _MESSAGE_MESSAGES))
         yield from _enums(message.enum_type, name, (*path, _MESSAGE_ENUMS))
 

@@ -14,7 +14,7 @@ from api_gateway.openapi import forms, rules
 from api_gateway.openapi.comments import Wording
 from api_gateway.openapi.taken import required_names
 from api_gateway.transcoder import json_forms
-from api_gateway.transcoder.json_forms import enum_of, enum_texts, is_map, message_of
+from api_gateway.transcoder.json_forms import enum_of, enum_texts, is_map, message_of, variants
 from api_gateway.transcoder.json_read import is_clients
 from api_gateway.transcoder.json_write import may_be_left_out
 from mesh import contract
@@ -91,12 +91,17 @@ class Examples:
     def shown(self, message: Descriptor, depth: int = 0) -> dict[str, Any]:
         """Return an answer, every field in it."""
         omits = contract.message_json(message).unset != 0
-        made = {field.name: self.shown_field(field, depth) for field in message.fields}
-        return {
-            name: value
-            for name, value in made.items()
-            if not (omits and value in (None, "") and may_be_left_out(message.fields_by_name[name]))
-        }
+        made: dict[str, Any] = {}
+        for field in message.fields:
+            choice = variants(field)
+            if choice is not None:
+                # The first of the kinds that it may be.
+                made.setdefault(choice.name, self.shown_field(choice.fields[0], depth))
+                continue
+            value = self.shown_field(field, depth)
+            if not (omits and value in (None, "") and may_be_left_out(field)):
+                made[field.name] = value
+        return made
 
     def shown_field(self, field: FieldDescriptor, depth: int = 0) -> Any:
         """Return an example of what an answer shows of a field."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from voipbin.mesh.v1 import options_pb2
 
 from api_gateway.openapi import forms
 from api_gateway.openapi.comments import Wording
 from api_gateway.openapi.names import Names
 from api_gateway.openapi.rules import Schema
-from api_gateway.transcoder.json_forms import enum_of, is_map, map_value, message_of
+from api_gateway.transcoder.json_forms import enum_of, is_map, map_value, message_of, variants
 from api_gateway.transcoder.json_write import may_be_left_out
 from mesh import contract
 
@@ -31,12 +31,17 @@ class ShownSchemas:
             omits = contract.message_json(message).unset == options_pb2.UNSET_FIELDS_OMIT
             made["type"] = "object"
             made["description"] = self._wording.text(message.full_name)
-            made["properties"] = {
-                field.name: self._property(field, omits=omits) for field in message.fields
-            }
-            made["required"] = [
-                field.name for field in message.fields if not (omits and may_be_left_out(field))
-            ]
+            made["properties"], made["required"] = {}, []
+            for field in message.fields:
+                choice = variants(field)
+                key = field.name if choice is None else choice.name
+                if key in made["properties"]:
+                    continue
+                made["properties"][key] = (
+                    self._property(field, omits=omits) if choice is None else self._choice(choice)
+                )
+                if choice is not None or not (omits and may_be_left_out(field)):
+                    made["required"].append(key)
         return _reference(name)
 
     def field(self, field: FieldDescriptor) -> Schema:
@@ -57,6 +62,11 @@ class ShownSchemas:
         left_out = omits and may_be_left_out(field)
         schema = self._value(field) if single and left_out else self.field(field)
         return forms.described(schema, self._wording.text(field.full_name))
+
+    def _choice(self, choice: OneofDescriptor) -> Schema:
+        kinds = [self._value(one) for one in choice.fields]
+        text = self._wording.text(choice.full_name)
+        return forms.described({"anyOf": [*kinds, {"type": "null"}]}, text)
 
     def _value(self, field: FieldDescriptor) -> Schema:
         if field.type == FieldDescriptor.TYPE_ENUM:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import (
+    Descriptor,
+    EnumDescriptor,
+    FieldDescriptor,
+    OneofDescriptor,
+)
 
 from mesh.clock import ZERO_ID
 from mesh.contract import ContractError
@@ -72,6 +77,18 @@ def enum_of(field: FieldDescriptor) -> EnumDescriptor:
     if field.enum_type is None:
         raise unsupported(field)
     return field.enum_type
+
+
+def variants(field: FieldDescriptor) -> OneofDescriptor | None:
+    """Return the oneof under whose name an answer shows the field, or None for its own name.
+
+    A choice between messages is one value that may be of several kinds: its key is the choice's
+    name. (Every `optional` field is a oneof, too, of one member.)
+    """
+    choice = field.containing_oneof
+    if choice is None or len(choice.fields) < 2:
+        return None
+    return choice if all(one.message_type is not None for one in choice.fields) else None
 
 
 def map_value(field: FieldDescriptor) -> FieldDescriptor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import codecs
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -24,6 +24,7 @@ from api_gateway.transcoder.json_forms import (
     is_map,
     map_value,
     message_of,
+    variants,
 )
 from mesh import contract
 
@@ -64,7 +65,7 @@ class JsonWriters:
             # Entered before its fields are compiled, for a message may hold itself.
             made = self._made[descriptor.full_name] = MessageWriter()
             omits = contract.message_json(descriptor).unset == options_pb2.UNSET_FIELDS_OMIT
-            made.fields = tuple(self._entry(field, omits) for field in descriptor.fields)
+            made.fields = tuple(self._entries(descriptor, omits))
         return made
 
     def field(self, field: FieldDescriptor) -> Write:
@@ -82,8 +83,23 @@ class JsonWriters:
             return get
         return lambda message: write(get(message))
 
-    def _entry(self, field: FieldDescriptor, omits: bool) -> tuple[str, Write, bool]:
-        return field.name, self.field(field), omits and may_be_left_out(field)
+    def _entries(self, descriptor: Descriptor, omits: bool) -> Iterator[tuple[str, Write, bool]]:
+        for field in descriptor.fields:
+            choice = variants(field)
+            if choice is None:
+                yield field.name, self.field(field), omits and may_be_left_out(field)
+            elif field == choice.fields[0]:
+                yield choice.name, self._choice(choice), False
+
+    def _choice(self, choice: OneofDescriptor) -> Write:
+        """Return what writes whichever member is set; null when none is."""
+        name, writes = choice.name, {one.name: self._value(one) for one in choice.fields}
+
+        def write(message: Message) -> Any:
+            member = message.WhichOneof(name)
+            return None if member is None else writes[member](getattr(message, member))
+
+        return write
 
     def _value(self, field: FieldDescriptor) -> Write:
         text_form = contract.field_policy(field).format

@@ -46,6 +46,16 @@ def test_keys_come_in_the_order_of_declaration_and_all_of_them_do() -> None:
         assert list(written(message)) == names
 
 
+def test_a_choice_between_messages_shows_under_its_own_name() -> None:
+    event = timeline_service_pb2.AggregatedEvent(event_type="call_hangup")
+    assert list(written(event)) == ["timestamp", "event_type", "data"]
+    assert written(event)["data"] is None
+    event.call.id = "c0de"
+    assert written(event)["data"]["id"] == "c0de"
+    event.activeflow.flow_id = "f10e"
+    assert written(event)["data"]["flow_id"] == "f10e"
+
+
 def test_unset_messages_are_null_and_unset_lists_and_maps_empty() -> None:
     shown = written(Everything())
     assert [shown[name] for name in ("at", "struct", "value", "inner", "maybe", "left")] == [
