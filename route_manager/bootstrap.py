@@ -13,6 +13,8 @@ from voipbin.route.v1 import (
     provider_call_service_pb2_grpc,
     provider_service_pb2,
     provider_service_pb2_grpc,
+    provider_setup_service_pb2,
+    provider_setup_service_pb2_grpc,
     route_service_pb2,
     route_service_pb2_grpc,
 )
@@ -22,6 +24,12 @@ from mesh.clock import SystemClock
 from mesh.database import Database
 from mesh.node import Node, Servicer
 from mesh.sealing import Sealer
+from route_manager.carrier.domain import PublicSipAddress
+from route_manager.carrier.registry import Carriers
+from route_manager.carrier.rpc import ProviderSetupRpc
+from route_manager.carrier.service import ProviderSetupService, SetupParts
+from route_manager.carrier.telnyx import TelnyxCarrier
+from route_manager.carrier.warnings import carrier_side_left
 from route_manager.provider.keeper import Keeper, key_file
 from route_manager.provider.linter import Linter
 from route_manager.provider.rpc import ProviderRpc
@@ -76,15 +84,19 @@ def build(settings: RouteSettings) -> Node:
             clock,
             vault,
             Linter(lab=settings.lab, dns_s=settings.lint_dns_s),
+            carrier_side_left,
             lab=settings.lab,
         )
+    )
+    setups = ProviderSetupService(
+        SetupParts(database, vault, clock, _carriers(settings), settings.carrier_setup_s)
     )
     return Node(
         settings,
         name=NAME,
-        servicers=_servicers(providers, RouteService(database, clock), provider_calls),
+        servicers=_servicers(providers, setups, RouteService(database, clock), provider_calls),
         # The sagas start last and stop first: they need all the others.
-        owns=[database, Keeper(database, sealer, keys), flow_channel, call_channel, sagas],
+        owns=[database, Keeper(database, sealer, keys), flow_channel, call_channel, setups, sagas],
     )
 
 
@@ -99,14 +111,30 @@ def _channels(settings: RouteSettings) -> tuple[MeshChannel, MeshChannel]:
     return flows, calls
 
 
+def _carriers(settings: RouteSettings) -> Carriers:
+    ours = None
+    if settings.public_sip_fqdn is not None:
+        ours = PublicSipAddress(settings.public_sip_fqdn, settings.public_sip_port)
+    base_urls = {TelnyxCarrier.name: settings.telnyx_base_url}
+    return Carriers(base_urls, ours, settings.carrier_request_s)
+
+
 def _servicers(
-    providers: ProviderService, routes: RouteService, provider_calls: ProviderCallService
+    providers: ProviderService,
+    setups: ProviderSetupService,
+    routes: RouteService,
+    provider_calls: ProviderCallService,
 ) -> list[Servicer]:
     return [
         (
             provider_service_pb2_grpc.add_ProviderServiceServicer_to_server,
             ProviderRpc(providers),
             provider_service_pb2.DESCRIPTOR,
+        ),
+        (
+            provider_setup_service_pb2_grpc.add_ProviderSetupServiceServicer_to_server,
+            ProviderSetupRpc(setups),
+            provider_setup_service_pb2.DESCRIPTOR,
         ),
         (
             route_service_pb2_grpc.add_RouteServiceServicer_to_server,

@@ -28,7 +28,12 @@ async def test_the_migrated_schema_is_what_the_models_say(tmp_path: Path) -> Non
 
 
 def test_every_table_of_the_service_is_known_to_that_comparison() -> None:
-    assert set(RouteTable.metadata.tables) == {"provider", "provider_call", "route"}
+    assert set(RouteTable.metadata.tables) == {
+        "provider",
+        "provider_call",
+        "provider_setup",
+        "route",
+    }
 
 
 @pytest.mark.parametrize("dialect", [sqlite.dialect, postgresql.dialect], ids=["sqlite", "pg"])
