@@ -25,6 +25,7 @@ from voipbin.route.v1 import (
     provider_pb2,
     provider_service_pb2,
     provider_service_pb2_grpc,
+    provider_setup_service_pb2,
     route_service_pb2,
     route_service_pb2_grpc,
 )
@@ -43,6 +44,7 @@ CONTRACTS = (
     provider_service_pb2.DESCRIPTOR,
     route_service_pb2.DESCRIPTOR,
     provider_call_service_pb2.DESCRIPTOR,
+    provider_setup_service_pb2.DESCRIPTOR,
 )
 
 Script = Callable[[Any], Awaitable[Any]]
@@ -154,6 +156,7 @@ class Calls(Neighbour, call_service_pb2_grpc.CallServiceServicer):
         super().__init__()
         self.creations: dict[str, call_service_pb2.CallsCreateResponse] = {}
         self.voided: set[str] = set()
+        self.hung_up: list[str] = []
 
     async def CallsCreate(self, request: Any, context: Any) -> Any:  # noqa: N802
         return await self.answer("CallsCreate", request, context, self.create)
@@ -186,7 +189,11 @@ class Calls(Neighbour, call_service_pb2_grpc.CallServiceServicer):
         raise NotImplementedError
 
     async def CallHangup(self, request: Any, context: Any) -> Any:  # noqa: N802
-        raise NotImplementedError
+        return await self.answer("CallHangup", request, context, self.hang_up)
+
+    async def hang_up(self, request: Any) -> Any:
+        self.hung_up.append(request.id)
+        return call_service_pb2.CallHangupResponse(call=call_pb2.Call(id=request.id))
 
     async def CallDelete(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
@@ -323,6 +330,18 @@ class House:
         with acting_as(admin):
             answer = await self.provider_calls().ProviderCallCreate(request, timeout=timeout)
         return answer.provider_call
+
+    async def hang_up(
+        self,
+        record_id: str,
+        identity: Identity | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  (it is the RPC's deadline)
+    ) -> provider_call_pb2.ProviderCall:
+        """Ask for the end of all calls through the public door, as an administrator."""
+        request = provider_call_service_pb2.ProviderCallHangupRequest(id=record_id)
+        with acting_as(identity or self.admin):
+            stub = self.provider_calls()
+            return (await stub.ProviderCallHangup(request, timeout=timeout)).provider_call
 
     async def record(self, record_id: str) -> provider_call_pb2.ProviderCall:
         request = provider_call_service_pb2.ProviderCallGetRequest(id=record_id)
