@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, Literal
 from uuid import UUID
 
 from voipbin.call.v1 import address_pb2
 from voipbin.route.v1 import provider_call_pb2 as pb
-from voipbin.route.v1.provider_call_service_pb2 import ProviderCallCreateRequest
+from voipbin.route.v1.provider_call_service_pb2 import (
+    ProviderCallCreateRequest,
+    ProviderCallListRequest,
+)
 
+from mesh.errors import InvalidArgument
+from mesh.identity import Caller
 from mesh.numbers import e164
 from route_manager.convert import optional_uuid, timestamp, uuid_text
 from route_manager.errors import InvalidDestinationNumber
+from route_manager.key_limits import allowed_providers
 from route_manager.providercall.domain import (
     Order,
     Outcome,
     ProviderCall,
+    RecordFilter,
     Snapshot,
     Status,
     Wish,
@@ -62,6 +70,17 @@ def request_of(order: Order) -> ProviderCallCreateRequest:
     return ProviderCallCreateRequest.FromString(order.content)
 
 
+def filter_of(request: ProviderCallListRequest, caller: Caller) -> RecordFilter:
+    """Read which records a list is to show."""
+    return RecordFilter(
+        provider_id=optional_uuid(request.provider_id),
+        agent_id=optional_uuid(request.agent_id),
+        created_after=_moment(request, "created_after"),
+        created_before=_moment(request, "created_before"),
+        allowed_providers=allowed_providers(caller),
+    )
+
+
 def provider_call_to_proto(record: ProviderCall) -> pb.ProviderCall:
     """Show a record."""
     wish, request = record.wish, request_of(record.wish.order)
@@ -86,8 +105,21 @@ def provider_call_to_proto(record: ProviderCall) -> pb.ProviderCall:
         error_message="" if ended is None else ended.message,
         actions=request.actions if wish.order.has_inline_actions else [],
         outcomes=[] if placed is None else [_outcome(one) for one in placed.outcomes],
+        tm_hangup=timestamp(record.tm_hangup),
         provider_snapshot=None if record.snapshot is None else _snapshot(record.snapshot),
     )
+
+
+def _moment(
+    request: ProviderCallListRequest, field: Literal["created_after", "created_before"]
+) -> datetime | None:
+    if not request.HasField(field):
+        return None
+    try:
+        moment: datetime = getattr(request, field).ToDatetime(tzinfo=UTC)
+    except (OverflowError, ValueError):
+        raise InvalidArgument("There is no such time.", field=field) from None
+    return moment
 
 
 def _canonical(request: ProviderCallCreateRequest) -> bytes:

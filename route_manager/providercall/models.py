@@ -34,6 +34,7 @@ class ProviderCallRow(RouteTable, table=True):
         UniqueConstraint("customer_id", "idempotency_key"),
         Index(None, "tm_create", "id"),
         Index(None, "provider_id", "tm_create", "id"),
+        Index(None, "agent_id", "tm_create", "id"),
         # A start looks for the few that are pending among all that ever were.
         Index(None, "status", "id"),
     )
@@ -59,6 +60,8 @@ class ProviderCallRow(RouteTable, table=True):
     """`domain.Verdict`, as soon as it is decided."""
     placed: dict[str, Any] | None = json_column(nullable=True)
     """`domain.Placed`, once completed."""
+    tm_hangup: datetime | None = time_column()
+    """When all its calls were first asked to end."""
     tm_create: datetime = time_column(nullable=False)
     tm_update: datetime | None = time_column()
     tm_delete: datetime | None = time_column()

@@ -94,6 +94,15 @@ class CallPeer:
         answer = await self._calls.CallsVoid(call_pb.CallsVoidRequest(id=str(record.creation_id)))
         return None if answer.voided else Placed(_outcomes(answer.outcomes))
 
+    async def hang_up(self, call_id: UUID) -> None:
+        """Ask that a call ends; one that is over, or not there, ends no more."""
+        try:
+            await self._calls.CallHangup(call_pb.CallHangupRequest(id=str(call_id)))
+        except RemoteError as error:
+            # A deleted call was hung up when it was deleted.
+            if error.reason not in ("CALL_NOT_FOUND", "STATE_INVALID"):
+                raise
+
 
 def call_metadata(provider_id: UUID) -> dict[str, Value]:
     """Return what makes a call a test of one provider (contract section 3.8).

@@ -11,7 +11,13 @@ from sqlalchemy import bindparam, select, update
 
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
-from route_manager.providercall.domain import Placed, ProviderCall, Status, Verdict
+from route_manager.providercall.domain import (
+    Placed,
+    ProviderCall,
+    RecordFilter,
+    Status,
+    Verdict,
+)
 from route_manager.providercall.models import ProviderCallRow
 from route_manager.providercall.stored import (
     placed_to_plain,
@@ -49,12 +55,20 @@ async def record_by_key(tx: Transaction, customer_id: UUID, key: str) -> Provide
 
 
 async def record_page(
-    tx: Transaction, request: PageRequest, provider_id: UUID | None
+    tx: Transaction, request: PageRequest, wanted: RecordFilter
 ) -> tuple[Sequence[ProviderCall], str]:
     """Return one page of records that are not deleted, newest first, and the next token."""
     statement = select(TABLE).where(_COLUMNS.tm_delete.is_(None))
-    if provider_id is not None:
-        statement = statement.where(_COLUMNS.provider_id == provider_id)
+    if wanted.provider_id is not None:
+        statement = statement.where(_COLUMNS.provider_id == wanted.provider_id)
+    if wanted.agent_id is not None:
+        statement = statement.where(_COLUMNS.agent_id == wanted.agent_id)
+    if wanted.created_after is not None:
+        statement = statement.where(_COLUMNS.tm_create >= wanted.created_after)
+    if wanted.created_before is not None:
+        statement = statement.where(_COLUMNS.tm_create < wanted.created_before)
+    if wanted.allowed_providers is not None:
+        statement = statement.where(_COLUMNS.provider_id.in_(wanted.allowed_providers))
     rows, token = request.split(await tx.all(page(statement, TABLE, request)))
     return [record_of(row) for row in rows], token
 
@@ -84,17 +98,38 @@ async def decide(tx: Transaction, record_id: UUID, verdict: Verdict) -> None:
     )
 
 
-async def complete(tx: Transaction, record_id: UUID, placed: Placed) -> ProviderCall | None:
-    """End a pending record: its calls exist. Return it, or None when it had ended already."""
+async def complete(
+    tx: Transaction, record_id: UUID, placed: Placed, *, hung_up: bool
+) -> ProviderCall | None:
+    """End a pending record: its calls exist. Return it, or None when it had ended already.
+
+    Unless its calls are `hung_up`, None also stands for: they are to be, first.
+    """
+    which = _pending(record_id) if hung_up else _pending(record_id) & _COLUMNS.tm_hangup.is_(None)
     return await _end(
-        tx, record_id, {"status": Status.COMPLETED.value, "placed": placed_to_plain(placed)}
+        tx, which, {"status": Status.COMPLETED.value, "placed": placed_to_plain(placed)}
     )
+
+
+async def want_hangup(tx: Transaction, record_id: UUID, now: datetime) -> ProviderCall | None:
+    """Keep the wish that all calls of a record end.
+
+    Return the record, or None when the wish stands already or no call can come of the record.
+    """
+    may_have_calls = _COLUMNS.status.in_((Status.PENDING.value, Status.COMPLETED.value))
+    statement = (
+        update(TABLE)
+        .where(_COLUMNS.id == record_id, _COLUMNS.tm_hangup.is_(None), may_have_calls)
+        .values(tm_hangup=now)
+    )
+    row = await tx.one_or_none(statement.returning(TABLE))
+    return None if row is None else record_of(row)
 
 
 async def fail(tx: Transaction, record_id: UUID, verdict: Verdict) -> ProviderCall | None:
     """End a pending record: nothing was dialled. Return it, or None when it had ended already."""
     values = {"status": verdict.status.value, "verdict": verdict_to_plain(verdict)}
-    return await _end(tx, record_id, values)
+    return await _end(tx, _pending(record_id), values)
 
 
 async def delete_record(tx: Transaction, record_id: UUID, now: datetime) -> None:
@@ -106,9 +141,9 @@ async def delete_record(tx: Transaction, record_id: UUID, now: datetime) -> None
     )
 
 
-async def _end(tx: Transaction, record_id: UUID, values: dict[str, Any]) -> ProviderCall | None:
+async def _end(tx: Transaction, which: Any, values: dict[str, Any]) -> ProviderCall | None:
     # Its end belongs to the record's creation: `tm_update` stays null (contract section 2.4).
-    statement = update(TABLE).where(_pending(record_id)).values(**values)
+    statement = update(TABLE).where(which).values(**values)
     row = await tx.one_or_none(statement.returning(TABLE))
     return None if row is None else record_of(row)
 

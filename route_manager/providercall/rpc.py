@@ -12,7 +12,6 @@ from voipbin.route.v1.provider_call_service_pb2_grpc import ProviderCallServiceS
 
 from mesh.identity import current_caller
 from mesh.pagination import PageRequest
-from route_manager.convert import optional_uuid
 from route_manager.providercall import convert
 from route_manager.providercall.service import ProviderCallService
 
@@ -36,24 +35,36 @@ class ProviderCallRpc(ProviderCallServiceServicer):
     async def ProviderCallGet(
         self, request: pb.ProviderCallGetRequest, context: Context
     ) -> pb.ProviderCallGetResponse:
-        record = await self._provider_calls.get(UUID(request.id))
+        record = await self._provider_calls.get(UUID(request.id), current_caller())
         return pb.ProviderCallGetResponse(provider_call=convert.provider_call_to_proto(record))
 
     @override
     async def ProviderCallList(
         self, request: pb.ProviderCallListRequest, context: Context
     ) -> pb.ProviderCallListResponse:
-        provider_id = optional_uuid(request.provider_id)
-        filters = {"provider_id": provider_id}
-        wanted = PageRequest.parse(request.page_size, request.page_token, filters)
-        records, token = await self._provider_calls.page(wanted, provider_id)
+        wanted = convert.filter_of(request, current_caller())
+        filters = {
+            "provider_id": wanted.provider_id,
+            "agent_id": wanted.agent_id,
+            "created_after": wanted.created_after,
+            "created_before": wanted.created_before,
+        }
+        page = PageRequest.parse(request.page_size, request.page_token, filters)
+        records, token = await self._provider_calls.page(page, wanted)
         shown = [convert.provider_call_to_proto(record) for record in records]
-        result, token = wanted.fit(shown, records, token)
+        result, token = page.fit(shown, records, token)
         return pb.ProviderCallListResponse(result=result, next_page_token=token)
 
     @override
     async def ProviderCallDelete(
         self, request: pb.ProviderCallDeleteRequest, context: Context
     ) -> pb.ProviderCallDeleteResponse:
-        record = await self._provider_calls.delete(UUID(request.id))
+        record = await self._provider_calls.delete(UUID(request.id), current_caller())
         return pb.ProviderCallDeleteResponse(provider_call=convert.provider_call_to_proto(record))
+
+    @override
+    async def ProviderCallHangup(
+        self, request: pb.ProviderCallHangupRequest, context: Context
+    ) -> pb.ProviderCallHangupResponse:
+        record = await self._provider_calls.hang_up(UUID(request.id), current_caller())
+        return pb.ProviderCallHangupResponse(provider_call=convert.provider_call_to_proto(record))

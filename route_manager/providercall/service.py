@@ -25,10 +25,12 @@ from route_manager.errors import (
     ProviderCallPending,
     ProviderNotFound,
 )
+from route_manager.key_limits import may_use
 from route_manager.provider import repository as providers
 from route_manager.providercall import repository
 from route_manager.providercall.admission import Admission
-from route_manager.providercall.domain import ProviderCall, Status, Wish
+from route_manager.providercall.domain import ProviderCall, RecordFilter, Status, Wish
+from route_manager.providercall.hangup import Hangup
 from route_manager.providercall.peers import FlowPeer
 from route_manager.providercall.sagas import ProviderCallSagas
 
@@ -48,6 +50,7 @@ class ProviderCallParts:
     database: Database
     flows: FlowPeer
     sagas: ProviderCallSagas
+    hangup: Hangup
     admission: Admission
     clock: Clock
 
@@ -72,6 +75,8 @@ class ProviderCallService:
         """
         if not caller.owns(wish.customer_id):
             raise PermissionDenied("The customer who pays is not the caller's own.")
+        if not may_use(caller, wish.order.provider_id):
+            raise ProviderNotFound(wish.order.provider_id)
         with self._parts.admission.place():
             standing = await self._standing(wish)
             if standing is not None:
@@ -86,41 +91,51 @@ class ProviderCallService:
                 raise ProviderCallPending(settled.id)
             return _answer(settled)
 
-    async def get(self, record_id: UUID) -> ProviderCall:
+    async def get(self, record_id: UUID, caller: Caller) -> ProviderCall:
         """Return the record, a deleted one, too; raises ProviderCallNotFound."""
 
-        async def work(tx: Transaction) -> ProviderCall | None:
-            return await repository.record_by_id(tx, record_id)
+        async def work(tx: Transaction) -> ProviderCall:
+            return await _seen(tx, record_id, caller)
 
-        record = await self._database.read(work, name="providercall_get")
-        if record is None:
-            raise ProviderCallNotFound(record_id)
-        return record
+        return await self._database.read(work, name="providercall_get")
 
     async def page(
-        self, request: PageRequest, provider_id: UUID | None
+        self, request: PageRequest, wanted: RecordFilter
     ) -> tuple[Sequence[ProviderCall], str]:
-        """Return one page of all customers' records that are not deleted, and the next token.
-
-        `provider_id` None means every provider's.
-        """
+        """Return one page of all customers' records that are not deleted, and the next token."""
 
         async def work(tx: Transaction) -> tuple[Sequence[ProviderCall], str]:
-            return await repository.record_page(tx, request, provider_id)
+            return await repository.record_page(tx, request, wanted)
 
         return await self._database.read(work, name="providercall_list")
 
-    async def delete(self, record_id: UUID) -> ProviderCall:
+    async def hang_up(self, record_id: UUID, caller: Caller) -> ProviderCall:
+        """End all calls of a record, a deleted one, too, and return it; a repeat is safe.
+
+        Calls that are being created are voided, or hung up as soon as they are known. Raises
+        ProviderCallNotFound, and ProviderCallHangupIncomplete when call_manager did not hear.
+        """
+        now = self._parts.clock.now()
+
+        async def work(tx: Transaction) -> ProviderCall:
+            seen = await _seen(tx, record_id, caller)
+            return await repository.want_hangup(tx, record_id, now) or seen
+
+        record = await self._database.transact(work, name="providercall_hangup")
+        log.info("provider call to be hung up", provider_call_id=str(record_id))
+        await self._parts.hangup.end_calls(record)
+        return await self._settled(record)
+
+    async def delete(self, record_id: UUID, caller: Caller) -> ProviderCall:
         """Mark the record deleted and touch nothing else; raises ProviderCallNotFound."""
         now = self._parts.clock.now()
 
-        async def work(tx: Transaction) -> ProviderCall | None:
+        async def work(tx: Transaction) -> ProviderCall:
+            await _seen(tx, record_id, caller)
             await repository.delete_record(tx, record_id, now)
-            return await repository.record_by_id(tx, record_id)
+            return await _seen(tx, record_id, caller)
 
         record = await self._database.transact(work, name="providercall_delete")
-        if record is None:
-            raise ProviderCallNotFound(record_id)
         log.info("provider call deleted", provider_call_id=str(record_id))
         return record
 
@@ -175,11 +190,28 @@ class ProviderCallService:
         saga = await self._parts.sagas.of(record.id)
         if saga is None:
             # It ended a moment ago, or another process has it.
-            return await self.get(record.id)
+            return await self._stands(record.id)
         left = ambient.remaining_s()
         wait_s = WAIT_S_MAX if left is None else left - ANSWER_RESERVE_S
         await asyncio.wait({saga}, timeout=max(0.0, wait_s))
         return saga.result() if saga.done() and not saga.cancelled() else record
+
+    async def _stands(self, record_id: UUID) -> ProviderCall:
+        async def work(tx: Transaction) -> ProviderCall:
+            record = await repository.record_by_id(tx, record_id)
+            if record is None:
+                raise LookupError(f"the record {record_id} is gone")
+            return record
+
+        return await self._database.read(work, name="providercall_stands")
+
+
+async def _seen(tx: Transaction, record_id: UUID, caller: Caller) -> ProviderCall:
+    """Return a record, a deleted one, too; raises ProviderCallNotFound, also if a key hides it."""
+    record = await repository.record_by_id(tx, record_id)
+    if record is None or not may_use(caller, record.wish.order.provider_id):
+        raise ProviderCallNotFound(record_id)
+    return record
 
 
 def _answer(record: ProviderCall) -> ProviderCall:

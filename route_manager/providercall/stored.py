@@ -51,6 +51,7 @@ def values_of(record: ProviderCall) -> Mapping[str, Any]:
         "status": record.status.value,
         "verdict": None,
         "placed": None,
+        "tm_hangup": record.tm_hangup,
         "tm_create": record.tm_create,
         "tm_update": record.tm_update,
         "tm_delete": record.tm_delete,
@@ -73,6 +74,7 @@ def record_of(row: RowMapping) -> ProviderCall:
         status=Status(row["status"]),
         verdict=None if row["verdict"] is None else _verdict(row["verdict"]),
         placed=None if row["placed"] is None else _placed(row["placed"]),
+        tm_hangup=row["tm_hangup"],
         tm_update=row["tm_update"],
         tm_delete=row["tm_delete"],
     )

@@ -32,6 +32,7 @@ class RouteRow(RouteTable, table=True):
     __table_args__ = (
         Index(None, "tm_create", "id"),
         Index(None, "customer_id", "tm_create", "id"),
+        Index(None, "provider_id", "tm_create", "id"),
         # Every call asks where to go by customer and target.
         Index(None, "customer_id", "target", "priority"),
     )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, case, func, insert, select, update
+from sqlalchemy import Integer, RowMapping, Select, bindparam, case, func, insert, select, update
 
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
 from route_manager.provider import repository as providers
+from route_manager.route.dialroute import DIALROUTES_MAX, Candidate
 from route_manager.route.domain import (
     ALL,
     DEFAULT_CUSTOMER_ID,
-    DIALROUTES_MAX,
     Route,
+    RouteFilter,
     RouteSettings,
 )
 from route_manager.route.models import RouteRow
@@ -26,9 +27,11 @@ TABLE: Final = table_of(RouteRow)
 
 _COLUMNS: Final = TABLE.c
 
-# In each of the four steps of the merge a provider stands once, so that many rows always hold
-# eight different providers, if there are eight.
-_CANDIDATES_MAX: Final = 4 * DIALROUTES_MAX
+_CUSTOMER: Final = bindparam("customer", type_=_COLUMNS.customer_id.type)
+
+# With each of two owners and sixteen targets a provider stands once, so that so many rows always
+# hold eight different providers, if there are eight.
+_CANDIDATES_MAX: Final = 2 * 16 * DIALROUTES_MAX
 
 
 async def insert_route(tx: Transaction, route: Route) -> None:
@@ -43,12 +46,16 @@ async def route_by_id(tx: Transaction, route_id: UUID) -> Route | None:
 
 
 async def route_page(
-    tx: Transaction, request: PageRequest, customer_id: UUID | None
+    tx: Transaction, request: PageRequest, wanted: RouteFilter
 ) -> tuple[Sequence[Route], str]:
     """Return one page of routes that are not deleted, newest first, and the next token."""
     statement = select(TABLE).where(_COLUMNS.tm_delete.is_(None))
-    if customer_id is not None:
-        statement = statement.where(_COLUMNS.customer_id == customer_id)
+    if wanted.customer_id is not None:
+        statement = statement.where(_COLUMNS.customer_id == wanted.customer_id)
+    if wanted.provider_id is not None:
+        statement = statement.where(_COLUMNS.provider_id == wanted.provider_id)
+    if wanted.allowed_providers is not None:
+        statement = statement.where(_COLUMNS.provider_id.in_(wanted.allowed_providers))
     rows, token = request.split(await tx.all(page(statement, TABLE, request)))
     return [_route(row) for row in rows], token
 
@@ -72,41 +79,102 @@ async def delete_route(tx: Transaction, route_id: UUID, now: datetime) -> None:
     )
 
 
-async def dialroute_candidates(tx: Transaction, customer_id: UUID, target: str) -> Sequence[Route]:
-    """Return the routes that can matter to a merge for this customer and target.
+async def candidates_to_try(
+    tx: Transaction, customer_id: UUID, targets: Sequence[str]
+) -> Sequence[Candidate]:
+    """Return the routes for one of the targets that a call can be tried on.
 
     Neither they nor their providers are deleted. Of several routes of one owner and target to
     one provider only the first is returned, so that the rows are few whatever the table holds.
     """
-    order = (_COLUMNS.priority, _COLUMNS.tm_create.desc(), _COLUMNS.id.desc())
-    copy = func.row_number().over(
-        partition_by=(_COLUMNS.customer_id, _COLUMNS.target, _COLUMNS.provider_id), order_by=order
-    )
-    candidates = (
-        select(TABLE, copy.label("copy"))
-        .join(providers.TABLE, providers.TABLE.c.id == _COLUMNS.provider_id)
+    return await _candidates(tx, TO_TRY, customer_id, targets)
+
+
+async def candidates_to_explain(
+    tx: Transaction, customer_id: UUID, targets: Sequence[str], limit: int
+) -> Sequence[Candidate]:
+    """Return the first `limit` routes for one of the targets, in the order of the rules.
+
+    They are not deleted; their providers may be.
+    """
+    return await _candidates(tx, TO_EXPLAIN, customer_id, targets, limit=limit)
+
+
+async def _candidates(
+    tx: Transaction, statement: Select[Any], customer_id: UUID, targets: Sequence[str], **more: int
+) -> Sequence[Candidate]:
+    question = {"customer": customer_id, "targets": list(targets), **more}
+    return [
+        Candidate(_route(row), row["provider_name"], row["provider_in_service"])
+        for row in await tx.all(statement, question)
+    ]
+
+
+async def names_in_service(tx: Transaction, provider_ids: Collection[UUID]) -> Mapping[UUID, str]:
+    """Return the names of those providers that are not deleted."""
+    rows = await tx.all(_NAMES_IN_SERVICE, {"among": list(provider_ids)})
+    return {row["id"]: row["name"] for row in rows}
+
+
+def _matching() -> Select[Any]:
+    """Select the routes of `customer`, and everybody's, for one of `targets`."""
+    provider = providers.TABLE.c
+    return (
+        select(
+            TABLE,
+            provider.name.label("provider_name"),
+            provider.tm_delete.is_(None).label("provider_in_service"),
+        )
+        .join(providers.TABLE, provider.id == _COLUMNS.provider_id)
         .where(
-            _COLUMNS.customer_id.in_((customer_id, DEFAULT_CUSTOMER_ID)),
-            _COLUMNS.target.in_((target, ALL)),
+            # With both, the index on customer and target finds the few rows among all.
+            _COLUMNS.customer_id.in_((_CUSTOMER, DEFAULT_CUSTOMER_ID)),
+            _COLUMNS.target.in_(bindparam("targets", expanding=True)),
             _COLUMNS.tm_delete.is_(None),
-            providers.TABLE.c.tm_delete.is_(None),
         )
-        .subquery()
     )
-    found = candidates.c
-    statement = (
-        select(candidates)
-        .where(found.copy == 1)
-        .order_by(
-            case((found.customer_id == customer_id, 0), else_=1),
-            case((found.target == target, 0), else_=1),
-            found.priority,
-            found.tm_create.desc(),
-            found.id.desc(),
-        )
-        .limit(_CANDIDATES_MAX)
+
+
+def _first_copies() -> Any:
+    """Return what `_matching` selects without deleted providers and without copies."""
+    copy = func.row_number().over(
+        partition_by=(_COLUMNS.customer_id, _COLUMNS.target, _COLUMNS.provider_id),
+        order_by=_newest_of_priority(_COLUMNS),
     )
-    return [_route(row) for row in await tx.all(statement)]
+    living = _matching().where(providers.TABLE.c.tm_delete.is_(None))
+    return living.add_columns(copy.label("copy")).subquery()
+
+
+def _newest_of_priority(columns: Any) -> tuple[Any, ...]:
+    return columns.priority, columns.tm_create.desc(), columns.id.desc()
+
+
+def _by_the_rules(columns: Any) -> tuple[Any, ...]:
+    """Order as `domain.consider` does."""
+    return (
+        case((columns.customer_id == _CUSTOMER, 0), else_=1),
+        case((columns.target == ALL, 0), else_=func.length(columns.target)).desc(),
+        *_newest_of_priority(columns),
+    )
+
+
+def _to_try() -> Select[Any]:
+    found = _first_copies()
+    first = select(found).where(found.c.copy == 1)
+    return first.order_by(*_by_the_rules(found.c)).limit(_CANDIDATES_MAX)
+
+
+_NAMES_IN_SERVICE: Final = select(providers.TABLE.c.id, providers.TABLE.c.name).where(
+    providers.TABLE.c.id.in_(bindparam("among", expanding=True)),
+    providers.TABLE.c.tm_delete.is_(None),
+)
+TO_TRY: Final = _to_try()
+"""Asks for `candidates_to_try`."""
+
+TO_EXPLAIN: Final = (
+    _matching().order_by(*_by_the_rules(_COLUMNS)).limit(bindparam("limit", type_=Integer()))
+)
+"""Asks for `candidates_to_explain`."""
 
 
 def _values(route: Route) -> Mapping[str, Any]:

@@ -80,8 +80,10 @@ async def test_a_page_token_belongs_to_its_filter(served: House) -> None:
     assert error.reason == "PAGE_TOKEN_INVALID"
 
 
-@pytest.mark.parametrize("target", ["", "82", "+", "+82 ", "+0", "+999", "ALL", "+8210"])
-async def test_a_target_is_all_or_a_calling_code_that_exists(served: House, target: str) -> None:
+@pytest.mark.parametrize("target", ["", "82", "+", "+82 ", "+0", "+999", "ALL", "+99910"])
+async def test_a_target_is_all_or_begins_with_a_calling_code_that_exists(
+    served: House, target: str
+) -> None:
     provider = (await served.a_provider()).id
     made = await a_route(served, provider)
     for attempt in (
@@ -107,6 +109,67 @@ async def test_a_route_needs_a_provider_in_service(served: House) -> None:
             assert (await refusal(attempt)).reason == "PROVIDER_NOT_FOUND"
     error = await refusal(update(served, made.id, provider_id=""))
     assert error.reason == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize("priority", [-1, 1_000_001])
+async def test_a_priority_that_cannot_be_is_refused(served: House, priority: int) -> None:
+    provider = (await served.a_provider()).id
+    made = await a_route(served, provider)
+    for attempt in (
+        a_route(served, provider, priority=priority),
+        update(served, made.id, priority=priority),
+    ):
+        error = await refusal(attempt)
+        assert (error.code, error.reason) == (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "INVALID_ARGUMENT",
+        )
+
+
+async def test_routes_are_listed_by_provider_and_by_both(served: House) -> None:
+    a, b = [(await served.a_provider(name=name)).id for name in "ab"]
+    customer = str(new_id())
+    own = await a_route(served, a, customer_id=customer)
+    other = await a_route(served, a)
+    await a_route(served, b, customer_id=customer)
+    for request, expected in (
+        (RouteListRequest(provider_id=a), [other, own]),
+        (RouteListRequest(provider_id=a, customer_id=customer), [own]),
+        (RouteListRequest(provider_id=str(new_id())), []),
+    ):
+        listed = await served.routes().RouteList(request)
+        assert list(listed.result) == expected
+
+
+async def test_a_key_for_some_providers_finds_no_other_routes(served: House) -> None:
+    allowed, hidden = [(await served.a_provider(name=name)).id for name in "ab"]
+    seen, unseen = await a_route(served, allowed), await a_route(served, hidden)
+    limited = a_super_admin()
+    limited.provider_ids.append(allowed)
+    stub = served.routes("api_gateway")
+    with acting_as(limited):
+        assert list((await stub.RouteList(RouteListRequest())).result) == [seen]
+        assert (await stub.RouteGet(RouteGetRequest(id=seen.id))).route == seen
+        mask = FieldMask(paths=["provider_id"])
+        for attempt, reason in (
+            (stub.RouteGet(RouteGetRequest(id=unseen.id)), "ROUTE_NOT_FOUND"),
+            (stub.RouteDelete(RouteDeleteRequest(id=unseen.id)), "ROUTE_NOT_FOUND"),
+            (stub.RouteUpdate(RouteUpdateRequest(id=unseen.id)), "ROUTE_NOT_FOUND"),
+            (
+                stub.RouteUpdate(
+                    RouteUpdateRequest(id=seen.id, provider_id=hidden, update_mask=mask)
+                ),
+                "PROVIDER_NOT_FOUND",
+            ),
+            (
+                stub.RouteCreate(
+                    RouteCreateRequest(customer_id=EVERYBODY, provider_id=hidden, target="all")
+                ),
+                "PROVIDER_NOT_FOUND",
+            ),
+        ):
+            assert (await refusal(attempt)).reason == reason
+    assert (await served.routes().RouteGet(RouteGetRequest(id=unseen.id))).route == unseen
 
 
 async def test_an_update_changes_what_its_mask_names_and_keeps_the_rest(served: House) -> None:

@@ -136,7 +136,7 @@ async def test_the_first_end_of_a_record_is_its_only_one(house: House, tmp_path:
         record_id = await workshop.a_lost_record(timedelta(days=1))
 
         async def complete(tx: Transaction) -> ProviderCall | None:
-            return await repository.complete(tx, record_id, Placed(()))
+            return await repository.complete(tx, record_id, Placed(()), hung_up=False)
 
         async def fail(tx: Transaction) -> ProviderCall | None:
             await repository.decide(tx, record_id, verdict)

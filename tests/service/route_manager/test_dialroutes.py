@@ -1,0 +1,263 @@
+"""Where a number goes and why, through the front door and on both databases."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from voipbin.mesh.v1.identity_pb2 import Identity
+from voipbin.route.v1 import provider_service_pb2, route_pb2
+from voipbin.route.v1.route_service_pb2 import (
+    DialrouteExplainRequest,
+    DialrouteExplainResponse,
+    DialrouteListRequest,
+    RouteCreateRequest,
+)
+
+from mesh.clock import new_id
+from mesh.database import Database, Transaction
+from mesh.identity import acting_as
+from mesh.remote import RemoteError
+from route_manager.route import repository
+from route_manager.route.domain import DEFAULT_CUSTOMER_ID, targets_of
+from tests.service.route_manager.conftest import House
+from tests.support.node import a_super_admin, an_identity
+
+EVERYBODY = str(DEFAULT_CUSTOMER_ID)
+NUMBER = "+821012345678"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def a_route(house: House, provider_id: str, **fields: Any) -> route_pb2.Route:
+    fields.setdefault("customer_id", EVERYBODY)
+    fields.setdefault("target", "all")
+    request = RouteCreateRequest(provider_id=provider_id, **fields)
+    return (await house.routes().RouteCreate(request)).route
+
+
+async def delete_provider(house: House, provider_id: str) -> None:
+    request = provider_service_pb2.ProviderDeleteRequest(id=provider_id)
+    await house.providers().ProviderDelete(request)
+
+
+async def dialroutes(house: House, customer_id: str, number: str = NUMBER) -> list[str]:
+    request = DialrouteListRequest(customer_id=customer_id, destination=number)
+    answer = await house.routes("call_manager").DialrouteList(request)
+    return [route.id for route in answer.result]
+
+
+async def explained(
+    house: House, identity: Identity | None = None, **fields: Any
+) -> DialrouteExplainResponse:
+    """Ask through the public door."""
+    fields.setdefault("destination", NUMBER)
+    with acting_as(identity or house.admin):
+        stub = house.routes("api_gateway")
+        return await stub.DialrouteExplain(DialrouteExplainRequest(**fields))
+
+
+async def refusal(attempt: Any) -> RemoteError:
+    with pytest.raises(RemoteError) as caught:
+        await attempt
+    return caught.value
+
+
+@asynccontextmanager
+async def database(house: House) -> AsyncIterator[Database]:
+    """Open the service's database, beside it."""
+    url = house.database_url or house.settings().database_url_for("route_manager")
+    opened = Database(url)
+    await opened.start()
+    try:
+        yield opened
+    finally:
+        await opened.stop()
+
+
+def a_row(provider_id: str, **values: Any) -> dict[str, Any]:
+    """Return a stored route, whatever the rules say of it."""
+    row = {
+        "id": new_id(), "customer_id": DEFAULT_CUSTOMER_ID, "provider_id": UUID(provider_id),
+        "name": "", "detail": "", "priority": 0, "target": "all",
+        "tm_create": START, "tm_update": None, "tm_delete": None,
+    }  # fmt: skip
+    return {**row, **values}
+
+
+async def store(house: House, rows: list[dict[str, Any]]) -> None:
+    async def work(tx: Transaction) -> None:
+        for at in range(0, len(rows), 1000):
+            await tx.run(insert(repository.TABLE), rows[at : at + 1000])
+
+    async with database(house) as opened:
+        await opened.transact(work, name="store_routes")
+
+
+async def test_the_longest_prefix_comes_first_before_priority_and_all_comes_last(
+    served: House,
+) -> None:
+    a, b, c, d = [(await served.a_provider(name=name)).id for name in "abcd"]
+    customer = str(new_id())
+    wide = await a_route(served, c, customer_id=customer, target="all")
+    default = await a_route(served, d, target="+8210")
+    country = await a_route(served, b, customer_id=customer, target="+82", priority=1)
+    mobile = await a_route(served, a, customer_id=customer, target="+8210", priority=9)
+    await a_route(served, d, customer_id=customer, target="+8211")  # another prefix
+    expected = [mobile.id, country.id, wide.id, default.id]
+    assert await dialroutes(served, customer) == expected
+    assert await dialroutes(served, customer, "+82212345678") == [country.id, wide.id]
+    assert await dialroutes(served, str(new_id())) == [default.id]
+
+
+async def test_an_explanation_tells_the_number_and_every_route_and_why(served: House) -> None:
+    a, b, gone = [(await served.a_provider(name=name)).id for name in ("a", "b", "gone")]
+    admin = served.admin.customer_id
+    dead = await a_route(served, gone, customer_id=admin, target="+8210")
+    await delete_provider(served, gone)
+    first = await a_route(served, a, customer_id=admin, target="+82", priority=3, name="Korea")
+    again = await a_route(served, a, customer_id=admin)
+    default = await a_route(served, b)
+
+    told = await explained(served, destination="+82 10-1234-5678")
+
+    assert (told.number, told.country_code, told.country) == (NUMBER, "+82", "kr")
+    assert told.customer_id == admin
+    assert list(told.targets) == list(targets_of(NUMBER))
+    assert not told.truncated
+    assert [
+        (one.id, one.provider_name, one.used, one.place, route_pb2.DialrouteReason.Name(one.reason))
+        for one in told.result
+    ] == [
+        (dead.id, "gone", False, 0, "DIALROUTE_REASON_PROVIDER_DELETED"),
+        (first.id, "a", True, 1, "DIALROUTE_REASON_FIRST"),
+        (again.id, "a", False, 0, "DIALROUTE_REASON_PROVIDER_REPEATED"),
+        (default.id, "b", True, 2, "DIALROUTE_REASON_DEFAULT_AFTER_OWN"),
+    ]
+    shown = told.result[1]
+    assert (shown.name, shown.target, shown.priority) == ("Korea", "+82", 3)
+    assert all(one.why.endswith(".") for one in told.result)
+    assert await dialroutes(served, admin) == [first.id, default.id]
+    another = await explained(served, customer_id=str(new_id()))
+    assert [one.id for one in another.result] == [default.id]
+
+
+async def test_forced_providers_are_explained_as_they_would_be_tried(served: House) -> None:
+    a, b, gone = [(await served.a_provider(name=name)).id for name in ("a", "b", "gone")]
+    await a_route(served, a)
+    told = await explained(served, provider_ids=[b, a])
+    assert [(one.provider_id, one.provider_name, one.place) for one in told.result] == [
+        (b, "b", 1),
+        (a, "a", 2),
+    ]
+    assert {one.reason for one in told.result} == {route_pb2.DIALROUTE_REASON_FORCED}
+    assert all(one.synthetic and one.used for one in told.result)
+    await delete_provider(served, gone)
+    error = await refusal(explained(served, provider_ids=[a, gone]))
+    assert (error.reason, error.metadata["provider_id"]) == ("PROVIDER_NOT_FOUND", gone)
+
+
+@pytest.mark.parametrize("number", ["", "82101234567", "+12", "hello", "+999123456789", "+82\0"])
+async def test_a_number_that_cannot_exist_is_explained_to_nobody(
+    served: House, number: str
+) -> None:
+    error = await refusal(explained(served, destination=number))
+    assert error.reason == "INVALID_DESTINATION_NUMBER"
+
+
+async def test_only_a_platform_administrator_is_told_and_a_limited_key_of_its_providers_only(
+    served: House,
+) -> None:
+    allowed, hidden = [(await served.a_provider(name=name)).id for name in "ab"]
+    assert (await refusal(explained(served, an_identity()))).reason == "PERMISSION_DENIED"
+    limited = a_super_admin()
+    limited.provider_ids.append(allowed)
+    assert len((await explained(served, limited, provider_ids=[allowed])).result) == 1
+    error = await refusal(explained(served, limited, provider_ids=[allowed, hidden]))
+    assert error.reason == "PROVIDER_NOT_FOUND"
+    assert (await refusal(explained(served, limited))).reason == "PERMISSION_DENIED"
+
+
+async def test_more_routes_than_a_message_holds_are_cut_and_it_is_said(served: House) -> None:
+    first, last = [(await served.a_provider(name=name)).id for name in "ab"]
+    await store(served, [a_row(first, priority=at) for at in range(300)])
+    await a_route(served, last, priority=400)
+    told = await explained(served)
+    assert (len(told.result), told.truncated) == (200, True)
+    assert [one.place for one in told.result] == [1] + [0] * 199
+    assert len(await dialroutes(served, str(new_id()))) == 2
+
+
+async def test_stored_targets_that_no_rule_allows_harm_nobody(served: House) -> None:
+    provider = (await served.a_provider()).id
+    odd = ("", "82", "+", "+8", "+82 10", "ALL", "+8210%", "+999")
+    await store(served, [a_row(provider, target=target) for target in odd])
+    sound = await a_route(served, provider, priority=5)
+    assert await dialroutes(served, str(new_id())) == [sound.id]
+    assert [one.id for one in (await explained(served)).result] == [sound.id]
+
+
+async def test_what_is_explained_as_used_is_what_is_dialled(served: House) -> None:
+    providers = [(await served.a_provider(name=str(at))).id for at in range(12)]
+    rng = random.Random(7)
+    customer = new_id()
+    rows = [
+        a_row(
+            rng.choice(providers),
+            customer_id=rng.choice([customer, DEFAULT_CUSTOMER_ID]),
+            target=rng.choice(["all", "+82", "+821", "+8210", "+82101234", "+1", "+1202"]),
+            priority=rng.randrange(3),
+            tm_create=START + timedelta(seconds=rng.randrange(3)),
+        )
+        for _ in range(150)
+    ]
+    await store(served, rows)
+    for provider_id in providers[:5]:
+        await delete_provider(served, provider_id)
+    for number in (NUMBER, "+82212345678", "+12025550123", "+390612345678"):
+        told = await explained(served, destination=number, customer_id=str(customer))
+        assert not told.truncated
+        used = [one.id for one in told.result if one.used]
+        assert used == await dialroutes(served, str(customer), number)
+        assert [one.place for one in told.result if one.used] == list(range(1, len(used) + 1))
+        assert used
+
+
+async def test_a_lookup_reads_the_numbers_own_routes_and_no_other(served: House) -> None:
+    provider = (await served.a_provider()).id
+    targets = [f"+82{number}" for number in range(20_000)]
+    await store(served, [a_row(provider, target=target) for target in targets])
+
+    async def plans(tx: Transaction) -> list[str]:
+        if served.database_url is not None:
+            await tx.run(text("ANALYZE route"))
+        return [
+            await _plan(tx, served, statement)
+            for statement in (repository.TO_TRY, repository.TO_EXPLAIN)
+        ]
+
+    async with database(served) as opened:
+        found = await opened.transact(plans, name="plans")
+    for plan in found:
+        assert "ix_route_customer_id_target_priority" in plan, plan
+        assert "SCAN route" not in plan, plan
+        assert "Seq Scan on route" not in plan, plan
+
+
+async def _plan(tx: Transaction, house: House, statement: Any) -> str:
+    """Return how the engine would run a statement."""
+    question = {"customer": new_id(), "targets": list(targets_of(NUMBER)), "limit": 201}
+    postgres = house.database_url is not None
+    dialect: Dialect = (postgresql if postgres else sqlite).dialect()
+    said = statement.params(question).compile(
+        dialect=dialect, compile_kwargs={"literal_binds": True}
+    )
+    rows = await tx.all(text(f"EXPLAIN {'' if postgres else 'QUERY PLAN'} {said}"))
+    return "\n".join(str(row["QUERY PLAN" if postgres else "detail"]) for row in rows)
