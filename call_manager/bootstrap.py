@@ -9,6 +9,10 @@ from typing import Final
 from voipbin.call.v1 import (
     call_service_pb2,
     call_service_pb2_grpc,
+    number_service_pb2,
+    number_service_pb2_grpc,
+    outbound_config_service_pb2,
+    outbound_config_service_pb2_grpc,
     timeline_service_pb2,
     timeline_service_pb2_grpc,
 )
@@ -24,6 +28,10 @@ from call_manager.call.routes import RemoteRoutes
 from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
 from call_manager.dialer import Dialer, Peers
+from call_manager.number.rpc import NumberRpc
+from call_manager.number.service import NumberService
+from call_manager.outbound_config.rpc import OutboundConfigRpc
+from call_manager.outbound_config.service import OutboundConfigService
 from call_manager.placement.flows import Flows
 from call_manager.placement.placements import Placements
 from call_manager.placement.saga import SagaParts
@@ -92,6 +100,16 @@ def build(settings: CallSettings) -> Node:
                 timeline_service_pb2_grpc.add_TimelineServiceServicer_to_server,
                 TimelineRpc(TimelineService(database), EventService(database, events)),
                 timeline_service_pb2.DESCRIPTOR,
+            ),
+            (
+                number_service_pb2_grpc.add_NumberServiceServicer_to_server,
+                NumberRpc(NumberService(database, clock)),
+                number_service_pb2.DESCRIPTOR,
+            ),
+            (
+                outbound_config_service_pb2_grpc.add_OutboundConfigServiceServicer_to_server,
+                OutboundConfigRpc(OutboundConfigService(database, clock, lab=settings.lab)),
+                outbound_config_service_pb2.DESCRIPTOR,
             ),
         ],
         # The dialer starts the SIP channel itself, and must find both peers and the database.

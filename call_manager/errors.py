@@ -211,6 +211,23 @@ class DestinationInvalid(Refusal):
         )
 
 
+class DestinationNotAllowed(Refusal):
+    """The customer may not call the destination's country."""
+
+    code, reason = StatusCode.PERMISSION_DENIED, "DESTINATION_NOT_ALLOWED"
+
+    def __init__(self, index: int, country: str | None) -> None:
+        where = f"is a number of {country}" if country is not None else "is of no country"
+        what = f"add {country} to" if country is not None else "nothing can be added for it to"
+        super().__init__(
+            f"Destination {index} {where}, where the customer may not call; {what}"
+            " destination_whitelist of its outbound configuration.",
+            field=f"destinations[{index}].target",
+            index=str(index),
+            country=country or "",
+        )
+
+
 class NoDialroute(Refusal):
     """No carrier serves the destination."""
 

@@ -29,3 +29,21 @@ def e164(text: str) -> str | None:
         return None
     number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     return number if is_e164(number) else None
+
+
+REGIONS: Final = frozenset(region.lower() for region in phonenumbers.SUPPORTED_REGIONS)
+"""Every region that has telephone numbers: ISO 3166-1 alpha-2, lower case."""
+
+
+def region(number: str) -> str | None:
+    """Return the region of an E.164 number, or None when it is of none.
+
+    Where regions share a country code (`+1`), only a number that one of them has handed out is
+    of a region: `+1 555 01xx` and `+800` are of none.
+    """
+    try:
+        found = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
+    except phonenumbers.NumberParseException:
+        return None
+    lower = "" if found is None else found.lower()
+    return lower if lower in REGIONS else None

@@ -26,6 +26,7 @@ from api_gateway.cli.data_dir import (
     DataDirRefused,
     write_private,
 )
+from api_gateway.cli.lab import open_calls
 from api_gateway.cli.options import file_to_write, ip_address, open_descriptor, sip_address
 from api_gateway.cli.plan import LOOPBACK, Plan, PlanRefused, environment
 from api_gateway.cli.supervisor import END_GRACE_S, Program, ServiceRefused, Supervisor
@@ -231,6 +232,15 @@ async def _introduce(plan: Plan, addresses: Addresses) -> dict[str, Any]:
             first = await AuthServiceStub(channel).BootstrapEnsure(request)
         except MeshError as error:
             raise UpFailed(f"api_gateway does not name the first agents: {error}") from error
+    if plan.lab:
+        try:
+            await open_calls(
+                addresses.grpc["call_manager"],
+                plan.data.token(SUPERVISOR),
+                {first.admin.customer_id, first.customer_admin.customer_id},
+            )
+        except MeshError as error:
+            raise UpFailed(f"call_manager does not open the lab's calls: {error}") from error
     return {
         "http": f"http://{addresses.http}",
         "public_grpc": addresses.public_grpc,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from call_manager.call.domain import (
@@ -19,6 +20,7 @@ from call_manager.call.domain import (
     Outcome,
 )
 from call_manager.call.rules import Draft
+from call_manager.metadata import CODECS
 from mesh.clock import new_id
 from mesh.metadata import Metadata, to_plain
 
@@ -93,7 +95,7 @@ def _call(new: NewCalls, draft: Draft, origin: Origin) -> Call:
         source=draft.source or NOBODY,
         destination=draft.destination,
         anonymous=new.anonymous,
-        metadata=to_plain(new.metadata),
+        metadata=_metadata(new, draft),
         status=CallStatus.HANGUP if refused else CallStatus.DIALING,
         dialroutes=draft.dialroutes,
         dial_not_after=new.dial_not_after,
@@ -107,3 +109,9 @@ def _call(new: NewCalls, draft: Draft, origin: Origin) -> Call:
         request_id=origin.request_id,
         tm_hangup=origin.at if refused else None,
     )
+
+
+def _metadata(new: NewCalls, draft: Draft) -> dict[str, Any]:
+    # A map of its own for each call: one destination's codecs are no other's.
+    codecs = {CODECS.name: draft.codecs} if draft.codecs else {}
+    return {**to_plain(new.metadata), **codecs}

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from call_manager.call.domain import Address, AddressType, Anonymous, Call
 from call_manager.channel import Credentials, DialTarget
+from call_manager.metadata import CODECS
 from mesh.masking import mask_secret
 
 LOCAL: Final = "{local}"
@@ -82,9 +83,15 @@ def dial_target(call: Call, config: DialConfig) -> DialTarget:
         from_display="Anonymous" if _hidden(call) else call.source.target_name,
         headers=(*config.tech_headers, *_privacy(call)),
         secret_headers=config.secret_headers,
-        codecs=config.codecs if to_number else (),
+        codecs=config.codecs if to_number else _own_codecs(call),
         credentials=Credentials(config.username, config.password) if config.username else None,
     )
+
+
+def _own_codecs(call: Call) -> tuple[str, ...]:
+    # What the customer's outbound configuration said when the call was created.
+    stored = str(call.metadata.get(CODECS.name, ""))
+    return tuple(stored.split(",")) if stored else ()
 
 
 def split_host(text: str) -> tuple[str, int | None]:

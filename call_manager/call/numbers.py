@@ -1,4 +1,4 @@
-"""What a customer may show as a source, from this service's own tables."""
+"""Where a customer may call, and as whom, from this service's own tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from uuid import UUID
 
 from call_manager.number import repository as numbers
 from call_manager.outbound_config import repository as configs
+from call_manager.outbound_config.domain import Permitted
 from mesh.database import Database, Transaction
 
 
@@ -33,3 +34,9 @@ class StoredNumbers:
             return await numbers.usable_by_id(tx, customer_id, number_id)
 
         return await self._database.read(work, name="source_default")
+
+    async def permitted(self, customer_id: UUID) -> Permitted:
+        """Return what the customer's outbound configuration permits; nothing without one."""
+        return await self._database.read(
+            lambda tx: configs.permitted(tx, customer_id), name="outbound_permitted"
+        )

@@ -16,6 +16,7 @@ from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
 from call_manager.errors import (
     AnonymousSourceInvalid,
     DestinationInvalid,
+    DestinationNotAllowed,
     DestinationTypeUnsupported,
     IdentityVerificationRequired,
     NoDialroute,
@@ -23,6 +24,7 @@ from call_manager.errors import (
     SourceNotOwned,
     SourceRequired,
 )
+from call_manager.outbound_config.domain import Permitted, country_of
 from mesh.numbers import e164, is_e164
 
 
@@ -35,6 +37,8 @@ class Draft:
     destination: Address
     source: Address | None
     dialroutes: tuple[Dialroute, ...] = ()
+    codecs: str = ""
+    """What is offered to this one SIP address, comma-separated; empty: the platform's own."""
     refusal: Refusal | None = None
     """Why it may not be dialled; no rule looks at it after that."""
 
@@ -78,6 +82,10 @@ class Numbers(Protocol):
 
     async def default(self, customer_id: UUID) -> str | None:
         """Return the number the customer's calls show by default, if it may be shown."""
+        ...
+
+    async def permitted(self, customer_id: UUID) -> Permitted:
+        """Return what the customer's outbound configuration permits; nothing without one."""
         ...
 
 
@@ -145,6 +153,31 @@ async def identity_verified(asked: Asked, drafts: Sequence[Draft]) -> Sequence[D
         else draft
         for draft in drafts
     ]
+
+
+class OutboundConfiguration:
+    """Keep to the customer's outbound configuration (CONTRACT.md section 3.1).
+
+    A number must be of a country that may be called, whoever asks and through whichever carrier;
+    a SIP address is offered the configuration's codecs.
+    """
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+
+    async def __call__(self, asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
+        """Refuse where the customer may not call; raises when that cannot be looked up."""
+        permitted = await self._numbers.permitted(asked.customer_id)
+        return [_permitted(permitted, draft) for draft in drafts]
+
+
+def _permitted(permitted: Permitted, draft: Draft) -> Draft:
+    if draft.destination.type is not AddressType.TEL:
+        return replace(draft, codecs=permitted.codecs)
+    country = country_of(draft.destination.target)
+    if permitted.allows(country):
+        return draft
+    return replace(draft, refusal=DestinationNotAllowed(draft.index, country))
 
 
 class Dialroutes:
@@ -229,6 +262,7 @@ def rules(routes: Routes, numbers: Numbers) -> tuple[Rule, ...]:
         destination_type,
         identity_verified,
         destination_form,
+        OutboundConfiguration(numbers),
         Dialroutes(routes),
         Source(numbers),
         anonymous,

@@ -36,7 +36,8 @@ from call_manager.call.routes import RemoteRoutes
 from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
 from call_manager.number.models import NumberRow
-from call_manager.outbound_config.models import OutboundConfigRow
+from call_manager.outbound_config import repository as configs
+from call_manager.outbound_config.service import OutboundConfigService
 from call_manager.placement.flows import Flows
 from call_manager.placement.placements import Placements
 from call_manager.placement.saga import SagaParts
@@ -154,11 +155,16 @@ class World:
             )
             async with running(node):
                 self._address = node.address
+                await self.configs.open(UUID(self.customer))
                 try:
                     yield self
                 finally:
                     for channel in self._channels.values():
                         await channel.close()
+
+    @property
+    def configs(self) -> OutboundConfigService:
+        return OutboundConfigService(self.database, SystemClock(), lab=True)
 
     def calls(self, peer: str = "route_manager") -> call_service_pb2_grpc.CallServiceStub:
         if peer not in self._channels:
@@ -244,17 +250,13 @@ class World:
             "status": "active",
             "tm_create": datetime.now(UTC),
         } | columns
-        config = {
-            "id": new_id(),
-            "customer_id": UUID(self.customer),
-            "default_outgoing_source_number_id": number_id,
-            "tm_create": datetime.now(UTC),
-        }
+        config = await self.configs.open(UUID(self.customer))
+        shown = {"default_outgoing_source_number_id": number_id}
 
         async def work(tx: Transaction) -> None:
             await tx.run(insert(NumberRow).values(row))
             if default:
-                await tx.run(insert(OutboundConfigRow).values(config))
+                await configs.change(tx, config.id, shown, datetime.now(UTC))
 
         await self.database.transact(work, name="test_own")
 

@@ -20,6 +20,8 @@ from voipbin.call.v1 import (
     call_pb2,
     call_service_pb2,
     call_service_pb2_grpc,
+    outbound_config_service_pb2,
+    outbound_config_service_pb2_grpc,
     timeline_service_pb2,
     timeline_service_pb2_grpc,
 )
@@ -86,6 +88,7 @@ class Exchange:
         values = {**self.credentials.settings("call_manager"), **self._own(), **settings}
         async with running(build(CallSettings(**values))) as node:
             self._address = node.address
+            await self.open()
             yield self
 
     @asynccontextmanager
@@ -104,6 +107,7 @@ class Exchange:
                     assert process.returncode is None, "call_manager ended at its start"
                     await asyncio.sleep(0.05)
             self._address = orjson.loads(run_file.read_bytes())["grpc"]
+            await self.open()
             yield process
         finally:
             if process.returncode is None:
@@ -132,6 +136,17 @@ class Exchange:
         channel = self._channel(peer, self._address, timeline_service_pb2.DESCRIPTOR)
         return timeline_service_pb2_grpc.TimelineServiceStub(channel)
 
+    async def open(self) -> None:
+        """Let the customer call everywhere, as a lab's first start does."""
+        channel = self._channel("lab", self._address, outbound_config_service_pb2.DESCRIPTOR)
+        stub = outbound_config_service_pb2_grpc.OutboundConfigServiceStub(channel)
+        request = outbound_config_service_pb2.OutboundConfigOpenRequest(customer_id=self.customer)
+        await stub.OutboundConfigOpen(request)
+
+    def neighbour(self, service: str, *files: Any) -> MeshChannel:
+        """Open a channel to a neighbour, as whoever may ask everything."""
+        return self._channel("lab", self._neighbours[service], *files)
+
     async def carrier(self, hostname: str, **fields: Any) -> str:
         """Add a carrier and return its id."""
         address = self._neighbours["route_manager"]
@@ -139,6 +154,19 @@ class Exchange:
         stub = provider_service_pb2_grpc.ProviderServiceStub(channel)
         request = provider_service_pb2.ProviderCreateRequest(hostname=hostname, **fields)
         return (await stub.ProviderCreate(request)).provider.id
+
+    async def temporary_flow(self, owner_id: Any, flow_id: Any) -> None:
+        """Create a flow that something owns."""
+        stub = flow_service_pb2_grpc.FlowServiceStub(
+            self._channel(
+                "call_manager", self._neighbours["flow_manager"], flow_service_pb2.DESCRIPTOR
+            )
+        )
+        await stub.FlowCreate(
+            flow_service_pb2.FlowCreateRequest(
+                id=str(flow_id), customer_id=self.customer, owner_id=str(owner_id), name="tmp"
+            )
+        )
 
     async def flow(self, *actions: tuple[str, dict[str, Any]]) -> str:
         """Create a flow of the customer's and return its id."""

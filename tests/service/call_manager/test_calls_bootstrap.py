@@ -7,7 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from voipbin.call.v1 import call_pb2, call_service_pb2, call_service_pb2_grpc
+from voipbin.call.v1 import (
+    call_pb2,
+    call_service_pb2,
+    call_service_pb2_grpc,
+    outbound_config_service_pb2,
+    outbound_config_service_pb2_grpc,
+)
 
 from call_manager.bootstrap import build
 from call_manager.settings import CallSettings
@@ -33,18 +39,22 @@ class Asker:
         self,
         creating: call_service_pb2_grpc.CallServiceStub,
         reading: call_service_pb2_grpc.CallServiceStub,
+        configs: outbound_config_service_pb2_grpc.OutboundConfigServiceStub,
         carrier: SilentCarrier,
     ) -> None:
         self.carrier = carrier
+        self._configs = configs
         self._creating = creating
         self._reading = reading
 
     async def create(self) -> str:
-        call_id = str(new_id())
+        call_id, customer_id = str(new_id()), str(new_id())
+        opening = outbound_config_service_pb2.OutboundConfigOpenRequest(customer_id=customer_id)
+        await self._configs.OutboundConfigOpen(opening)
         await self._creating.CallsCreate(
             call_service_pb2.CallsCreateRequest(
                 id=str(new_id()),
-                customer_id=str(new_id()),
+                customer_id=customer_id,
                 call_ids=[call_id],
                 source=tel(OWN_NUMBER),
                 destinations=[tel(NUMBER)],
@@ -79,12 +89,13 @@ async def call_manager(folder: Path) -> AsyncIterator[Asker]:
                 live_calls_grace_s=0.5,
             )
             async with running(build(settings)) as node:
-                files = (call_service_pb2.DESCRIPTOR,)
+                files = (call_service_pb2.DESCRIPTOR, outbound_config_service_pb2.DESCRIPTOR)
                 creating = credentials.channel(node.address, "route_manager", *files)
                 reading = credentials.channel(node.address, "lab", *files)
                 yield Asker(
                     call_service_pb2_grpc.CallServiceStub(creating),
                     call_service_pb2_grpc.CallServiceStub(reading),
+                    outbound_config_service_pb2_grpc.OutboundConfigServiceStub(reading),
                     carrier,
                 )
                 await creating.close()

@@ -129,6 +129,14 @@ def test_a_sip_destination_is_its_own_uri_at_the_carriers_host(target: str) -> N
 
 def test_a_number_gets_the_carriers_codecs_in_order() -> None:
     assert dialled(codecs=("G729", "PCMU")).codecs == ("G729", "PCMU")
+    configured = replace(CALL, metadata={"codecs": "PCMA"})
+    assert dialled(configured, codecs=("G729", "PCMU")).codecs == ("G729", "PCMU")
+
+
+def test_a_sip_address_gets_the_codecs_its_call_was_created_with() -> None:
+    address = Address(AddressType.SIP, "bob@office.example")
+    call = replace(CALL, destination=address, metadata={"codecs": "PCMA,PCMU"})
+    assert dialled(call, codecs=("G722",)).codecs == ("PCMA", "PCMU")
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from call_manager.call import rules
 from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
 from call_manager.call.rules import Asked, Draft
 from call_manager.errors import Refusal
+from call_manager.outbound_config.domain import NOTHING, Permitted
 
 CUSTOMER = uuid4()
 ROUTE = Dialroute(uuid4(), uuid4())
 SOURCE = Address(AddressType.TEL, "+15550100001", target_name="Desk")
+EVERYWHERE = Permitted(everywhere=True)
 
 
 @dataclass
@@ -42,12 +44,16 @@ class Owned:
 
     numbers: tuple[str, ...] = ()
     default_number: str | None = None
+    permits: Permitted = EVERYWHERE
 
     async def owned(self, customer_id: UUID, number: str) -> bool:
         return customer_id == CUSTOMER and number in self.numbers
 
     async def default(self, customer_id: UUID) -> str | None:
         return self.default_number
+
+    async def permitted(self, customer_id: UUID) -> Permitted:
+        return self.permits
 
 
 def tel(number: str) -> Address:
@@ -199,3 +205,55 @@ async def test_a_shown_caller_needs_none(anonymous: Anonymous) -> None:
     source = Address(AddressType.TEL, "15550100001")
     _, first = await judge(tel("+15550100002"), source=source, skip=True, anonymous=anonymous)
     assert first is None
+
+
+US, GB, OF_NO_COUNTRY = "+12025550123", "+442071838750", "+15550100002"
+
+
+@pytest.mark.parametrize(
+    ("permits", "expected"),
+    [
+        (NOTHING, ["DESTINATION_NOT_ALLOWED"] * 3),
+        (Permitted(frozenset({"us"})), ["", "DESTINATION_NOT_ALLOWED", "DESTINATION_NOT_ALLOWED"]),
+        (Permitted(frozenset({"us", "gb"})), ["", "", "DESTINATION_NOT_ALLOWED"]),
+        (Permitted(everywhere=True), ["", "", ""]),
+    ],
+)
+async def test_a_number_must_be_of_a_country_that_may_be_called(
+    permits: Permitted, expected: list[str]
+) -> None:
+    drafts, _ = await judge(
+        tel(US), tel(GB), tel(OF_NO_COUNTRY), numbers=Owned((SOURCE.target,), permits=permits)
+    )
+    assert reasons(drafts) == expected
+
+
+async def test_an_administrators_test_of_a_carrier_passes_the_whitelist_too() -> None:
+    carriers = Carriers()
+    drafts, first = await judge(
+        tel(GB), numbers=Owned(), forced=(uuid4(),), skip=True, carriers=carriers
+    )
+    assert reasons(drafts) == [""]
+    drafts, first = await judge(
+        tel(GB),
+        numbers=Owned(permits=Permitted(frozenset({"us"}))),
+        forced=(uuid4(),),
+        skip=True,
+        carriers=carriers,
+    )
+    assert first is not None
+    assert first.metadata == {"index": "0", "country": "gb"}
+    assert "gb" in first.message
+    # What may not be called is not asked a route for.
+    assert len(carriers.questions) == 1
+
+
+async def test_a_sip_address_needs_no_country_and_is_offered_the_configured_codecs() -> None:
+    drafts, first = await judge(
+        sip("bob@office.example"),
+        tel(US),
+        numbers=Owned((SOURCE.target,), permits=Permitted(frozenset({"us"}), codecs="PCMA,PCMU")),
+        forced=(uuid4(),),
+    )
+    assert first is None
+    assert [draft.codecs for draft in drafts] == ["PCMA,PCMU", ""]

@@ -1,0 +1,26 @@
+"""What `vbmesh up` does in lab mode alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from voipbin.call.v1 import outbound_config_service_pb2
+from voipbin.call.v1.outbound_config_service_pb2_grpc import OutboundConfigServiceStub
+
+from mesh import clients
+
+
+async def open_calls(address: str, token: str, customer_ids: Iterable[str]) -> None:
+    """Let customers call everywhere, until they say where; a later start changes nothing.
+
+    `address` is call_manager's, `token` the supervisor's. Raises MeshError.
+    """
+    channel = clients.channel(
+        address, outbound_config_service_pb2.DESCRIPTOR, token=token, budget_s=20.0
+    )
+    async with channel:
+        stub = OutboundConfigServiceStub(channel)
+        for customer_id in sorted(customer_ids):
+            await stub.OutboundConfigOpen(
+                outbound_config_service_pb2.OutboundConfigOpenRequest(customer_id=customer_id)
+            )
