@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -63,7 +65,7 @@ class Keeper:
             )
         sealed = await self._seal_anew(clear_only=True)
         if sealed:
-            log.info("secrets of an earlier version are sealed", providers=sealed)
+            log.info("secrets of an earlier version are sealed", providers=len(sealed))
 
     async def stop(self) -> None:
         """Nothing lives on."""
@@ -75,19 +77,38 @@ class Keeper:
         only if nobody else changed it. Raises KeysUnusable, and ProviderSecretsUnreadable for a
         row that no key opens.
         """
-        return await self._seal_anew(clear_only=False)
+        return len(await self._seal_anew(clear_only=False))
+
+    async def drop_lost(self) -> Sequence[UUID]:
+        """Clear the secrets that no key opens; return the providers that had them.
+
+        For when a key is lost for good. Makes the key file if it is ours and gone.
+        """
+        if self._file.is_ours:
+            mint_ring(self._file.path)
+        found = {key_id for key_id in await self._seals() if key_id is not None}
+        lost = found - self._sealer.key_ids
+        cleared: list[UUID] = []
+        for key_id in sorted(lost):
+            cleared += await self._seal_anew(lost=key_id)
+        return cleared
 
     async def _seals(self) -> set[str | None]:
         return await self._database.read(repository.seals, name="provider_seals")
 
-    async def _seal_anew(self, *, clear_only: bool) -> int:
-        async def work(tx: Transaction) -> tuple[int, int]:
+    async def _seal_anew(self, *, clear_only: bool = False, lost: str | None = None) -> list[UUID]:
+        async def work(tx: Transaction) -> tuple[int, list[UUID]]:
             newest = None if clear_only else self._sealer.key_id
-            found = await repository.to_be_sealed(tx, newest, BATCH)
-            done = [await repository.replace_secrets(tx, old, self._anew(old)) for old in found]
-            return len(found), sum(done)
+            found = await repository.to_be_sealed(tx, newest, BATCH, lost)
+            done = []
+            for old in found:
+                new = self._anew(old) if lost is None else self._vault.seal(old.id, {}, "")
+                if await repository.replace_secrets(tx, old, new):
+                    done.append(old.id)
+            return len(found), done
 
-        total, found = 0, BATCH
+        total: list[UUID] = []
+        found = BATCH
         while found:
             found, done = await self._database.transact(work, name="provider_seal")
             total += done

@@ -76,14 +76,16 @@ async def ids_in_service(tx: Transaction, provider_ids: Collection[UUID]) -> set
 
 
 async def provider_page(
-    tx: Transaction, vault: Vault, request: PageRequest
+    tx: Transaction, vault: Vault, request: PageRequest, among: Collection[UUID] | None
 ) -> tuple[Sequence[Provider], str]:
     """Return one page of providers that are not deleted, newest first, and the next token.
 
-    Raises ProviderSecretsUnreadable.
+    `among` None means all of them. Raises ProviderSecretsUnreadable.
     """
-    statement = page(select(TABLE).where(_COLUMNS.tm_delete.is_(None)), TABLE, request)
-    rows, token = request.split(await tx.all(statement))
+    statement = select(TABLE).where(_COLUMNS.tm_delete.is_(None))
+    if among is not None:
+        statement = statement.where(_COLUMNS.id.in_(among))
+    rows, token = request.split(await tx.all(page(statement, TABLE, request)))
     return [_provider(vault, row) for row in rows], token
 
 
@@ -120,13 +122,18 @@ async def seals(tx: Transaction) -> set[str | None]:
     return {row["sealed_by"] for row in rows}
 
 
-async def to_be_sealed(tx: Transaction, key_id: str | None, most: int) -> Sequence[StoredSecrets]:
+async def to_be_sealed(
+    tx: Transaction, newest: str | None, most: int, by: str | None = None
+) -> Sequence[StoredSecrets]:
     """Return the secrets of some providers, deleted ones, too, that another key sealed.
 
-    With None, those that none has sealed.
+    That is any other key than the newest, or the one that is named. Without a newest, those that
+    none has sealed.
     """
-    by = _COLUMNS.sealed_by
-    wanted = by.is_(None) if key_id is None else by.is_distinct_from(key_id)
+    seal = _COLUMNS.sealed_by
+    wanted = seal.is_(None) if newest is None else seal.is_distinct_from(newest)
+    if by is not None:
+        wanted &= seal == by
     rows = await tx.all(_SECRETS.where(wanted).order_by(_COLUMNS.id).limit(most))
     return [StoredSecrets(**row) for row in rows]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +21,7 @@ from route_manager.provider.domain import (
     ProviderWarning,
     changed,
     checked,
-    left_behind,
+    routes_left,
 )
 from route_manager.provider.linter import Linter
 from route_manager.provider.vault import Vault
@@ -48,6 +48,8 @@ class ProviderParts:
     clock: Clock
     vault: Vault
     linter: Linter
+    carrier_side: Callable[[Provider], ProviderWarning | None]
+    """Tells what setup left at a provider's carrier."""
     lab: bool
 
 
@@ -102,11 +104,16 @@ class ProviderService:
         """Judge the provider as it stands; raises ProviderNotFound for a deleted one, too."""
         return await self._judged(await self.in_service(provider_id))
 
-    async def page(self, request: PageRequest) -> tuple[Sequence[Provider], str]:
-        """Return one page of providers that are not deleted, and the next page's token."""
+    async def page(
+        self, request: PageRequest, among: Collection[UUID] | None = None
+    ) -> tuple[Sequence[Provider], str]:
+        """Return one page of providers that are not deleted, and the next page's token.
+
+        `among` None means all of them.
+        """
 
         async def work(tx: Transaction) -> tuple[Sequence[Provider], str]:
-            return await repository.provider_page(tx, self._parts.vault, request)
+            return await repository.provider_page(tx, self._parts.vault, request, among)
 
         return await self._database.read(work, name="provider_list")
 
@@ -145,7 +152,8 @@ class ProviderService:
 
         provider, routes = await self._database.transact(work, name="provider_delete")
         log.info("provider deleted", provider_id=str(provider_id), routes=len(routes))
-        return Judged(provider, left_behind(provider, routes))
+        left = self._parts.carrier_side(provider)
+        return Judged(provider, (*routes_left(routes), *(() if left is None else (left,))))
 
     async def _delete(
         self, tx: Transaction, provider_id: UUID, now: datetime, *, if_unused: bool

@@ -13,7 +13,7 @@ from tests.support.running_mesh import RunningMesh, ok, reason
 PROVIDER_KEYS: Final = [
     "id", "type", "hostname", "tech_prefix", "tech_postfix", "tech_headers", "name", "detail",
     "metadata", "codecs", "health_status", "health_checked_at", "tm_create", "tm_update",
-    "tm_delete", "sip_username", "sip_password",
+    "tm_delete", "sip_username", "sip_password", "secret_headers", "warnings",
 ]  # fmt: skip
 """In the order of CONTRACT.md section 9, ours at the end."""
 
@@ -36,18 +36,27 @@ FULL: Final = {
 }
 
 
+def stored(provider: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer as it is read later: warnings are told once."""
+    return {**provider, "warnings": []}
+
+
 async def test_a_provider_has_the_documented_shape(mesh: RunningMesh) -> None:
     made = ok(await mesh.post("/v1.0/providers", FULL))
 
     assert list(made) == PROVIDER_KEYS
-    stored = {**FULL, "codecs": "PCMU,PCMA", "sip_password": "****tery"}
-    assert {key: made[key] for key in FULL} == stored
+    expected = {**FULL, "codecs": "PCMU,PCMA", "sip_password": "****tery"}
+    assert {key: made[key] for key in FULL} == expected
+    assert {warning["code"] for warning in made["warnings"]} >= {
+        "postfix_sets_domain",
+        "number_not_e164",
+    }
     assert (made["metadata"], made["health_status"]) == ({}, "unknown")
     assert [made[key] for key in ("health_checked_at", "tm_update", "tm_delete")] == [None] * 3
     assert len(made["tm_create"]) == len("2026-08-01T09:00:00.123456Z")
     assert made["tm_create"].endswith("Z")
-    assert ok(await mesh.get(f"/v1.0/providers/{made['id']}")) == made
-    assert ok(await mesh.get("/v1.0/providers?page_size=1"))["result"] == [made]
+    assert ok(await mesh.get(f"/v1.0/providers/{made['id']}")) == stored(made)
+    assert ok(await mesh.get("/v1.0/providers?page_size=1"))["result"] == [stored(made)]
 
 
 async def test_a_provider_needs_only_a_hostname(mesh: RunningMesh) -> None:
@@ -76,11 +85,11 @@ async def test_a_partial_change_keeps_the_rest(
 
     changed = ok(await mesh.put(f"/v1.0/providers/{made['id']}", change))
 
-    volatile = {"tm_update": changed["tm_update"]}
+    volatile = {"tm_update": changed["tm_update"], "warnings": changed["warnings"]}
     assert changed == {**made, **expected, **volatile}
     if expected:
         assert changed["tm_update"] > made["tm_create"]
-    assert ok(await mesh.get(f"/v1.0/providers/{made['id']}")) == changed
+    assert ok(await mesh.get(f"/v1.0/providers/{made['id']}")) == stored(changed)
 
 
 async def test_a_full_body_replaces_everything(mesh: RunningMesh) -> None:
@@ -125,7 +134,7 @@ async def test_a_change_that_cannot_be_changes_nothing(mesh: RunningMesh) -> Non
     ):
         assert reason(await mesh.put(path, change)) == (400, why)
 
-    assert ok(await mesh.get(path)) == made
+    assert ok(await mesh.get(path)) == stored(made)
 
 
 async def test_a_deleted_provider_is_readable_but_listed_and_changed_no_more(

@@ -1,6 +1,6 @@
 """What a provider is, and which settings of one are acceptable. Pure: no I/O."""
 
-from route_manager.provider.domain.deletion import left_behind
+from route_manager.provider.domain.deletion import routes_left
 from route_manager.provider.domain.hostname import check_hostname, host_of, on_the_wire
 from route_manager.provider.domain.lint import HostFacts, lint, wants_dns
 from route_manager.provider.domain.provider import (
@@ -25,9 +25,9 @@ __all__ = [
     "check_hostname",
     "checked",
     "host_of",
-    "left_behind",
     "lint",
     "on_the_wire",
+    "routes_left",
     "secret_names",
     "shown_headers",
     "wants_dns",
