@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -49,9 +49,17 @@ async def setup_by_id(tx: Transaction, setup_id: UUID) -> Setup | None:
     return None if row is None else _setup(row)
 
 
-async def setup_page(tx: Transaction, request: PageRequest) -> tuple[Sequence[Setup], str]:
-    """Return one page of setups, newest first, and the next token."""
-    rows, token = request.split(await tx.all(page(select(TABLE), TABLE, request)))
+async def setup_page(
+    tx: Transaction, request: PageRequest, among: Collection[UUID] | None
+) -> tuple[Sequence[Setup], str]:
+    """Return one page of setups, newest first, and the next token.
+
+    `among` None means all of them; else those that made one of these providers.
+    """
+    statement = select(TABLE)
+    if among is not None:
+        statement = statement.where(_COLUMNS.provider_id.in_(among))
+    rows, token = request.split(await tx.all(page(statement, TABLE, request)))
     return [_setup(row) for row in rows], token
 
 

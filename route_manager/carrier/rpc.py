@@ -10,9 +10,13 @@ from typing_extensions import override
 from voipbin.route.v1 import provider_setup_service_pb2 as pb
 from voipbin.route.v1.provider_setup_service_pb2_grpc import ProviderSetupServiceServicer
 
+from mesh.identity import current_caller
 from mesh.pagination import PageRequest
 from route_manager.carrier import convert
+from route_manager.carrier.errors import ProviderSetupNotFound
 from route_manager.carrier.service import ProviderSetupService
+from route_manager.errors import ProviderNotFound
+from route_manager.key_limits import allowed_providers, may_use
 from route_manager.provider.convert import provider_to_proto
 
 Context = ServicerContext[Any, Any]
@@ -37,9 +41,10 @@ class ProviderSetupRpc(ProviderSetupServiceServicer):
     async def ProviderTeardown(
         self, request: pb.ProviderTeardownRequest, context: Context
     ) -> pb.ProviderTeardownResponse:
-        provider = await self._setups.teardown(
-            UUID(request.id), convert.key_of(request.credentials)
-        )
+        provider_id = UUID(request.id)
+        if not may_use(current_caller(), provider_id):
+            raise ProviderNotFound(provider_id)
+        provider = await self._setups.teardown(provider_id, convert.key_of(request.credentials))
         return pb.ProviderTeardownResponse(provider=provider_to_proto(provider))
 
     @override
@@ -47,7 +52,7 @@ class ProviderSetupRpc(ProviderSetupServiceServicer):
         self, request: pb.ProviderSetupListRequest, context: Context
     ) -> pb.ProviderSetupListResponse:
         wanted = PageRequest.parse(request.page_size, request.page_token)
-        setups, token = await self._setups.page(wanted)
+        setups, token = await self._setups.page(wanted, allowed_providers(current_caller()))
         shown = [convert.setup_to_proto(setup) for setup in setups]
         result, token = wanted.fit(shown, setups, token)
         return pb.ProviderSetupListResponse(result=result, next_page_token=token)
@@ -56,7 +61,9 @@ class ProviderSetupRpc(ProviderSetupServiceServicer):
     async def ProviderSetupTeardown(
         self, request: pb.ProviderSetupTeardownRequest, context: Context
     ) -> pb.ProviderSetupTeardownResponse:
-        setup = await self._setups.setup_teardown(
-            UUID(request.id), convert.key_of(request.credentials)
-        )
+        setup_id = UUID(request.id)
+        # A setup that left something has no provider that a limited key could name.
+        if allowed_providers(current_caller()) is not None:
+            raise ProviderSetupNotFound(setup_id)
+        setup = await self._setups.setup_teardown(setup_id, convert.key_of(request.credentials))
         return pb.ProviderSetupTeardownResponse(setup=convert.setup_to_proto(setup))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -119,11 +119,16 @@ class ProviderSetupService:
             raise outcome
         return outcome
 
-    async def page(self, request: PageRequest) -> tuple[Sequence[Setup], str]:
-        """Return one page of setups, newest first, and the next page's token."""
+    async def page(
+        self, request: PageRequest, among: Collection[UUID] | None = None
+    ) -> tuple[Sequence[Setup], str]:
+        """Return one page of setups, newest first, and the next page's token.
+
+        With `among` only those that made one of these providers.
+        """
 
         async def work(tx: Transaction) -> tuple[Sequence[Setup], str]:
-            return await repository.setup_page(tx, request)
+            return await repository.setup_page(tx, request, among)
 
         return await self._database.read(work, name="provider_setup_list")
 

@@ -176,8 +176,8 @@ class Telnyx:
         try:
             writer.write(_written(await self._reply(await _read(reader))))
             await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, Dropped):
-            pass  # The client sees the connection's end.
+        except (ConnectionError, asyncio.IncompleteReadError, Dropped, asyncio.CancelledError):
+            pass  # The client sees the connection's end; cancelled are we at our own stop only.
         finally:
             self._serving.discard(task)
             writer.close()

@@ -41,3 +41,37 @@ def test_the_neighbours_addresses_are_needed(
         RouteSettings(data_dir=tmp_path)
     missing = {error["loc"][0] for error in caught.value.errors()}
     assert missing == {"call_manager_address", "flow_manager_address"}
+
+
+@pytest.mark.parametrize(
+    ("url", "lab", "taken"),
+    [
+        ("https://api.telnyx.com/v2", False, True),
+        ("http://api.telnyx.com/v2", True, False),
+        ("https://192.0.2.1/v2", True, False),
+        ("https://api.telnyx.com/v2?key=1", False, False),
+        ("https://user:secret@api.telnyx.com/v2", False, False),
+        ("https://api.telnyx.com:port/v2", False, False),
+        ("http://127.0.0.1:8080/v2", True, True),
+        ("http://127.0.0.1:8080/v2", False, False),
+        ("https://localhost/v2", False, False),
+        ("file:///etc/passwd", True, False),
+    ],
+)
+def test_an_accounts_key_is_sent_to_a_carrier_or_in_the_lab_to_this_machine(
+    tmp_path: Path, url: str, lab: bool, taken: bool
+) -> None:
+    if taken:
+        assert read(tmp_path, telnyx_base_url=url, lab=lab).telnyx_base_url == url
+        return
+    with pytest.raises(ValidationError, match="VBMESH_TELNYX_BASE_URL"):
+        read(tmp_path, telnyx_base_url=url, lab=lab)
+
+
+@pytest.mark.parametrize(
+    "fqdn", ["sip", "sip.example.com.", "192.0.2.1", "sip_.example.com", "a b.c"]
+)
+def test_a_public_sip_address_is_a_full_host_name(tmp_path: Path, fqdn: str) -> None:
+    assert read(tmp_path, public_sip_fqdn="sip.example.com").public_sip_port == 5060
+    with pytest.raises(ValidationError, match="no full host name"):
+        read(tmp_path, public_sip_fqdn=fqdn)
