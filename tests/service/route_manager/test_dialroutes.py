@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from voipbin.mesh.v1.identity_pb2 import Identity
@@ -23,17 +20,17 @@ from voipbin.route.v1.route_service_pb2 import (
 )
 
 from mesh.clock import new_id
-from mesh.database import Database, Transaction
+from mesh.database import Transaction
 from mesh.identity import acting_as
 from mesh.remote import RemoteError
 from route_manager.route import repository
 from route_manager.route.domain import DEFAULT_CUSTOMER_ID, targets_of
 from tests.service.route_manager.conftest import House
+from tests.service.route_manager.stored_routes import START, a_row, database, store
 from tests.support.node import a_super_admin, an_identity
 
 EVERYBODY = str(DEFAULT_CUSTOMER_ID)
 NUMBER = "+821012345678"
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def a_route(house: House, provider_id: str, **fields: Any) -> route_pb2.Route:
@@ -68,37 +65,6 @@ async def refusal(attempt: Any) -> RemoteError:
     with pytest.raises(RemoteError) as caught:
         await attempt
     return caught.value
-
-
-@asynccontextmanager
-async def database(house: House) -> AsyncIterator[Database]:
-    """Open the service's database, beside it."""
-    url = house.database_url or house.settings().database_url_for("route_manager")
-    opened = Database(url)
-    await opened.start()
-    try:
-        yield opened
-    finally:
-        await opened.stop()
-
-
-def a_row(provider_id: str, **values: Any) -> dict[str, Any]:
-    """Return a stored route, whatever the rules say of it."""
-    row = {
-        "id": new_id(), "customer_id": DEFAULT_CUSTOMER_ID, "provider_id": UUID(provider_id),
-        "name": "", "detail": "", "priority": 0, "target": "all",
-        "tm_create": START, "tm_update": None, "tm_delete": None,
-    }  # fmt: skip
-    return {**row, **values}
-
-
-async def store(house: House, rows: list[dict[str, Any]]) -> None:
-    async def work(tx: Transaction) -> None:
-        for at in range(0, len(rows), 1000):
-            await tx.run(insert(repository.TABLE), rows[at : at + 1000])
-
-    async with database(house) as opened:
-        await opened.transact(work, name="store_routes")
 
 
 async def test_the_longest_prefix_comes_first_before_priority_and_all_comes_last(
