@@ -53,7 +53,7 @@ class Keyring:
 
     async def start(self) -> None:
         """Read the keys, make the first one if there is none, and keep watch."""
-        await self._look_after()
+        await self.look_after()
         self._watching = asyncio.create_task(self._watch(), name="keyring")
 
     async def stop(self) -> None:
@@ -97,12 +97,12 @@ class Keyring:
         while True:
             await self._clock.sleep(WATCH_EVERY_S)
             try:
-                await self._look_after()
+                await self.look_after()
             except MeshError as error:
                 # The keys we have go on serving; the next look may find the database again.
                 log.warning("signing keys not looked at", error=error.message)
 
-    async def _look_after(self) -> None:
+    async def look_after(self) -> None:
         """Read the keys; make and remove what is due, which is rarely anything."""
         now, fresh = self._clock.now(), self._fresh()
         stored = await self._stored()

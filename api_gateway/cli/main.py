@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from api_gateway.cli.accounts import passwd, rotate_keys
 from api_gateway.cli.demo import demo
 from api_gateway.cli.simulator import simulator
 from api_gateway.cli.up import up
@@ -18,6 +19,8 @@ app = typer.Typer(
 app.command()(up)
 app.command()(demo)
 app.command()(simulator)
+app.command()(passwd)
+app.command()(rotate_keys)
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ class AccountHouse:
     @asynccontextmanager
     async def replica(self) -> AsyncIterator[Accounts]:
         """Run the parts of accounts a second time on the same database, as another door would."""
-        database = Database(self.settings.database_url_for("api_gateway"))
+        database = self.database()
         accounts = Accounts(database, self.clock, timedelta(days=30), ())
         await database.start()
         try:
@@ -107,6 +107,10 @@ class AccountHouse:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         parameters = {"accesskey": key} if key else None
         return await self.http.request(method, path, json=body, headers=headers, params=parameters)
+
+    def database(self) -> Database:
+        """Return the door's database, opened a second time and not yet started."""
+        return Database(self.settings.database_url_for("api_gateway"))
 
     async def login(self, username: str, password: str = PASSWORD) -> str:
         """Sign in and return the token."""
