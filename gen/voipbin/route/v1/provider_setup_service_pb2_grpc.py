@@ -84,9 +84,14 @@ class ProviderSetupServiceServicer:
         """Removes at the carrier what the setup of a deleted provider made there. What is gone already
         is no error, so that it can be asked again.
 
-        Errors: those of the carrier as ProviderSetup, with `leftovers` naming what remains, and
+        Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider.
         - FAILED_PRECONDITION / PROVIDER_TEARDOWN_REFUSED: the provider is in service, or did not come of a setup.
+        - INVALID_ARGUMENT / CARRIER_CREDENTIALS_REJECTED (HTTP 422): the carrier does not know the key, or it lacks permissions.
+        - FAILED_PRECONDITION / CARRIER_REQUEST_REFUSED (HTTP 422): the carrier refuses; `leftovers` names what remains there.
+        - UNAVAILABLE / CARRIER_ERROR (HTTP 502): the carrier failed; `leftovers` names what may remain there.
+        - UNAVAILABLE / CARRIER_UNAVAILABLE: the carrier cannot be reached; `leftovers` names what may remain there.
+        - DEADLINE_EXCEEDED / CARRIER_TIMEOUT: no answer in time; `leftovers` names what may remain there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,9 +112,14 @@ class ProviderSetupServiceServicer:
         """Removes at the carrier what a failed setup left there, found by its id or by its name. What is
         gone already is no error, so that it can be asked again.
 
-        Errors: those of the carrier as ProviderSetup, with `leftovers` naming what remains, and
+        Errors:
         - NOT_FOUND / PROVIDER_SETUP_NOT_FOUND: no such setup.
         - FAILED_PRECONDITION / PROVIDER_TEARDOWN_REFUSED: the setup is under way, or its provider exists.
+        - INVALID_ARGUMENT / CARRIER_CREDENTIALS_REJECTED (HTTP 422): the carrier does not know the key, or it lacks permissions.
+        - FAILED_PRECONDITION / CARRIER_REQUEST_REFUSED (HTTP 422): the carrier refuses; `leftovers` names what remains there.
+        - UNAVAILABLE / CARRIER_ERROR (HTTP 502): the carrier failed; `leftovers` names what may remain there.
+        - UNAVAILABLE / CARRIER_UNAVAILABLE: the carrier cannot be reached; `leftovers` names what may remain there.
+        - DEADLINE_EXCEEDED / CARRIER_TIMEOUT: no answer in time; `leftovers` names what may remain there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
