@@ -97,7 +97,9 @@ class AccountHouse:
     def auth(self) -> AuthServiceStub:
         """The internal RPCs, which the supervisor asks."""
         assert self.node is not None
-        channel = self.credentials.channel(self.node.address, LAB_PEER, pb.DESCRIPTOR)
+        channel = self.credentials.channel(
+            self.node.address, LAB_PEER, pb.DESCRIPTOR, budget_s=20.0
+        )
         return AuthServiceStub(channel)
 
     async def ask(

@@ -1,0 +1,152 @@
+"""The public door as it runs: both of its ports, its limits, and its credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from voipbin.account.v1 import access_key_service_pb2 as keys
+from voipbin.account.v1 import agent_service_pb2 as agents
+from voipbin.account.v1 import auth_service_pb2 as auth
+from voipbin.account.v1 import customer_service_pb2 as customers
+from voipbin.account.v1.access_key_service_pb2_grpc import AccessKeyServiceStub
+from voipbin.account.v1.agent_service_pb2_grpc import AgentServiceStub
+from voipbin.account.v1.auth_service_pb2_grpc import AuthServiceStub
+from voipbin.account.v1.customer_service_pb2_grpc import CustomerServiceStub
+
+from tests.service.api_gateway.account_house import AccountHouse
+from tests.support.grpc_client import bearer, plain_channel, refusal
+from tests.support.running_mesh import ok, reason
+
+Houses = Callable[..., Any]
+
+
+@pytest.fixture
+async def houses(tmp_path: Path) -> AsyncIterator[Houses]:
+    async with AsyncExitStack() as stack:
+
+        async def house(**settings: Any) -> AccountHouse:
+            url = f"sqlite+aiosqlite:///{tmp_path / 'api_gateway.db'}"
+            made = AccountHouse(tmp_path, url, **settings)
+            return await stack.enter_async_context(made.running())
+
+        yield house
+
+
+def public_address(house: AccountHouse) -> str:
+    """Return where the public door serves gRPC, from what the node says of itself."""
+    assert house.node is not None
+    return str(house.node._extra()["public_grpc"])
+
+
+async def test_one_signs_in_and_works_over_grpc_as_over_rest(houses: Houses) -> None:
+    house = await houses()
+    admin = house.first.customer_admin
+    async with plain_channel(public_address(house)) as channel:
+        login = auth.AuthLoginRequest(username=admin.username, password=admin.password)
+        token = (await AuthServiceStub(channel).AuthLogin(login)).token
+        own = await CustomerServiceStub(channel).OwnCustomerGet(
+            customers.OwnCustomerGetRequest(), metadata=bearer(token)
+        )
+        listed = await AgentServiceStub(channel).AgentList(
+            agents.AgentListRequest(), metadata=bearer(token)
+        )
+        changed = await CustomerServiceStub(channel).OwnCustomerUpdate(
+            customers.OwnCustomerUpdateRequest(
+                name="Renamed", detail="kept", update_mask=FieldMask(paths=["name"])
+            ),
+            metadata=bearer(token),
+        )
+    headers = {"authorization": f"Bearer {token}"}
+    shown = ok(await house.http.get("/v1.0/customer", headers=headers))
+    assert shown["id"] == own.customer.id == admin.customer_id
+    assert shown["name"] == changed.customer.name == "Renamed"
+    assert shown["detail"] == own.customer.detail
+    assert [agent.id for agent in listed.result] == [admin.agent_id]
+
+
+async def test_an_access_key_opens_both_doors_until_it_is_deleted(houses: Houses) -> None:
+    house = await houses()
+    async with plain_channel(public_address(house)) as channel:
+        stub = AccessKeyServiceStub(channel)
+        made = await stub.AccessKeyCreate(
+            keys.AccessKeyCreateRequest(name="k", expire=86_400),
+            metadata=bearer(house.customer_admin),
+        )
+        shown = (("x-api-key", made.access_key.token),)
+        listed = await stub.AccessKeyList(keys.AccessKeyListRequest(), metadata=shown)
+        assert [key.id for key in listed.result] == [made.access_key.id]
+        rest = await house.http.get(f"/v1.0/accesskeys?accesskey={made.access_key.token}")
+        assert [key["id"] for key in ok(rest)["result"]] == [made.access_key.id]
+        delete = keys.AccessKeyDeleteRequest(id=made.access_key.id)
+        await stub.AccessKeyDelete(delete, metadata=bearer(house.customer_admin))
+        code, why, _ = await refusal(
+            stub.AccessKeyList(keys.AccessKeyListRequest(), metadata=shown)
+        )
+    assert (code, why) == (grpc.StatusCode.UNAUTHENTICATED, "INVALID_CREDENTIALS")
+    gone = await house.http.get("/v1.0/accesskeys", headers=dict(shown))
+    assert reason(gone) == (401, "INVALID_CREDENTIALS")
+
+
+async def test_internal_rpcs_are_for_the_mesh_alone(houses: Houses) -> None:
+    house = await houses()
+    async with plain_channel(public_address(house)) as channel:
+        for header in (bearer(house.admin), bearer(house.credentials.tokens["supervisor"])):
+            asked = AuthServiceStub(channel).BootstrapEnsure(
+                auth.BootstrapEnsureRequest(), metadata=header
+            )
+            assert (await refusal(asked))[0] is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_guessing_passwords_is_limited_over_both_doors_together(houses: Houses) -> None:
+    house = await houses(limit_auth_per_s=0.2, limit_auth_burst=2)
+    body = {"username": "u", "password": "p"}
+    first = await house.http.post("/auth/login", json=body)
+    assert (first.status_code, first.content) == (400, b"")
+    assert first.headers["ratelimit-policy"] == '"auth";q=2;w=10'
+    async with plain_channel(public_address(house)) as channel:
+        stub = AuthServiceStub(channel)
+        login = auth.AuthLoginRequest(**body)
+        assert (await refusal(stub.AuthLogin(login)))[1] == "LOGIN_FAILED"
+        assert (await refusal(stub.AuthLogin(login)))[1:] == (
+            "RATE_LIMIT_EXCEEDED",
+            {"limited_by": "ip"},
+        )
+    limited = await house.http.post("/auth/login", json=body)
+    assert reason(limited) == (429, "RATE_LIMIT_EXCEEDED")
+    assert 1 <= int(limited.headers["retry-after"]) <= 5
+
+
+async def test_a_customer_that_asks_too_often_keeps_nobody_else_out(houses: Houses) -> None:
+    house = await houses(limit_customer_per_s=0.1, limit_customer_burst=3)
+    mine = {"authorization": f"Bearer {house.customer_admin}"}
+    answers = await asyncio.gather(
+        *(house.http.get("/v1.0/customer", headers=mine) for _ in range(8))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [429] * 5
+    theirs = {"authorization": f"Bearer {house.admin}"}
+    assert (await house.http.get("/v1.0/customer", headers=theirs)).status_code == 200
+
+
+async def test_above_the_connection_limit_the_answer_is_still_ours(houses: Houses) -> None:
+    house = await houses(http_concurrency_max=3)
+    host, _, port = house.settings.http_listen.rpartition(":")
+    opened = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
+    try:
+        reader, writer = opened[-1]
+        writer.write(b"GET /v1.0/customer HTTP/1.1\r\nHost: door\r\n\r\n")
+        head, _, body = (await asyncio.wait_for(reader.read(), 5.0)).partition(b"\r\n\r\n")
+    finally:
+        for _, writer in opened:
+            writer.close()
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in head.lower()
+    assert b"application/problem+json" in head
+    assert json.loads(body)["error"]["reason"] == "SERVICE_UNAVAILABLE"
