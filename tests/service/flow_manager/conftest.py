@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from mesh.clients import MeshChannel
 from mesh.clock import new_id
 from mesh.identity import acting_as
 from tests.support.node import Credentials, running
+from tests.support.postgres import PostgresServer, postgres_server
 
 CONTRACTS = (
     flow_service_pb2.DESCRIPTOR,
@@ -37,10 +38,12 @@ CONTRACTS = (
 class House:
     """One data directory; `serving` runs the service on it, as often as a test likes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str | None) -> None:
         self.folder = folder
         self.credentials = Credentials(folder)
-        self.settings = FlowSettings(**self.credentials.settings("flow_manager"))
+        self.settings = FlowSettings(
+            **self.credentials.settings("flow_manager"), database_url=database_url
+        )
         self._channels: dict[str, MeshChannel] = {}
         self._address = ""
 
@@ -162,9 +165,18 @@ def an_action(type_: str, **fields: Any) -> action_pb2.Action:
     return action
 
 
-@pytest.fixture
-def stopped_house(tmp_path: Path) -> House:
-    return House(tmp_path)
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stopped_house(request: pytest.FixtureRequest, tmp_path: Path) -> House:
+    if request.param == "sqlite":
+        return House(tmp_path, None)
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return House(tmp_path, server.create_database())
 
 
 @pytest.fixture
