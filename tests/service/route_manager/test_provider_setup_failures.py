@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
+import grpc
 import pytest
 from voipbin.route.v1 import provider_setup_pb2
 
@@ -87,3 +89,49 @@ async def test_whatever_fails_at_whatever_step_leaves_nothing_anywhere(
         assert error.metadata["setup_id"] == setup.id
     assert telnyx.left() == []
     assert telnyx.breaches == []
+
+
+async def test_told_to_stop_while_undoing_it_undoes_to_the_end(
+    setups: Setups, telnyx: Telnyx
+) -> None:
+    stopping = asyncio.Event()
+    telnyx.then("POST /fqdns", at.answering(Reply(500, b"")))
+    telnyx.then("DELETE /fqdn_connections", at.after(stopping))
+    async with setups.serving(carrier_request_s=5.0):
+        asking = asyncio.create_task(setups.ask())
+        await telnyx.until_asked("DELETE /fqdn_connections")
+        asyncio.get_running_loop().call_later(1.0, stopping.set)
+    await asyncio.wait({asking})
+    assert stopping.is_set()
+    assert telnyx.left() == []
+
+
+async def test_a_provider_that_cannot_be_stored_is_undone_at_the_carrier(
+    setups: Setups, telnyx: Telnyx
+) -> None:
+    locked = asyncio.Event()
+    telnyx.then("POST /fqdns", at.after(locked))
+    async with setups.serving(carrier_request_s=10.0):
+        asking = asyncio.create_task(setups.refused())
+        await telnyx.until_asked("POST /fqdns")
+        async with setups.house.nothing_can_be_written():
+            locked.set()
+            error = await asking
+        assert error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        assert await setups.providers() == []
+    assert telnyx.left() == []
+
+
+async def test_more_setups_at_once_than_there_are_places_for_are_refused(
+    setups: Setups, telnyx: Telnyx
+) -> None:
+    going_on = asyncio.Event()
+    telnyx.always("GET /balance", at.after(going_on))
+    async with setups.serving(carrier_request_s=10.0):
+        asking = [asyncio.create_task(setups.ask(name=f"Number {one}")) for one in range(8)]
+        await telnyx.until_asked("GET /balance", 8)
+        assert (await setups.refused()).reason == "SERVICE_OVERLOADED"
+        going_on.set()
+        made = await asyncio.gather(*asking)
+    assert len({one.id for one in made}) == 8
+    assert len(telnyx.left()) == 24

@@ -11,13 +11,16 @@ from voipbin.route.v1 import provider_pb2, provider_setup_pb2
 from voipbin.route.v1.provider_service_pb2 import ProviderDeleteRequest, ProviderGetRequest
 from voipbin.route.v1.provider_setup_service_pb2 import (
     CarrierCredentials,
+    ProviderSetupListRequest,
     ProviderSetupTeardownRequest,
     ProviderTeardownRequest,
 )
+from voipbin.route.v1.provider_setup_service_pb2_grpc import ProviderSetupServiceStub
 
 from mesh.clock import SystemClock, new_id
 from mesh.database import Database, Transaction
 from mesh.errors import MeshError
+from mesh.identity import acting_as
 from mesh.remote import RemoteError
 from route_manager.bootstrap import MIGRATIONS
 from route_manager.carrier import repository
@@ -25,6 +28,7 @@ from route_manager.carrier.domain import CarrierObject, Setup, SetupOrder
 from tests.service.route_manager.conftest import House
 from tests.service.route_manager.setups_world import Setups
 from tests.support import telnyx as at
+from tests.support.node import a_super_admin
 from tests.support.telnyx import KEY, Reply, Telnyx
 
 
@@ -207,4 +211,35 @@ async def test_a_setup_that_completed_or_never_was_is_not_torn_down(
             with pytest.raises(MeshError) as caught:
                 await setups.stub.ProviderSetupTeardown(request)
             assert caught.value.reason == reason
+    assert len(telnyx.left()) == 3
+
+
+async def test_a_key_that_is_limited_to_other_providers_sees_and_removes_nothing(
+    setups: Setups, telnyx: Telnyx
+) -> None:
+    limited = a_super_admin()
+    limited.provider_ids.append(str(new_id()))
+    async with setups.serving():
+        provider = await deleted(setups)
+        [setup] = await setups.listed()
+        door = ProviderSetupServiceStub(setups.house.channel("api_gateway"))
+        credentials = CarrierCredentials(api_key=KEY)
+        with acting_as(limited):
+            assert list((await door.ProviderSetupList(ProviderSetupListRequest())).result) == []
+            with pytest.raises(MeshError) as one:
+                await door.ProviderTeardown(
+                    ProviderTeardownRequest(id=provider.id, credentials=credentials)
+                )
+            with pytest.raises(MeshError) as other:
+                await door.ProviderSetupTeardown(
+                    ProviderSetupTeardownRequest(id=setup.id, credentials=credentials)
+                )
+        limited.provider_ids.append(provider.id)
+        with acting_as(limited):
+            shown = await door.ProviderSetupList(ProviderSetupListRequest())
+            assert [one.id for one in shown.result] == [setup.id]
+    assert (one.value.reason, other.value.reason) == (
+        "PROVIDER_NOT_FOUND",
+        "PROVIDER_SETUP_NOT_FOUND",
+    )
     assert len(telnyx.left()) == 3
