@@ -98,7 +98,7 @@ async def test_an_access_key_opens_both_doors_until_it_is_deleted(houses: Houses
 async def test_internal_rpcs_are_for_the_mesh_alone(houses: Houses) -> None:
     house = await houses()
     async with plain_channel(public_address(house)) as channel:
-        for header in (bearer(house.admin), bearer(house.credentials.tokens["supervisor"])):
+        for header in (bearer(house.admin), bearer(house.credentials.tokens["lab"])):
             asked = AuthServiceStub(channel).BootstrapEnsure(
                 auth.BootstrapEnsureRequest(), metadata=header
             )

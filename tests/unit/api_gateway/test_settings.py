@@ -2,7 +2,9 @@
 
 import pytest
 
+from api_gateway.door import Rates
 from api_gateway.settings import GatewaySettings
+from mesh.ratelimit import Rate
 from mesh.settings import load
 
 ELSEWHERE = {
@@ -34,3 +36,35 @@ def test_any_free_port_is_refused_since_signing_in_would_fail(
 
     assert exit_status.value.code == 2
     assert capsys.readouterr().err.startswith("VBMESH_GRPC_LISTEN: is a port that the door")
+
+
+def test_every_limit_is_as_documented_where_nothing_is_said() -> None:
+    rates = load(GatewaySettings).rates()
+    assert rates == Rates(
+        address=Rate(200.0, 400),
+        signing_in=Rate(10.0, 20),
+        customer=Rate(16.7, 33),
+        delegated=Rate(8.3, 16),
+    )
+
+
+def test_a_laboratory_has_only_the_limits_that_were_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VBMESH_LAB", "1")
+    monkeypatch.setenv("VBMESH_LIMIT_CUSTOMER_BURST", "5")
+    assert load(GatewaySettings).rates() == Rates(customer=Rate(16.7, 5))
+
+
+def test_a_limit_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VBMESH_LIMIT_ADDRESS_PER_S", "-1")
+    assert load(GatewaySettings).rates().address.unlimited
+
+
+def test_proxies_that_are_no_addresses_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VBMESH_TRUSTED_PROXIES", "10.0.0.0/8, my-proxy")
+    with pytest.raises(SystemExit):
+        load(GatewaySettings)
+    assert capsys.readouterr().err.startswith("VBMESH_TRUSTED_PROXIES: is no list of addresses")

@@ -229,3 +229,26 @@ async def test_an_rpc_of_no_service_here_is_unimplemented(tmp_path: Path) -> Non
             await EchoStub(channel).Whisper(EchoRequest())
     assert caught.value.code is grpc.StatusCode.UNIMPLEMENTED
     assert isinstance(caught.value, MeshError)
+
+
+async def test_a_front_is_open_only_while_the_rpcs_that_it_asks_are_served(tmp_path: Path) -> None:
+    credentials = Credentials(tmp_path)
+    seen: list[str] = []
+
+    class Front:
+        async def start(self) -> None:
+            seen.append(await said("started"))
+
+        async def stop(self) -> None:
+            seen.append(await said("stopped"))
+
+    async def said(text: str) -> str:
+        async with credentials.channel(node.address, "friend", FILE) as channel:
+            return str((await EchoStub(channel).Whisper(EchoRequest(text=text))).text)
+
+    settings = MeshSettings(**credentials.settings("call_manager"))
+    servicers = [(add_to_server, Echo(), FILE)]
+    node = Node(settings, name="echo", servicers=servicers, fronts=[Front()])
+    async with running(node):
+        assert seen == ["started"]
+    assert seen == ["started", "stopped"]

@@ -25,6 +25,9 @@ from api_gateway.transcoder.auth import Credentials, read_credentials
         ({"cookie": "accesskey=c"}, "accesskey=q", Credentials(access_key="c")),
         ({"cookie": "accesskey=c"}, "token=q", Credentials(token="q", access_key="c")),
         ({"accesskey": "k"}, "", Credentials()),
+        ({"x-api-key": " k "}, "", Credentials(access_key="k")),
+        ({"x-api-key": "k"}, "accesskey=q", Credentials(access_key="q")),
+        ({"x-api-key": "k", "authorization": "Bearer b"}, "", Credentials("b", "k")),
     ],
 )
 def test_the_first_place_that_has_one_counts(
