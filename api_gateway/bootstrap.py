@@ -60,6 +60,7 @@ def build(settings: GatewaySettings, clock: Clock | None = None) -> Node:
     return Node(
         settings,
         name=NAME,
+        package="voipbin.account.v1",
         servicers=accounts.servicers,
         owns=[database, accounts.keyring, *channels],
         fronts=[http, public_grpc],

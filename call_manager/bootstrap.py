@@ -90,6 +90,7 @@ def build(settings: CallSettings) -> Node:
     return Node(
         settings,
         name=NAME,
+        package="voipbin.call.v1",
         servicers=[
             (
                 call_service_pb2_grpc.add_CallServiceServicer_to_server,

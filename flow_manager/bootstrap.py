@@ -44,6 +44,7 @@ def build(settings: FlowSettings) -> Node:
     return Node(
         settings,
         name=NAME,
+        package="voipbin.flow.v1",
         servicers=[
             (
                 flow_service_pb2_grpc.add_FlowServiceServicer_to_server,

@@ -25,6 +25,7 @@ from grpc_reflection.v1alpha import reflection
 
 from mesh import contract, parent, telemetry
 from mesh.clients import MESSAGE_BYTES_MAX
+from mesh.completeness import check_complete, services_of
 from mesh.concerns import DeadlineConcern, ErrorConcern, ValidationConcern
 from mesh.identity import IdentityConcern, PeerAuthenticator, TokenAuthenticator
 from mesh.runfiles import RunFiles
@@ -68,9 +69,11 @@ class Owned(Protocol):
 class Node:
     """One process of the mesh.
 
-    `servicers` are served behind every concern; `owns` is started in order and stopped in
-    reverse; `fronts` likewise, but only while the node's own RPCs are served, for they ask them.
-    `extra` is asked, once the node listens, for what its run file says beside the gRPC address.
+    `servicers` are served behind every concern; where `package` (`voipbin.route.v1`) is named,
+    one of its RPCs that none of them has written raises ContractError. `owns` is started in order
+    and stopped in reverse; `fronts` likewise, but only while the node's own RPCs are served, for
+    they ask them. `extra` is asked, once the node listens, for what its run file says beside the
+    gRPC address.
     """
 
     def __init__(  # noqa: PLR0913  (each is a part of the node, named where it is made)
@@ -78,6 +81,7 @@ class Node:
         settings: MeshSettings,
         *,
         name: str,
+        package: str = "",
         servicers: Sequence[Servicer] = (),
         owns: Sequence[Owned] = (),
         fronts: Sequence[Owned] = (),
@@ -86,6 +90,8 @@ class Node:
         self.name = name
         self._settings = settings
         self._servicers = tuple(servicers)
+        if package:
+            check_complete(package, self._servicers)
         self._owns = tuple(owns)
         self._fronts = tuple(fronts)
         self._extra = extra
@@ -226,13 +232,7 @@ class Node:
         ]
 
     def _services(self) -> list[ServiceDescriptor]:
-        found: list[ServiceDescriptor] = []
-        for _, _, descriptor in self._servicers:
-            if isinstance(descriptor, FileDescriptor):
-                found.extend(contract.services(descriptor))
-            else:
-                found.append(descriptor)
-        return found
+        return [one for _, _, descriptor in self._servicers for one in services_of(descriptor)]
 
     def _orphaned(self) -> None:
         # Nobody sends us work any more, so nobody needs the time to notice.

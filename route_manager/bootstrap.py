@@ -94,6 +94,7 @@ def build(settings: RouteSettings) -> Node:
     return Node(
         settings,
         name=NAME,
+        package="voipbin.route.v1",
         servicers=_servicers(providers, setups, RouteService(database, clock), provider_calls),
         # The sagas start last and stop first: they need all the others.
         owns=[database, Keeper(database, sealer, keys), flow_channel, call_channel, setups, sagas],
