@@ -6,7 +6,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-CODE := $(wildcard mesh api_gateway route_manager call_manager flow_manager benchmarks scripts tests)
+CODE := $(wildcard mesh api_gateway route_manager call_manager flow_manager benchmarks examples \
+	scripts tests)
 
 # pip is told what to install down to the hash, so nothing else can get in.
 .venv/.locked: requirements.lock
@@ -70,6 +71,10 @@ types: .venv/.installed ## Check every type, strictly.
 .PHONY: test
 test: setup ## Run every test; `ARGS=-k word` chooses some.
 	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: fuzz-api
+fuzz-api: setup ## Ask the API more than 10,000 things that its description allows, or does not.
+	FUZZ_API_EXAMPLES=60 $(BIN)/python -m pytest tests/e2e/test_schemathesis.py $(ARGS)
 
 .PHONY: demo
 demo: .venv/.installed ## Start the mesh with a simulated carrier and place a call (`ARGS=--once` ends).

@@ -34,7 +34,7 @@ class Action(_message.Message):
     next_id: _builtins.str
     """The action that follows (UUID); unset: the next one in the list."""
     type: _builtins.str
-    """What to do; a type nobody here knows is refused when the flow is written. Required."""
+    """What to do; a type nobody here knows is refused when the flow is written."""
     @_builtins.property
     def option(self) -> _struct_pb2.Struct:
         """How to do it, by type; an option the type does not have is refused."""
