@@ -1,0 +1,63 @@
+"""Data directories of yesterday."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+from sqlalchemy import text
+from voipbin.flow.v1 import activeflow_service_pb2 as pb
+
+from flow_manager.bootstrap import MIGRATIONS
+from flow_manager.tables import Table
+from mesh.clock import new_id
+from mesh.database import Database
+from mesh.identity import acting_as
+from mesh.migrations import check_models
+from tests.service.flow_manager.conftest import House
+from tests.support.node import an_identity
+
+AT = "2026-01-02T03:04:05.000000Z"
+
+
+async def test_what_ran_before_the_upgrade_is_listed_and_can_be_stopped(tmp_path: Path) -> None:
+    early = tmp_path / "migrations" / "versions"
+    early.mkdir(parents=True)
+    copy(next((MIGRATIONS / "versions").glob("0001_*.py")), early)
+    house, someone = House(tmp_path, None), an_identity()
+    url = house.settings.database_url_for("flow_manager")
+    old = Database(url, migrations=early.parent)
+    await old.start()
+    action: dict[str, Any] = {"id": str(new_id()), "next_id": None, "type": "beep", "option": {}}
+    row: dict[str, Any] = {
+        "id": new_id().hex,
+        "customer": someone.customer_id.replace("-", ""),
+        "other": new_id().hex,
+        "actions": json.dumps([action]),
+        "at": AT,
+    }
+    async with old.writing_connection() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO activeflow (id, customer_id, flow_id, reference_type, reference_id,"
+                " actions, status, step_count, tm_create)"
+                " VALUES (:id, :customer, :other, 'call', :other, :actions, 'running', 0, :at)"
+            ),
+            row,
+        )
+    await old.stop()
+
+    async with house.serving():
+        stub = house.activeflows_of("api_gateway")
+        with acting_as(someone):
+            listing = pb.ActiveflowListRequest(customer_id=someone.customer_id)
+            (found,) = (await stub.ActiveflowList(listing)).result
+            stopped = await stub.ActiveflowStop(pb.ActiveflowStopRequest(id=found.id))
+        assert stopped.activeflow.status == pb.ACTIVEFLOW_STATUS_ENDED
+    new = Database(url, migrations=MIGRATIONS)
+    await new.start()
+    async with new.writing_connection() as connection:
+        assert await check_models(connection, Table.metadata) == []
+    await new.stop()
