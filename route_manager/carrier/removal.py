@@ -27,6 +27,9 @@ REQUEST_MAX_S: Final = 4.0
 
 PAUSE_S: Final = 0.5
 
+LATE_LOOK_S: Final = 2.0
+"""When to look again for what a request without an answer may still be making."""
+
 log = structlog.get_logger()
 
 
@@ -54,6 +57,7 @@ class Removal:
         self._left = list(objects)
         self._clock = clock
         self._failure: CarrierFailure | None = None
+        self._not_found: set[CarrierObject] = set()
 
     async def run(self) -> Removed:
         """Return what could not be removed, and why."""
@@ -76,36 +80,45 @@ class Removal:
     async def _insist(self) -> None:
         while True:
             before = len(self._left)
-            again = await self._pass()
+            pause_s = await self._pass()
             # A refusal may end with an object that goes later in the same pass: "still in use".
-            if not self._left or (not again and len(self._left) == before):
+            if not self._left or (pause_s == 0.0 and len(self._left) == before):
                 return
-            await self._clock.sleep(PAUSE_S)
+            await self._clock.sleep(max(pause_s, PAUSE_S))
 
-    async def _pass(self) -> bool:
-        """Try each object once; tell whether some failure may be over the next time."""
-        again = False
+    async def _pass(self) -> float:
+        """Try each object once; return after how long it may go better, 0 for never."""
+        pause_s = 0.0
         for one in reversed(tuple(self._left)):
             try:
                 async with asyncio.timeout(REQUEST_MAX_S):
-                    await self._remove(one)
+                    gone = await self._remove(one)
             except CarrierFailure as failure:
                 self._failure = failure
-                again = again or not failure.final
+                pause_s = max(pause_s, 0.0 if failure.final else PAUSE_S)
             except TimeoutError:
                 self._failure = _silence()
-                again = True
+                pause_s = max(pause_s, PAUSE_S)
             else:
-                self._left.remove(one)
-        return again
+                if gone:
+                    self._left.remove(one)
+                else:
+                    pause_s = LATE_LOOK_S
+        return pause_s
 
-    async def _remove(self, one: CarrierObject) -> None:
+    async def _remove(self, one: CarrierObject) -> bool:
+        """Remove an object; tell whether it is certain that it is gone."""
         if one.id:
             await self._carrier.remove(one.kind, one.id)
-            return
+            return True
         made = {other.kind: other.id for other in self._left if other.id}
-        for found in await self._carrier.find(one.kind, self._order, made):
-            await self._carrier.remove(one.kind, found)
+        found = await self._carrier.find(one.kind, self._order, made)
+        for object_id in found:
+            await self._carrier.remove(one.kind, object_id)
+        # The carrier may still be making what we stopped waiting for: one look is not enough.
+        certain = bool(found) or one in self._not_found
+        self._not_found.add(one)
+        return certain
 
 
 def _silence() -> CarrierFailure:

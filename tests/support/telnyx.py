@@ -110,6 +110,16 @@ async def done_but_silent(do: Callable[[], Reply]) -> Reply:
     return await asyncio.Event().wait()  # type: ignore[return-value]
 
 
+def done_late(seconds: float) -> Fault:
+    """Do it after a while, and never answer."""
+
+    async def fault(do: Callable[[], Reply]) -> Reply:
+        await asyncio.sleep(seconds)
+        return await done_but_silent(do)
+
+    return fault
+
+
 def after(event: asyncio.Event) -> Fault:
     """Do it when the test says so."""
 

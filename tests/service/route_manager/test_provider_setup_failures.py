@@ -9,6 +9,7 @@ import grpc
 import pytest
 from voipbin.route.v1 import provider_setup_pb2
 
+from route_manager.carrier import removal
 from tests.service.route_manager.conftest import House
 from tests.service.route_manager.setups_world import KIND_OF, STEPS, Setups
 from tests.support import telnyx as at
@@ -73,8 +74,9 @@ FAILURES: dict[str, tuple[at.Fault, str]] = {
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_whatever_fails_at_whatever_step_leaves_nothing_anywhere(
-    setups: Setups, telnyx: Telnyx, step: str, failure: str
+    setups: Setups, telnyx: Telnyx, step: str, failure: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(removal, "LATE_LOOK_S", 0.1)
     fault, reason = FAILURES[failure]
     telnyx.then(step, fault)
     async with setups.serving():
@@ -89,6 +91,18 @@ async def test_whatever_fails_at_whatever_step_leaves_nothing_anywhere(
         assert error.metadata["setup_id"] == setup.id
     assert telnyx.left() == []
     assert telnyx.breaches == []
+
+
+@pytest.mark.parametrize("step", STEPS[1:])
+async def test_what_the_carrier_makes_after_we_stopped_waiting_is_found(
+    setups: Setups, telnyx: Telnyx, step: str
+) -> None:
+    telnyx.then(step, at.done_late(1.5))
+    async with setups.serving(carrier_request_s=1.0):
+        error = await setups.refused()
+    assert error.reason == "CARRIER_TIMEOUT"
+    assert "leftovers" not in error.metadata
+    assert telnyx.left() == []
 
 
 async def test_told_to_stop_while_undoing_it_undoes_to_the_end(
