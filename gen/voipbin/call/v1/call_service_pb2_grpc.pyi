@@ -31,9 +31,11 @@ class CallServiceStub:
     - INVALID_ARGUMENT / DESTINATION_TYPE_UNSUPPORTED: nobody here serves that type.
     - INVALID_ARGUMENT / SOURCE_REQUIRED: no source given and no default number configured.
     - PERMISSION_DENIED / SOURCE_NOT_OWNED: the source is not the customer's number.
+    - PERMISSION_DENIED / DESTINATION_NOT_ALLOWED: the customer may not call that country.
     - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
     - FAILED_PRECONDITION / DIAL_WINDOW_PASSED: `dial_not_after` is over.
     - FAILED_PRECONDITION / CALLS_VOIDED: the ids were voided before the request came.
+    - FAILED_PRECONDITION / CREATION_ID_REUSED: the id was used for another request.
     """
     CallsVoid: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CallsVoidRequest, _call_service_pb2.CallsVoidResponse]
     """Settles a CallsCreate whose end its caller does not know: either the calls exist and are
@@ -60,6 +62,7 @@ class CallServiceStub:
     - INVALID_ARGUMENT / SOURCE_REQUIRED: no source given and no default number configured.
     - PERMISSION_DENIED / SOURCE_NOT_OWNED: the source is not the customer's number.
     - INVALID_ARGUMENT / ANONYMOUS_SOURCE_INVALID: a hidden caller needs a number to assert.
+    - PERMISSION_DENIED / DESTINATION_NOT_ALLOWED: the customer may not call that country.
     - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
     - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
     - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
@@ -119,9 +122,11 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT / DESTINATION_TYPE_UNSUPPORTED: nobody here serves that type.
         - INVALID_ARGUMENT / SOURCE_REQUIRED: no source given and no default number configured.
         - PERMISSION_DENIED / SOURCE_NOT_OWNED: the source is not the customer's number.
+        - PERMISSION_DENIED / DESTINATION_NOT_ALLOWED: the customer may not call that country.
         - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
         - FAILED_PRECONDITION / DIAL_WINDOW_PASSED: `dial_not_after` is over.
         - FAILED_PRECONDITION / CALLS_VOIDED: the ids were voided before the request came.
+        - FAILED_PRECONDITION / CREATION_ID_REUSED: the id was used for another request.
         """
 
     @_abc_1.abstractmethod
@@ -160,6 +165,7 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT / SOURCE_REQUIRED: no source given and no default number configured.
         - PERMISSION_DENIED / SOURCE_NOT_OWNED: the source is not the customer's number.
         - INVALID_ARGUMENT / ANONYMOUS_SOURCE_INVALID: a hidden caller needs a number to assert.
+        - PERMISSION_DENIED / DESTINATION_NOT_ALLOWED: the customer may not call that country.
         - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
         - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
         - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
