@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,11 @@ async def closed_loop(clients: Sequence[Callable[[], Awaitable[None]]], seconds:
 
     await asyncio.gather(*(run(ask) for ask in clients))
     return Load(time.perf_counter() - started, latencies)
+
+
+def undisturbed_s(costs: Sequence[float]) -> float:
+    """Return the lower quartile of what something cost: what else the machine does is left out."""
+    return statistics.quantiles(costs, n=4)[0]
 
 
 def cpu_s(pids: Mapping[str, int]) -> dict[str, float]:
