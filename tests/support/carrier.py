@@ -165,7 +165,11 @@ class Carrier(asyncio.DatagramProtocol):
             *(["Content-Type: application/sdp"] if body else []),
             f"Content-Length: {len(body)}",
         ]
-        self._transport.sendto("\r\n".join([*lines, "", body]).encode(), addr)
+        self._send(request, lines, body, addr)
+
+    def _send(self, _request: str, lines: list[str], body: str, addr: Address) -> None:
+        if self._transport is not None:
+            self._transport.sendto("\r\n".join([*lines, "", body]).encode(), addr)
 
 
 def headers(message: str, name: str) -> list[str]:
@@ -182,7 +186,9 @@ def branch(request: str) -> str:
 
 
 @asynccontextmanager
-async def carrier(code: int = 200, ring_s: float | None = 0.02) -> AsyncIterator[Carrier]:
+async def carrier(
+    code: int = 200, ring_s: float | None = 0.02, *, kind: type[Carrier] = Carrier
+) -> AsyncIterator[Carrier]:
     """Listen on a free port; `address` is what a provider's hostname must be."""
     loop = asyncio.get_running_loop()
     # Somebody must take the audio, or the kernel tells the mesh that nobody does.
@@ -190,7 +196,7 @@ async def carrier(code: int = 200, ring_s: float | None = 0.02) -> AsyncIterator
         asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
     )
     transport, made = await loop.create_datagram_endpoint(
-        lambda: Carrier(code, ring_s), local_addr=("127.0.0.1", 0)
+        lambda: kind(code, ring_s), local_addr=("127.0.0.1", 0)
     )
     made.open(transport, media.get_extra_info("sockname")[1])
     try:

@@ -33,10 +33,13 @@ class Collector:
 
     endpoint: str = ""
     spans: list[ReceivedSpan] = field(default_factory=list)
+    octets: bytearray = field(default_factory=bytearray)
+    """All that came, as it was sent."""
 
     async def Export(  # noqa: N802  (the protocol's name)
         self, request: Any, _context: Any
     ) -> Any:
+        self.octets += request.SerializeToString()
         for resource in request.resource_spans:
             service = _attributes(resource.resource.attributes).get("service.name", "")
             for scope in resource.scope_spans:
