@@ -178,10 +178,12 @@ def _description(status: int, told: _Told) -> str:
 
 
 def _headers(status: int) -> dict[str, Any]:
-    headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    names = ["X-Request-Id"]
     if status in (429, 503):
-        headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
-    return headers
+        names.append("Retry-After")
+    if status == 429:
+        names += ["RateLimit", "RateLimit-Policy"]
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _example(failure: Failure, reason: Reason, path: str) -> dict[str, Any]:

@@ -71,6 +71,14 @@ _HEADERS: Final[dict[str, Any]] = {
         "description": "After how many seconds asking again makes sense.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "RateLimit": {
+        "description": "What is left of each limit that counted the request, and until when.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "Each limit that counted the request.",
+        "schema": {"type": "string"},
+    },
 }
 _PARAMETERS: Final[dict[str, Any]] = {
     "Idempotency-Key": {
