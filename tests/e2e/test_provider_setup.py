@@ -13,6 +13,7 @@ from tests.support import telnyx as at
 from tests.support.otlp import Collector, otlp_collector
 from tests.support.running_mesh import RunningMesh, ok, reason, running_mesh
 from tests.support.telnyx import KEY, Telnyx, problem
+from tests.support.telnyx_http import Reply
 
 FQDN: Final = "sip.voipbin.example"
 BODY: Final = {
@@ -96,8 +97,8 @@ async def test_setup_answers_with_the_provider_and_a_route_may_use_it(
             422,
             "CARRIER_REQUEST_REFUSED",
         ),
-        (at.answering(at.Reply(500, b"")), 502, "CARRIER_ERROR"),
-        (at.answering(at.Reply(503, b"")), 503, "CARRIER_UNAVAILABLE"),
+        (at.answering(Reply(500, b"")), 502, "CARRIER_ERROR"),
+        (at.answering(Reply(503, b"")), 503, "CARRIER_UNAVAILABLE"),
         (at.done_but_silent, 504, "CARRIER_TIMEOUT"),
     ],
     ids=["rejected", "refused", "broken", "down", "silent"],

@@ -7,44 +7,17 @@ other as at Telnyx, and every answer has the described shape. A test can make an
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
 
+from tests.support.telnyx_http import Asked, Reply, read_request, written
 from tests.support.telnyx_rules import KINDS, broken_rules, missing_relative, shown
 
 KEY: Final = "KEY01900000000000000000000_canaryCanaryCanary"
 STAMP: Final = "2026-11-02T22:25:27.521Z"
 
 Body = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request as it arrived."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: Any
-
-    @property
-    def name(self) -> str:
-        """`POST /fqdns`: the method, and the path without an id."""
-        return f"{self.method} /{self.path.strip('/').split('/')[0]}"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What to answer: a status and a body, which is JSON unless it is octets."""
-
-    status: int
-    body: Any = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Dropped(Exception):
@@ -184,7 +157,7 @@ class Telnyx:
         assert task is not None
         self._serving.add(task)
         try:
-            writer.write(_written(await self._reply(await _read(reader))))
+            writer.write(written(await self._reply(await read_request(reader))))
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, Dropped, asyncio.CancelledError):
             pass  # The client sees the connection's end; cancelled are we at our own stop only.
@@ -286,31 +259,3 @@ async def telnyx() -> AsyncIterator[Telnyx]:
     finally:
         server.close()
         await account.stop()
-
-
-async def _read(reader: asyncio.StreamReader) -> Asked:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
-    first, *lines = head.rstrip("\r\n").split("\r\n")
-    method, target, _ = first.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
-    content = await reader.readexactly(int(headers.get("content-length", "0")))
-    url = urlsplit(target)
-    return Asked(
-        method=method,
-        path=url.path.removeprefix("/v2"),
-        query=dict(parse_qsl(url.query)),
-        headers=headers,
-        body=json.loads(content) if content else None,
-    )
-
-
-def _written(reply: Reply) -> bytes:
-    content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-    headers = {
-        "content-type": "application/json",
-        "content-length": str(len(content)),
-        "connection": "close",
-        **reply.headers,
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 {reply.status} Status\r\n{lines}\r\n".encode() + content

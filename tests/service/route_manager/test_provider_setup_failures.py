@@ -13,7 +13,8 @@ from route_manager.carrier import removal
 from tests.service.route_manager.conftest import House
 from tests.service.route_manager.setups_world import KIND_OF, STEPS, Setups
 from tests.support import telnyx as at
-from tests.support.telnyx import Reply, Telnyx, problem
+from tests.support.telnyx import Telnyx, problem
+from tests.support.telnyx_http import Reply
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from mesh.remote import RemoteError
 from tests.service.route_manager.conftest import House
 from tests.service.route_manager.setups_world import CREATIONS, FQDN, STEPS, Setups
 from tests.support import telnyx as at
-from tests.support.telnyx import KEY, Reply, Telnyx, problem
+from tests.support.telnyx import KEY, Telnyx, problem
+from tests.support.telnyx_http import Reply
 
 
 @pytest.fixture

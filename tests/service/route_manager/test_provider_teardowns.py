@@ -29,7 +29,8 @@ from tests.service.route_manager.conftest import House
 from tests.service.route_manager.setups_world import Setups
 from tests.support import telnyx as at
 from tests.support.node import a_super_admin
-from tests.support.telnyx import KEY, Reply, Telnyx
+from tests.support.telnyx import KEY, Telnyx
+from tests.support.telnyx_http import Asked, Reply
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ async def abandoned(setups: Setups, account: Telnyx) -> Setup:
     order = SetupOrder(new_id(), "telnyx", "Telnyx Production")
     name = order.object_name
     made = account.answer(
-        at.Asked(
+        Asked(
             "POST",
             "/outbound_voice_profiles",
             {},
@@ -147,7 +148,7 @@ async def abandoned(setups: Setups, account: Telnyx) -> Setup:
         "outbound": {"outbound_voice_profile_id": profile},
     }
     account.answer(
-        at.Asked("POST", "/fqdn_connections", {}, {"authorization": f"Bearer {KEY}"}, connection)
+        Asked("POST", "/fqdn_connections", {}, {"authorization": f"Bearer {KEY}"}, connection)
     )
     assert len(account.left()) == 2
     setup = Setup(
