@@ -270,7 +270,9 @@ class CallCreateResponse(_message.Message):
     GROUPCALLS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.Call]:
-        """The calls, one per destination, in order, as they stand now."""
+        """The calls, one per destination, in order: as they were created, and for a repeated request as
+        they stand now.
+        """
 
     @_builtins.property
     def groupcalls(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.Groupcall]:
