@@ -42,7 +42,10 @@ async def collector() -> AsyncIterator[Collector]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def setting_up(
-    tmp_path_factory: pytest.TempPathFactory, telnyx: Telnyx, collector: Collector
+    tmp_path_factory: pytest.TempPathFactory,
+    on_each_engine: str,
+    telnyx: Telnyx,
+    collector: Collector,
 ) -> AsyncIterator[RunningMesh]:
     """A mesh whose carrier is on loopback, and that knows its own public SIP address."""
     environment = {
@@ -53,6 +56,14 @@ async def setting_up(
     }
     async with running_mesh(tmp_path_factory.mktemp("setup") / "data", environment) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def an_empty_account(telnyx: Telnyx) -> None:
+    """Let each test begin with nothing at the carrier, and a carrier that works."""
+    telnyx.recovers()
+    for kind in telnyx.objects.values():
+        kind.clear()
 
 
 async def test_setup_answers_with_the_provider_and_a_route_may_use_it(
@@ -171,8 +182,6 @@ async def test_a_killed_process_leaves_a_record_of_what_it_may_have_left(
     left = [(one["kind"], one["id"]) for one in setup["leftovers"]]
     assert left == [("outbound_voice_profile", profile), ("fqdn_connection", "")]
     assert setup["id"] in next(iter(telnyx.objects["fqdn_connections"].values()))["connection_name"]
-    for kind in telnyx.objects.values():
-        kind.clear()
 
 
 async def test_the_key_and_the_password_are_nowhere(
