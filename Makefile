@@ -74,7 +74,7 @@ test: setup ## Run every test; `ARGS=-k word` chooses some.
 
 .PHONY: fuzz-api
 fuzz-api: setup ## Ask the API more than 10,000 things that its description allows, or does not.
-	FUZZ_API_EXAMPLES=60 $(BIN)/python -m pytest tests/e2e/test_schemathesis.py $(ARGS)
+	FUZZ_API_EXAMPLES=100 $(BIN)/python -m pytest tests/e2e/test_schemathesis.py $(ARGS)
 
 .PHONY: demo
 demo: .venv/.installed ## Start the mesh with a simulated carrier and place a call (`ARGS=--once` ends).

@@ -109,7 +109,7 @@ class Examples:
         if not given:
             given, value = _borrowed(field)
         if given:
-            return value
+            return self._completed(field, value, depth)
         if is_map(field):
             return {}
         if field.is_repeated:
@@ -117,6 +117,20 @@ class Examples:
         if field.has_presence and (field.name == _DELETED or depth >= _NESTING_MAX):
             return None
         return self._shown_one(field, depth)
+
+    def _completed(self, field: FieldDescriptor, value: Any, depth: int) -> Any:
+        """Return an example with the fields that it leaves out, for an answer has them all."""
+        if field.type != FieldDescriptor.TYPE_MESSAGE or is_map(field):
+            return value
+        if isinstance(value, list) and field.is_repeated:
+            return [self._filled(field, one, depth) for one in value]
+        return self._filled(field, value, depth)
+
+    def _filled(self, field: FieldDescriptor, value: Any, depth: int) -> Any:
+        inner = message_of(field)
+        if inner.full_name in _NOTHING or not isinstance(value, dict):
+            return value
+        return {**self.shown(inner, depth + 1), **value}
 
     def _shown_one(self, field: FieldDescriptor, depth: int) -> Any:
         if field.type == FieldDescriptor.TYPE_MESSAGE:
@@ -158,19 +172,26 @@ def _borrowed(field: FieldDescriptor) -> tuple[bool, Any]:
     holder = field.containing_type
     if holder is None or not holder.file.package.startswith("voipbin."):
         return False, None
-    key = (field.name, field.type, field.is_repeated)
-    found = _given(holder.file.package).get(key)
+    found = _given(holder.file.package).get(_alike(field))
     return (True, json.loads(found)) if found is not None else (False, None)
 
 
+_Alike = tuple[str, int, bool, str]
+
+
+def _alike(field: FieldDescriptor) -> _Alike:
+    """Return what two fields have in common that may show the same example."""
+    of = field.enum_type or field.message_type
+    return field.name, field.type, field.is_repeated, of.full_name if of is not None else ""
+
+
 @cache
-def _given(package: str) -> dict[tuple[str, int, bool], str]:
-    found: dict[tuple[str, int, bool], str] = {}
+def _given(package: str) -> dict[_Alike, str]:
+    found: dict[_Alike, str] = {}
     for file in contract.files(package):
         for message in file.message_types_by_name.values():
             for field in message.fields:
                 policy = contract.field_policy(field)
                 if policy.example and not policy.secret:
-                    key = (field.name, field.type, field.is_repeated)
-                    found.setdefault(key, policy.example)
+                    found.setdefault(_alike(field), policy.example)
     return found

@@ -23,7 +23,7 @@ PROGRAM: Final = Path(sys.executable).parent / "schemathesis"
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_API_EXAMPLES", "2"))
 """How many examples each operation gets in the phases that make them up."""
-LONG_RUN_EXAMPLES: Final = 60
+LONG_RUN_EXAMPLES: Final = 100
 LONG_RUN_CASES: Final = 10_000
 RUN_S_MAX: Final = 240 if EXAMPLES < LONG_RUN_EXAMPLES else 1800
 

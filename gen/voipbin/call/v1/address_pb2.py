@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvoipbin/call/v1/address.proto\x12\x0fvoipbin.call.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xa8\x05\n\x07\x41\x64\x64ress\x12\x34\n\x04type\x18\x01 \x01(\x0e\x32\x1c.voipbin.call.v1.AddressTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06target\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc0\x02\x12\x32\n\x0btarget_name\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12\x16\n\x04name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:\xe6\x03\xbaH\xe2\x03\x1a\xb3\x01\n\x0b\x61\x64\x64ress.tel\x12Wa tel target is + and 7 to 15 digits, with spaces, dots, dashes and parentheses at will\x1aKthis.type != 9 || this.target.matches(\'^[+]([ ().-]*[0-9]){7,15}[ ().-]*$\')\x1a\xa9\x02\n\x0b\x61\x64\x64ress.sip\x12Va sip target is user@host or user@host:port, without parameters, headers or a password\x1a\xc1\x01this.type != 8 || this.target.matches(\'^(sip:)?[A-Za-z0-9_.!~*()&=+$,/#-]{1,64}@[A-Za-z0-9.-]{1,253}(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$\')*\xd9\x02\n\x0b\x41\x64\x64ressType\x12\x1c\n\x18\x41\x44\x44RESS_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x44\x44RESS_TYPE_AGENT\x10\x01\x12\x13\n\x0f\x41\x44\x44RESS_TYPE_AI\x10\x02\x12\x18\n\x14\x41\x44\x44RESS_TYPE_AI_TEAM\x10\x03\x12\x1b\n\x17\x41\x44\x44RESS_TYPE_CONFERENCE\x10\x04\x12\x16\n\x12\x41\x44\x44RESS_TYPE_EMAIL\x10\x05\x12\x1a\n\x16\x41\x44\x44RESS_TYPE_EXTENSION\x10\x06\x12\x15\n\x11\x41\x44\x44RESS_TYPE_LINE\x10\x07\x12\x14\n\x10\x41\x44\x44RESS_TYPE_SIP\x10\x08\x12\x14\n\x10\x41\x44\x44RESS_TYPE_TEL\x10\t\x12\x18\n\x14\x41\x44\x44RESS_TYPE_WEBCHAT\x10\n\x12\x1c\n\x18\x41\x44\x44RESS_TYPE_WEB_SESSION\x10\x0b\x12\x19\n\x15\x41\x44\x44RESS_TYPE_WHATSAPP\x10\x0c*~\n\tAnonymous\x12\x19\n\x15\x41NONYMOUS_UNSPECIFIED\x10\x00\x12\x11\n\rANONYMOUS_YES\x10\x01\x12\x10\n\x0c\x41NONYMOUS_NO\x10\x02\x12\x12\n\x0e\x41NONYMOUS_AUTO\x10\x03\x1a\x1d\xca\xd4\x18\x19\n\x17INVALID_ANONYMOUS_VALUEb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvoipbin/call/v1/address.proto\x12\x0fvoipbin.call.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xc7\x05\n\x07\x41\x64\x64ress\x12?\n\x04type\x18\x01 \x01(\x0e\x32\x1c.voipbin.call.v1.AddressTypeB\x13\xbaH\x05\x82\x01\x02\x10\x01\xb2\xd4\x18\x07:\x05\"tel\"\x12,\n\x06target\x18\x02 \x01(\tB\x1c\xbaH\x05r\x03\x18\xc0\x02\xb2\xd4\x18\x10:\x0e\"+12025550123\"\x12\x32\n\x0btarget_name\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$\x12\x16\n\x04name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:\xe6\x03\xbaH\xe2\x03\x1a\xb3\x01\n\x0b\x61\x64\x64ress.tel\x12Wa tel target is + and 7 to 15 digits, with spaces, dots, dashes and parentheses at will\x1aKthis.type != 9 || this.target.matches(\'^[+]([ ().-]*[0-9]){7,15}[ ().-]*$\')\x1a\xa9\x02\n\x0b\x61\x64\x64ress.sip\x12Va sip target is user@host or user@host:port, without parameters, headers or a password\x1a\xc1\x01this.type != 8 || this.target.matches(\'^(sip:)?[A-Za-z0-9_.!~*()&=+$,/#-]{1,64}@[A-Za-z0-9.-]{1,253}(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$\')*\xd9\x02\n\x0b\x41\x64\x64ressType\x12\x1c\n\x18\x41\x44\x44RESS_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x44\x44RESS_TYPE_AGENT\x10\x01\x12\x13\n\x0f\x41\x44\x44RESS_TYPE_AI\x10\x02\x12\x18\n\x14\x41\x44\x44RESS_TYPE_AI_TEAM\x10\x03\x12\x1b\n\x17\x41\x44\x44RESS_TYPE_CONFERENCE\x10\x04\x12\x16\n\x12\x41\x44\x44RESS_TYPE_EMAIL\x10\x05\x12\x1a\n\x16\x41\x44\x44RESS_TYPE_EXTENSION\x10\x06\x12\x15\n\x11\x41\x44\x44RESS_TYPE_LINE\x10\x07\x12\x14\n\x10\x41\x44\x44RESS_TYPE_SIP\x10\x08\x12\x14\n\x10\x41\x44\x44RESS_TYPE_TEL\x10\t\x12\x18\n\x14\x41\x44\x44RESS_TYPE_WEBCHAT\x10\n\x12\x1c\n\x18\x41\x44\x44RESS_TYPE_WEB_SESSION\x10\x0b\x12\x19\n\x15\x41\x44\x44RESS_TYPE_WHATSAPP\x10\x0c*~\n\tAnonymous\x12\x19\n\x15\x41NONYMOUS_UNSPECIFIED\x10\x00\x12\x11\n\rANONYMOUS_YES\x10\x01\x12\x10\n\x0c\x41NONYMOUS_NO\x10\x02\x12\x12\n\x0e\x41NONYMOUS_AUTO\x10\x03\x1a\x1d\xca\xd4\x18\x19\n\x17INVALID_ANONYMOUS_VALUEb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,9 +36,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANONYMOUS']._loaded_options = None
   _globals['_ANONYMOUS']._serialized_options = b'\312\324\030\031\n\027INVALID_ANONYMOUS_VALUE'
   _globals['_ADDRESS'].fields_by_name['type']._loaded_options = None
-  _globals['_ADDRESS'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_ADDRESS'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002\020\001\262\324\030\007:\005\"tel\"'
   _globals['_ADDRESS'].fields_by_name['target']._loaded_options = None
-  _globals['_ADDRESS'].fields_by_name['target']._serialized_options = b'\272H\005r\003\030\300\002'
+  _globals['_ADDRESS'].fields_by_name['target']._serialized_options = b'\272H\005r\003\030\300\002\262\324\030\020:\016\"+12025550123\"'
   _globals['_ADDRESS'].fields_by_name['target_name']._loaded_options = None
   _globals['_ADDRESS'].fields_by_name['target_name']._serialized_options = b'\272H\032r\030\030\200\0012\023^[^\\x00-\\x1f\\x7f]*$'
   _globals['_ADDRESS'].fields_by_name['name']._loaded_options = None
@@ -47,10 +47,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDRESS'].fields_by_name['detail']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_ADDRESS']._loaded_options = None
   _globals['_ADDRESS']._serialized_options = b'\272H\342\003\032\263\001\n\013address.tel\022Wa tel target is + and 7 to 15 digits, with spaces, dots, dashes and parentheses at will\032Kthis.type != 9 || this.target.matches(\'^[+]([ ().-]*[0-9]){7,15}[ ().-]*$\')\032\251\002\n\013address.sip\022Va sip target is user@host or user@host:port, without parameters, headers or a password\032\301\001this.type != 8 || this.target.matches(\'^(sip:)?[A-Za-z0-9_.!~*()&=+$,/#-]{1,64}@[A-Za-z0-9.-]{1,253}(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$\')'
-  _globals['_ADDRESSTYPE']._serialized_start=794
-  _globals['_ADDRESSTYPE']._serialized_end=1139
-  _globals['_ANONYMOUS']._serialized_start=1141
-  _globals['_ANONYMOUS']._serialized_end=1267
+  _globals['_ADDRESSTYPE']._serialized_start=825
+  _globals['_ADDRESSTYPE']._serialized_end=1170
+  _globals['_ANONYMOUS']._serialized_start=1172
+  _globals['_ANONYMOUS']._serialized_end=1298
   _globals['_ADDRESS']._serialized_start=111
-  _globals['_ADDRESS']._serialized_end=791
+  _globals['_ADDRESS']._serialized_end=822
 # @@protoc_insertion_point(module_scope)

@@ -31,7 +31,7 @@ from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__
 from voipbin.route.v1 import provider_call_pb2 as voipbin_dot_route_dot_v1_dot_provider__call__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,voipbin/route/v1/provider_call_service.proto\x12\x10voipbin.route.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/call/v1/address.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\x1a$voipbin/route/v1/provider_call.proto\"\x89\x04\n\x19ProviderCallCreateRequest\x12i\n\x0bprovider_id\x18\x01 \x01(\tBT\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18H\x10\x01\"B\n,voipbin.route.v1.ProviderService/ProviderGet\x12\x12PROVIDER_NOT_FOUND0\x01\x12\"\n\x07\x66low_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x32\n\x07\x61\x63tions\x18\x03 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12(\n\x06source\x18\x04 \x01(\x0b\x32\x18.voipbin.call.v1.Address\x12@\n\x0c\x64\x65stinations\x18\x05 \x03(\x0b\x32\x18.voipbin.call.v1.AddressB\x10\xbaH\x07\x92\x01\x04\x08\x01\x10\n\xb2\xd4\x18\x02\x30\x02\x12\x37\n\tanonymous\x18\x06 \x01(\x0e\x32\x1a.voipbin.call.v1.AnonymousB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x0b\x63ustomer_id\x18\x07 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12 \n\x08\x61gent_id\x18\x08 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x02\x12=\n\x0fidempotency_key\x18\t \x01(\tB$\xbaH\x1br\x16\x32\x14^[\\x21-\\x7e]{1,255}$\xd8\x01\x01\xb2\xd4\x18\x02\x08\x03\"S\n\x1aProviderCallCreateResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"4\n\x16ProviderCallGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"P\n\x17ProviderCallGetResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"\xf6\x01\n\x17ProviderCallListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12(\n\x0bprovider_id\x18\x03 \x01(\tB\x13\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x04\x10\x01\x30\x01\x12#\n\x08\x61gent_id\x18\x04 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\x18ProviderCallListResponse\x12.\n\x06result\x18\x01 \x03(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x19ProviderCallDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"S\n\x1aProviderCallDeleteResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"7\n\x19ProviderCallHangupRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"S\n\x1aProviderCallHangupResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall2\xdb\x06\n\x13ProviderCallService\x12\xa7\x01\n\x12ProviderCallCreate\x12+.voipbin.route.v1.ProviderCallCreateRequest\x1a,.voipbin.route.v1.ProviderCallCreateResponse\"6\xaa\xd4\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\'\"\x13/v1.0/providercalls:\x01*b\rprovider_call\x12\xa2\x01\n\x0fProviderCallGet\x12(.voipbin.route.v1.ProviderCallGetRequest\x1a).voipbin.route.v1.ProviderCallGetResponse\":\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02)\x12\x18/v1.0/providercalls/{id}b\rprovider_call\x12\x91\x01\n\x10ProviderCallList\x12).voipbin.route.v1.ProviderCallListRequest\x1a*.voipbin.route.v1.ProviderCallListResponse\"&\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1.0/providercalls\x12\xab\x01\n\x12ProviderCallDelete\x12+.voipbin.route.v1.ProviderCallDeleteRequest\x1a,.voipbin.route.v1.ProviderCallDeleteResponse\":\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02)*\x18/v1.0/providercalls/{id}b\rprovider_call\x12\xb2\x01\n\x12ProviderCallHangup\x12+.voipbin.route.v1.ProviderCallHangupRequest\x1a,.voipbin.route.v1.ProviderCallHangupResponse\"A\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x30\"\x1f/v1.0/providercalls/{id}/hangupb\rprovider_callb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,voipbin/route/v1/provider_call_service.proto\x12\x10voipbin.route.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/call/v1/address.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\x1a$voipbin/route/v1/provider_call.proto\"\x99\x05\n\x19ProviderCallCreateRequest\x12i\n\x0bprovider_id\x18\x01 \x01(\tBT\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18H\x10\x01\"B\n,voipbin.route.v1.ProviderService/ProviderGet\x12\x12PROVIDER_NOT_FOUND0\x01\x12\"\n\x07\x66low_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x90\x01\n\x07\x61\x63tions\x18\x03 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionBf\xbaH\x05\x92\x01\x02\x10\x64\xb2\xd4\x18Z:X[{\"type\": \"talk\", \"option\": {\"text\": \"Hello\", \"language\": \"en-US\"}}, {\"type\": \"hangup\"}]\x12Y\n\x06source\x18\x04 \x01(\x0b\x32\x18.voipbin.call.v1.AddressB/\xb2\xd4\x18+:){\"type\": \"tel\", \"target\": \"+12025550100\"}\x12@\n\x0c\x64\x65stinations\x18\x05 \x03(\x0b\x32\x18.voipbin.call.v1.AddressB\x10\xbaH\x07\x92\x01\x04\x08\x01\x10\n\xb2\xd4\x18\x02\x30\x02\x12\x37\n\tanonymous\x18\x06 \x01(\x0e\x32\x1a.voipbin.call.v1.AnonymousB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x0b\x63ustomer_id\x18\x07 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12 \n\x08\x61gent_id\x18\x08 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x02\x12=\n\x0fidempotency_key\x18\t \x01(\tB$\xbaH\x1br\x16\x32\x14^[\\x21-\\x7e]{1,255}$\xd8\x01\x01\xb2\xd4\x18\x02\x08\x03\"S\n\x1aProviderCallCreateResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"4\n\x16ProviderCallGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"P\n\x17ProviderCallGetResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"\xf6\x01\n\x17ProviderCallListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12(\n\x0bprovider_id\x18\x03 \x01(\tB\x13\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x04\x10\x01\x30\x01\x12#\n\x08\x61gent_id\x18\x04 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\x18ProviderCallListResponse\x12.\n\x06result\x18\x01 \x03(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x19ProviderCallDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"S\n\x1aProviderCallDeleteResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"7\n\x19ProviderCallHangupRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"S\n\x1aProviderCallHangupResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall2\xdb\x06\n\x13ProviderCallService\x12\xa7\x01\n\x12ProviderCallCreate\x12+.voipbin.route.v1.ProviderCallCreateRequest\x1a,.voipbin.route.v1.ProviderCallCreateResponse\"6\xaa\xd4\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\'\"\x13/v1.0/providercalls:\x01*b\rprovider_call\x12\xa2\x01\n\x0fProviderCallGet\x12(.voipbin.route.v1.ProviderCallGetRequest\x1a).voipbin.route.v1.ProviderCallGetResponse\":\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02)\x12\x18/v1.0/providercalls/{id}b\rprovider_call\x12\x91\x01\n\x10ProviderCallList\x12).voipbin.route.v1.ProviderCallListRequest\x1a*.voipbin.route.v1.ProviderCallListResponse\"&\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1.0/providercalls\x12\xab\x01\n\x12ProviderCallDelete\x12+.voipbin.route.v1.ProviderCallDeleteRequest\x1a,.voipbin.route.v1.ProviderCallDeleteResponse\":\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02)*\x18/v1.0/providercalls/{id}b\rprovider_call\x12\xb2\x01\n\x12ProviderCallHangup\x12+.voipbin.route.v1.ProviderCallHangupRequest\x1a,.voipbin.route.v1.ProviderCallHangupResponse\"A\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x30\"\x1f/v1.0/providercalls/{id}/hangupb\rprovider_callb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,7 +43,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['flow_id']._loaded_options = None
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['actions']._loaded_options = None
-  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['actions']._serialized_options = b'\272H\005\222\001\002\020d'
+  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['actions']._serialized_options = b'\272H\005\222\001\002\020d\262\324\030Z:X[{\"type\": \"talk\", \"option\": {\"text\": \"Hello\", \"language\": \"en-US\"}}, {\"type\": \"hangup\"}]'
+  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['source']._serialized_options = b'\262\324\030+:){\"type\": \"tel\", \"target\": \"+12025550100\"}'
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['destinations']._loaded_options = None
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['destinations']._serialized_options = b'\272H\007\222\001\004\010\001\020\n\262\324\030\0020\002'
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['anonymous']._loaded_options = None
@@ -75,25 +77,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERCALLSERVICE'].methods_by_name['ProviderCallHangup']._loaded_options = None
   _globals['_PROVIDERCALLSERVICE'].methods_by_name['ProviderCallHangup']._serialized_options = b'\252\324\030\007\010\001\022\001\001(\001\202\323\344\223\0020\"\037/v1.0/providercalls/{id}/hangupb\rprovider_call'
   _globals['_PROVIDERCALLCREATEREQUEST']._serialized_start=289
-  _globals['_PROVIDERCALLCREATEREQUEST']._serialized_end=810
-  _globals['_PROVIDERCALLCREATERESPONSE']._serialized_start=812
-  _globals['_PROVIDERCALLCREATERESPONSE']._serialized_end=895
-  _globals['_PROVIDERCALLGETREQUEST']._serialized_start=897
-  _globals['_PROVIDERCALLGETREQUEST']._serialized_end=949
-  _globals['_PROVIDERCALLGETRESPONSE']._serialized_start=951
-  _globals['_PROVIDERCALLGETRESPONSE']._serialized_end=1031
-  _globals['_PROVIDERCALLLISTREQUEST']._serialized_start=1034
-  _globals['_PROVIDERCALLLISTREQUEST']._serialized_end=1280
-  _globals['_PROVIDERCALLLISTRESPONSE']._serialized_start=1282
-  _globals['_PROVIDERCALLLISTRESPONSE']._serialized_end=1381
-  _globals['_PROVIDERCALLDELETEREQUEST']._serialized_start=1383
-  _globals['_PROVIDERCALLDELETEREQUEST']._serialized_end=1438
-  _globals['_PROVIDERCALLDELETERESPONSE']._serialized_start=1440
-  _globals['_PROVIDERCALLDELETERESPONSE']._serialized_end=1523
-  _globals['_PROVIDERCALLHANGUPREQUEST']._serialized_start=1525
-  _globals['_PROVIDERCALLHANGUPREQUEST']._serialized_end=1580
-  _globals['_PROVIDERCALLHANGUPRESPONSE']._serialized_start=1582
-  _globals['_PROVIDERCALLHANGUPRESPONSE']._serialized_end=1665
-  _globals['_PROVIDERCALLSERVICE']._serialized_start=1668
-  _globals['_PROVIDERCALLSERVICE']._serialized_end=2527
+  _globals['_PROVIDERCALLCREATEREQUEST']._serialized_end=954
+  _globals['_PROVIDERCALLCREATERESPONSE']._serialized_start=956
+  _globals['_PROVIDERCALLCREATERESPONSE']._serialized_end=1039
+  _globals['_PROVIDERCALLGETREQUEST']._serialized_start=1041
+  _globals['_PROVIDERCALLGETREQUEST']._serialized_end=1093
+  _globals['_PROVIDERCALLGETRESPONSE']._serialized_start=1095
+  _globals['_PROVIDERCALLGETRESPONSE']._serialized_end=1175
+  _globals['_PROVIDERCALLLISTREQUEST']._serialized_start=1178
+  _globals['_PROVIDERCALLLISTREQUEST']._serialized_end=1424
+  _globals['_PROVIDERCALLLISTRESPONSE']._serialized_start=1426
+  _globals['_PROVIDERCALLLISTRESPONSE']._serialized_end=1525
+  _globals['_PROVIDERCALLDELETEREQUEST']._serialized_start=1527
+  _globals['_PROVIDERCALLDELETEREQUEST']._serialized_end=1582
+  _globals['_PROVIDERCALLDELETERESPONSE']._serialized_start=1584
+  _globals['_PROVIDERCALLDELETERESPONSE']._serialized_end=1667
+  _globals['_PROVIDERCALLHANGUPREQUEST']._serialized_start=1669
+  _globals['_PROVIDERCALLHANGUPREQUEST']._serialized_end=1724
+  _globals['_PROVIDERCALLHANGUPRESPONSE']._serialized_start=1726
+  _globals['_PROVIDERCALLHANGUPRESPONSE']._serialized_end=1809
+  _globals['_PROVIDERCALLSERVICE']._serialized_start=1812
+  _globals['_PROVIDERCALLSERVICE']._serialized_end=2671
 # @@protoc_insertion_point(module_scope)
