@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any, Final
 
 import pytest
@@ -141,7 +140,7 @@ async def test_a_provider_call_that_cannot_be(
         ({"codecs": "PCMU,,PCMA"}, "INVALID_CODECS"),
         ({"codecs": ","}, "INVALID_CODECS"),
         ({"codecs": "PCMU(x)"}, "INVALID_CODECS"),
-        ({"codecs": "P" * 256}, "INVALID_ARGUMENT"),
+        ({"codecs": "P" * 256}, "INVALID_CODECS"),
         ({"sip_password": "secret"}, "INVALID_SIP_CREDENTIALS"),
         ({"type": "h323"}, "INVALID_ARGUMENT"),
         ({"health_status": "healthy"}, "INVALID_ARGUMENT"),
@@ -234,8 +233,7 @@ async def test_a_login_that_fails_does_not_tell_why(mesh: RunningMesh, field: st
 
     response = await mesh.http.post("/auth/login", json={**right, field: "a-bad-guess"})
 
-    assert reason(response) == (400, "LOGIN_FAILED")
-    assert "a-bad-guess" not in json.dumps(response.json())
+    assert (response.status_code, response.content) == (400, b"")
 
 
 async def test_paths_and_methods_that_are_not_served(mesh: RunningMesh) -> None:
