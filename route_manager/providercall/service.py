@@ -123,7 +123,9 @@ class ProviderCallService:
 
         record = await self._database.transact(work, name="providercall_hangup")
         log.info("provider call to be hung up", provider_call_id=str(record_id))
-        await self._parts.hangup.end_calls(record)
+        # Time is left to say what could not be done.
+        with ambient.budget(_patience_s()):
+            await self._parts.hangup.end_calls(record)
         return await self._settled(record)
 
     async def delete(self, record_id: UUID, caller: Caller) -> ProviderCall:
@@ -191,9 +193,7 @@ class ProviderCallService:
         if saga is None:
             # It ended a moment ago, or another process has it.
             return await self._stands(record.id)
-        left = ambient.remaining_s()
-        wait_s = WAIT_S_MAX if left is None else left - ANSWER_RESERVE_S
-        await asyncio.wait({saga}, timeout=max(0.0, wait_s))
+        await asyncio.wait({saga}, timeout=_patience_s())
         return saga.result() if saga.done() and not saga.cancelled() else record
 
     async def _stands(self, record_id: UUID) -> ProviderCall:
@@ -204,6 +204,12 @@ class ProviderCallService:
             return record
 
         return await self._database.read(work, name="providercall_stands")
+
+
+def _patience_s() -> float:
+    """Return how long the request being served may wait for something."""
+    left = ambient.remaining_s()
+    return WAIT_S_MAX if left is None else max(0.0, left - ANSWER_RESERVE_S)
 
 
 async def _seen(tx: Transaction, record_id: UUID, caller: Caller) -> ProviderCall:

@@ -176,7 +176,7 @@ async def test_the_answer_is_the_record_and_holds_ids_only(
     assert list(record)[: len(RECORD_KEYS)] == RECORD_KEYS
     assert list(record)[len(RECORD_KEYS) :] == [
         "agent_id", "status", "error_reason", "error_message", "actions", "outcomes",
-        "provider_snapshot",
+        "provider_snapshot", "tm_hangup",
     ]  # fmt: skip
     (call_id,) = record["call_ids"]
     assert str(UUID(call_id)) == call_id
