@@ -31,6 +31,7 @@ from call_manager.errors import AnonymousInvalid
 from call_manager.metadata import CALL_METADATA
 from mesh.errors import InvalidArgument
 from mesh.metadata import plain_to_value
+from mesh.verdict import storable
 
 _TYPE_PREFIX: Final = "ADDRESS_TYPE_"
 _ANONYMOUS: Final[Mapping[int, Anonymous]] = {
@@ -107,14 +108,17 @@ def _source(request: call_service_pb2.CallsCreateRequest) -> Address | None:
 
 
 def address(sent: address_pb2.Address) -> Address:
-    """Return an address; its type is one the contract defines."""
+    """Return an address; its type is one the contract defines.
+
+    A U+0000 shows as U+FFFD, for no database of ours may hold it.
+    """
     kind = address_pb2.AddressType.Name(sent.type).removeprefix(_TYPE_PREFIX)
     return Address(
         type=AddressType.UNSPECIFIED if kind == "UNSPECIFIED" else AddressType[kind],
-        target=sent.target,
-        target_name=sent.target_name,
-        name=sent.name,
-        detail=sent.detail,
+        target=storable(sent.target),
+        target_name=storable(sent.target_name),
+        name=storable(sent.name),
+        detail=storable(sent.detail),
     )
 
 

@@ -351,3 +351,8 @@ async def test_an_unknown_status_is_refused(world: Placing) -> None:
     request.created_after.seconds = 10**12
     error = await refusal(world.exchange.calls().CallList(request))
     assert facts(error)[:2] == ("INVALID_ARGUMENT", "INVALID_ARGUMENT")
+
+
+async def test_a_name_that_no_database_holds_is_shown_with_a_replacement(world: Placing) -> None:
+    (placed,) = await world.place(destinations=[tel(NUMBER, name="a\0b")])
+    assert placed.destination.name == "a\N{REPLACEMENT CHARACTER}b"
