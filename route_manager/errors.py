@@ -128,7 +128,7 @@ class InvalidSecretHeaders(FieldRefused):
 
 
 class ProviderInUse(MeshError):
-    """Routes name the provider that was to be deleted only if unused."""
+    """Routes name the provider that was to be deleted only if unused; fifty are told."""
 
     code, reason = StatusCode.FAILED_PRECONDITION, "PROVIDER_IN_USE"
 
@@ -136,7 +136,8 @@ class ProviderInUse(MeshError):
         super().__init__(
             f"Routes name the provider {provider_id}.",
             provider_id=str(provider_id),
-            route_ids=",".join(str(route_id) for route_id in route_ids),
+            # An error travels in headers, which have room for some eight kilobytes.
+            route_ids=",".join(str(route_id) for route_id in route_ids[:50]),
         )
 
 

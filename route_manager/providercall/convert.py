@@ -16,6 +16,7 @@ from voipbin.route.v1.provider_call_service_pb2 import (
 
 from mesh.errors import InvalidArgument
 from mesh.identity import Caller
+from mesh.masking import mask_secret, names_a_secret
 from mesh.numbers import e164
 from route_manager.convert import optional_uuid, timestamp, uuid_text
 from route_manager.errors import InvalidDestinationNumber
@@ -144,11 +145,16 @@ def _outcome(outcome: Outcome) -> pb.ProviderCallOutcome:
 
 
 def _snapshot(snapshot: Snapshot) -> pb.ProviderSnapshot:
+    # Records of earlier versions hold values where newer ones hold masks; a mask of a mask is it.
+    headers = {
+        name: mask_secret(value) if names_a_secret(name) else value
+        for name, value in snapshot.tech_headers.items()
+    }
     return pb.ProviderSnapshot(
         hostname=snapshot.hostname,
         tech_prefix=snapshot.tech_prefix,
         tech_postfix=snapshot.tech_postfix,
-        tech_headers=snapshot.tech_headers,
+        tech_headers=headers,
         codecs=snapshot.codecs,
         name=snapshot.name,
         sip_username=snapshot.sip_username,

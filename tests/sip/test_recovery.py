@@ -116,6 +116,24 @@ async def test_a_late_answer_is_acknowledged_and_ended(quick: SipChannel) -> Non
             assert peer.count("INVITE") == 1
 
 
+async def test_a_secret_that_the_carrier_repeats_after_the_crash_is_not_recorded(
+    quick: SipChannel,
+) -> None:
+    async with sip_peer() as peer:
+        dead, invite = await ring_and_crash(peer, quick)
+        after = MemoryJournal()
+        async with dead.restarted() as channel:
+            stored = [replace(one, secret_headers=frozenset({"x-own"})) for one in dead.stored()]
+            clearing = asyncio.create_task(channel.clear(stored, after))
+            cancel = await peer.hear("CANCEL")
+            peer.reply(cancel, Reply(200, "OK", headers=("X-Own: 0123-s3cret",)))
+            peer.reply(invite, Reply(487, "Ended", headers=("X-Token: 4567-s3cret",)))
+            await asyncio.wait_for(clearing, 2)
+        raw = b"".join(message.raw for message in after.messages)
+        assert b"s3cret" not in raw
+        assert raw.count(b"****cret") == 2
+
+
 @pytest.mark.parametrize("answered", [True, False])
 async def test_a_carrier_that_asks_who_hangs_up_is_told(quick: SipChannel, answered: bool) -> None:
     """Once with a stored dialog, once with an answer that crosses the CANCEL."""

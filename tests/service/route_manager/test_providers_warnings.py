@@ -143,6 +143,17 @@ async def test_a_provider_in_use_is_kept_when_that_was_asked_for(served: House) 
     assert not deleted.warnings
 
 
+async def test_many_routes_still_fit_into_an_error_and_an_answer(served: House) -> None:
+    made = await served.a_provider()
+    for _ in range(110):
+        await a_route(served, made.id)
+    with pytest.raises(RemoteError) as caught:
+        await delete(served, made.id, if_unused=True)
+    assert caught.value.reason == "PROVIDER_IN_USE"
+    assert len(caught.value.metadata["route_ids"].split(",")) == 50
+    assert len((await delete(served, made.id)).warnings[0].ids) == 100
+
+
 async def test_a_route_made_while_its_provider_is_deleted_never_routes(served: House) -> None:
     for round_ in range(10):
         made = (await served.a_provider()).id

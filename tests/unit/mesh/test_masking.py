@@ -21,6 +21,8 @@ def test_a_mask_shows_four_characters_of_a_long_secret_and_none_of_a_short_one(
     secret: str, shown: str
 ) -> None:
     assert mask_secret(secret) == shown
+    # So that what is masked already can be masked again.
+    assert mask_secret(shown) == shown
 
 
 @pytest.mark.parametrize(

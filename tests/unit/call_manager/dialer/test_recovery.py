@@ -91,6 +91,14 @@ async def test_a_carrier_that_knows_us_by_name_is_hung_up_on_by_that_name(
     assert stopped.routes.asked == (1 if username else 0)
 
 
+async def test_what_may_not_be_recorded_of_a_call_is_known_after_a_crash(stopped: World) -> None:
+    call_id = await left(stopped, CallStatus.RINGING)
+    config = {"secret_headers": ["x-account"]}
+    await stopped.left_attempt(call_id, AttemptState.CONFIRMED, dial_config=config)
+    await recovered(stopped, call_id)
+    assert stopped.lines.cleared[0].secret_headers == frozenset({"x-account"})
+
+
 async def test_a_call_is_hung_up_without_a_name_when_nobody_tells_it(stopped: World) -> None:
     away = remote_error(grpc.StatusCode.UNAVAILABLE)
     stopped.routes.answers = [away] * 100
