@@ -95,11 +95,11 @@ def _left(allowance: Allowance) -> str:
 
 def site(address: str) -> str:
     """Return what counts as one address: of IPv6 the network of a site, for it may use it all."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    if ":" not in address:
         return address
-    if found.version == 4:
+    try:
+        found = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
         return address
     if found.ipv4_mapped is not None:
         return str(found.ipv4_mapped)
