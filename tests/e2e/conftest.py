@@ -19,6 +19,12 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def on_each_engine(mesh_databases: str) -> str:
+    """Every end-to-end test runs on SQLite and on PostgreSQL."""
+    return mesh_databases
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningMesh]:
     """A mesh that most tests share; whoever kills or restarts one starts its own."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest_asyncio
 
 from tests.support.carrier import Carrier, carrier
+from tests.support.mesh_databases import engine_name
 from tests.support.otlp import Collector, ReceivedSpan, otlp_collector
 from tests.support.running_mesh import RunningMesh, ok, running_mesh, wish
 
@@ -136,7 +137,7 @@ async def test_spans_have_the_names_of_the_semantic_conventions(traced: Traced) 
             assert asked.service != span.service
     stored = [span for span in spans if "db.system.name" in span.attributes]
     assert {span.service for span in stored} >= {"route_manager", "flow_manager", "call_manager"}
-    assert {span.attributes["db.system.name"] for span in stored} == {"sqlite"}
+    assert {span.attributes["db.system.name"] for span in stored} == {engine_name()}
     assert all(span.attributes["db.query.summary"] == span.name for span in stored)
     assert "transact providercall_create" in {span.name for span in stored}
 

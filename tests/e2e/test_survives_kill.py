@@ -208,7 +208,7 @@ async def assert_no_orphan_flows(world: World, records: list[dict[str, Any]]) ->
         else:
             assert response.status_code == 404
     kept = {record["id"] for record in records if record["status"] == "completed"}
-    assert set(world.mesh.flow_owners()) == kept
+    assert set(await world.mesh.flow_owners()) == kept
 
 
 async def test_the_calls_of_a_killed_call_manager_are_ended_on_the_wire(world: World) -> None:

@@ -114,7 +114,7 @@ async def test_the_flow_is_gone_when_no_destination_is_admitted(
     # The audit keeps what was asked, although the flow made of it is gone.
     assert steps(record["actions"]) == steps(ACTIONS)
     assert record["flow_id"] == NO_FLOW
-    flow_id = mesh.flow_owners(undone=True)[record["id"]]
+    flow_id = (await mesh.flow_owners(undone=True))[record["id"]]
     assert reason(await mesh.get(f"/v1.0/flows/{flow_id}")) == (404, "FLOW_NOT_FOUND")
     assert ok(await mesh.get("/v1.0/calls?page_size=1"))["result"] == calls_before
     assert answers.numbers == []

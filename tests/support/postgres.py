@@ -7,13 +7,23 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+
+CONFIGURATION: Final = """
+# Several meshes run at once, each with four services and a pool of connections in each.
+max_connections = 400
+# What a power failure would lose is of no use to a test.
+fsync = off
+full_page_writes = off
+"""
 
 _number = count(1)
 
@@ -25,10 +35,24 @@ class PostgresServer:
         self._host = host
 
     def create_database(self) -> str:
-        """Create an empty database and return its SQLAlchemy URL."""
+        """Create an empty database and return its SQLAlchemy URL; `drop_database` takes it."""
         name = f"test_{next(_number)}"
-        asyncio.run(self._execute(f"CREATE DATABASE {name}"))
+        _wait_for(self._execute(f"CREATE DATABASE {name}"))
         return f"postgresql+asyncpg://postgres@/{name}?host={self._host}"
+
+    def drop_database(self, url: str) -> None:
+        """Drop a database, whoever may still be connected to it."""
+        name = urlsplit(url).path.removeprefix("/")
+        _wait_for(self._execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Create a database for the enclosed work and give its SQLAlchemy URL."""
+        url = self.create_database()
+        try:
+            yield url
+        finally:
+            self.drop_database(url)
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(host=self._host, user="postgres", database="postgres")
@@ -36,6 +60,12 @@ class PostgresServer:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+def _wait_for(work: Coroutine[Any, Any, None]) -> None:
+    # A loop may run in this thread, and a second one cannot.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
 
 
 @contextmanager
@@ -49,7 +79,11 @@ def postgres_server() -> Iterator[PostgresServer]:
         # The server gives up root by itself, so its own user must reach the folder.
         folder = Path(tempfile.mkdtemp(prefix="vbmesh-postgres-"))
         os.chmod(folder, 0o755)  # noqa: PTH101
-        server = get_server(folder / "data", cleanup_mode="delete")
+        server = get_server(folder / "data", cleanup_mode="delete", start=False)
+        server.ensure_pgdata_inited()
+        with (folder / "data" / "postgresql.conf").open("a") as settings:
+            settings.write(CONFIGURATION)
+        server.start()
     try:
         yield PostgresServer(parse_qs(urlsplit(server.get_uri()).query)["host"][0])
     finally:

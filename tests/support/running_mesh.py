@@ -6,16 +6,20 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import httpx
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from tests.support import mesh_databases
 
 READY_S: Final = 60.0
 VBMESH: Final = Path(sys.executable).parent / "vbmesh"
@@ -29,7 +33,10 @@ class RunningMesh:
     def __init__(self, data_dir: Path, environment: Mapping[str, str]) -> None:
         self.data_dir = data_dir
         self.log = data_dir.parent / f"{data_dir.name}.log"
-        self._environment = {**os.environ, "VBMESH_LAB": "1", **environment}
+        self._databases = mesh_databases.urls_of(data_dir)
+        self._environment = {
+            **os.environ, "VBMESH_LAB": "1", **mesh_databases.environment(data_dir), **environment
+        }  # fmt: skip
         self._process: asyncio.subprocess.Process | None = None
         self.ready: dict[str, Any] = {}
         self.http = httpx.AsyncClient()
@@ -167,16 +174,17 @@ class RunningMesh:
         """Return the credential of a service, as the supervisor minted it."""
         return (self.data_dir / "credentials" / f"{peer}.token").read_text().strip()
 
-    def flow_owners(self, *, undone: bool = False) -> dict[str, str]:
+    async def flow_owners(self, *, undone: bool = False) -> dict[str, str]:
         """Return the temporary flows there are, or were: each one's id by the record it is of.
 
         Nothing public names a flow that was undone, so this looks into flow_manager's database.
         """
-        path = self.data_dir / "flow_manager.db"
         query = f"""SELECT owner_id, id FROM flow WHERE owner_id IS NOT NULL
             AND tm_delete IS {"NOT NULL" if undone else "NULL"}"""
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            return {str(UUID(owner)): str(UUID(row)) for owner, row in database.execute(query)}
+        engine = create_async_engine(self._databases["flow_manager"], poolclass=NullPool)
+        async with engine.connect() as connection:
+            rows = (await connection.execute(text(query))).all()
+        return {str(UUID(str(owner))): str(UUID(str(row))) for owner, row in rows}
 
     async def ladder(self, call_id: str) -> list[str]:
         """Return the methods of a call's SIP messages, in order."""

@@ -168,6 +168,7 @@ async def vbmesh(*arguments: str) -> tuple[int, str, str]:
     return process.returncode or 0, out.decode(), err.decode()
 
 
+@pytest.mark.usefixtures("mesh_databases")
 async def test_the_commands_for_passwords_and_keys_work_on_a_running_mesh(tmp_path: Path) -> None:
     home = tmp_path / "data"
     options = ("--data-dir", str(home))

@@ -29,12 +29,11 @@ Houses = Callable[..., Any]
 
 
 @pytest.fixture
-async def houses(tmp_path: Path) -> AsyncIterator[Houses]:
+async def houses(tmp_path: Path, database_url: str) -> AsyncIterator[Houses]:
     async with AsyncExitStack() as stack:
 
         async def house(**settings: Any) -> AccountHouse:
-            url = f"sqlite+aiosqlite:///{tmp_path / 'api_gateway.db'}"
-            made = AccountHouse(tmp_path, url, **settings)
+            made = AccountHouse(tmp_path, database_url, **settings)
             return await stack.enter_async_context(made.running())
 
         yield house

@@ -131,6 +131,7 @@ async def loopback_call(mesh: RunningMesh) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.usefixtures("mesh_databases")
 async def test_the_lab_is_open_only_while_lab_mode_is_on(tmp_path: Path) -> None:
     home = tmp_path / "data"
     async with running_mesh(home) as mesh:

@@ -50,8 +50,10 @@ NOWHERE = "127.0.0.1:1"
 class Exchange:
     """One data directory and what runs on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
         self.credentials = Credentials(folder)
+        self.database_url = database_url
+        """call_manager's; None: its own SQLite file."""
         self.customer = str(new_id())
         self.folder = folder
         self.sip_address = f"127.0.0.1:{free_udp_port()}"
@@ -114,8 +116,16 @@ class Exchange:
                 process.kill()
             await process.wait()
 
+    @property
+    def stored_at(self) -> str:
+        """The URL of call_manager's database."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.folder / 'call_manager.db'}"
+
     def _own(self) -> Mapping[str, Any]:
+        # What is None would be the word "None" in the environment of a process.
+        database = {} if self.database_url is None else {"database_url": self.database_url}
         return {
+            **database,
             "route_manager_address": self._neighbours["route_manager"],
             "flow_manager_address": self._neighbours["flow_manager"],
             "sip_listen": self.sip_address,

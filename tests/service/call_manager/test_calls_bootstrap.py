@@ -74,7 +74,7 @@ class Asker:
 
 
 @asynccontextmanager
-async def call_manager(folder: Path) -> AsyncIterator[Asker]:
+async def call_manager(folder: Path, database_url: str) -> AsyncIterator[Asker]:
     credentials = Credentials(folder)
     async with silent_carrier() as carrier:
         providers = Providers(carrier.address)  # type: ignore[abstract]  # Nobody asks the rest.
@@ -82,6 +82,7 @@ async def call_manager(folder: Path) -> AsyncIterator[Asker]:
         async with running(neighbour(credentials, routes, providers)) as route_manager:
             settings = CallSettings(
                 **credentials.settings("call_manager"),
+                database_url=database_url,
                 route_manager_address=route_manager.address,
                 # No call here is answered, so no flow is asked for.
                 flow_manager_address="127.0.0.1:1",
@@ -111,8 +112,10 @@ async def invited(carrier: SilentCarrier) -> None:
     raise AssertionError("no INVITE came")
 
 
-async def test_a_created_call_is_dialled_once_and_its_attempt_is_shown(tmp_path: Path) -> None:
-    async with call_manager(tmp_path) as asker:
+async def test_a_created_call_is_dialled_once_and_its_attempt_is_shown(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with call_manager(tmp_path, database_url) as asker:
         call_id = await asker.create()
         await invited(asker.carrier)
         call = await asker.get(call_id)
@@ -124,8 +127,10 @@ async def test_a_created_call_is_dialled_once_and_its_attempt_is_shown(tmp_path:
         assert len(asker.carrier.invites()) == 1
 
 
-async def test_a_hangup_before_any_answer_reaches_the_live_session(tmp_path: Path) -> None:
-    async with call_manager(tmp_path) as asker:
+async def test_a_hangup_before_any_answer_reaches_the_live_session(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with call_manager(tmp_path, database_url) as asker:
         call_id = await asker.create()
         await invited(asker.carrier)
         assert (await asker.hangup(call_id)).status == call_pb2.CALL_STATUS_CANCELING

@@ -29,8 +29,8 @@ class Placed:
 
 
 @pytest.fixture
-async def exchange(tmp_path: Path) -> AsyncIterator[Exchange]:
-    async with Exchange(tmp_path).neighbours() as exchange, exchange.serving():
+async def exchange(tmp_path: Path, fresh_postgres: str | None) -> AsyncIterator[Exchange]:
+    async with Exchange(tmp_path, fresh_postgres).neighbours() as exchange, exchange.serving():
         yield exchange
 
 

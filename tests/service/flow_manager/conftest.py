@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from mesh.clients import MeshChannel
 from mesh.clock import new_id
 from mesh.identity import acting_as
 from tests.support.node import Credentials, running
-from tests.support.postgres import PostgresServer, postgres_server
 
 CONTRACTS = (
     flow_service_pb2.DESCRIPTOR,
@@ -165,18 +164,9 @@ def an_action(type_: str, **fields: Any) -> action_pb2.Action:
     return action
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def stopped_house(request: pytest.FixtureRequest, tmp_path: Path) -> House:
-    if request.param == "sqlite":
-        return House(tmp_path, None)
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return House(tmp_path, server.create_database())
+@pytest.fixture
+def stopped_house(fresh_postgres: str | None, tmp_path: Path) -> House:
+    return House(tmp_path, fresh_postgres)
 
 
 @pytest.fixture

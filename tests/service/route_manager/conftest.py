@@ -7,7 +7,7 @@ route_manager takes answers that the real ones give only when something breaks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,6 @@ from mesh.node import Node
 from route_manager.bootstrap import build
 from route_manager.settings import RouteSettings
 from tests.support.node import Credentials, a_super_admin, running
-from tests.support.postgres import PostgresServer, postgres_server
 
 CONTRACTS = (
     provider_service_pb2.DESCRIPTOR,
@@ -388,19 +387,10 @@ class House:
 TEL = address_pb2.Address(type=address_pb2.ADDRESS_TYPE_TEL, target="+15550100002")
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str | None:
+@pytest.fixture
+def database_url(fresh_postgres: str | None) -> str | None:
     """None: the service's own SQLite file."""
-    if request.param == "sqlite":
-        return None
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.create_database()
+    return fresh_postgres
 
 
 @pytest.fixture

@@ -1,27 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from mesh.database import Database
 from tests.support.notes import MIGRATIONS
-from tests.support.postgres import PostgresServer, postgres_server
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'notes.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.create_database()
+@pytest.fixture
+def database_url(fresh_postgres: str | None, tmp_path: Path) -> str:
+    return fresh_postgres or f"sqlite+aiosqlite:///{tmp_path / 'notes.db'}"
 
 
 @pytest.fixture

@@ -1,0 +1,61 @@
+"""The engines that the tests run on: SQLite, and one PostgreSQL server for all that ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.mesh_databases import databases_on
+from tests.support.postgres import PostgresServer, postgres_server
+
+ENGINES = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=[*ENGINES, "both"],
+        default="both",
+        help="the database engine that tests of services and meshes run on",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    # Whoever uses this fixture, however indirectly, runs once on each engine.
+    if "engine" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--database")
+        engines = ENGINES if chosen == "both" else (chosen,)
+        metafunc.parametrize("engine", engines, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The one server of this run."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> str:
+    """`sqlite` or `postgresql`: what this run of the test is on."""
+    return str(request.param)
+
+
+@pytest.fixture
+def fresh_postgres(request: pytest.FixtureRequest, engine: str) -> Iterator[str | None]:
+    """The URL of an empty database for one test; None when this run of it is on SQLite."""
+    if engine == "sqlite":
+        yield None
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mesh_databases(request: pytest.FixtureRequest, engine: str) -> Iterator[str]:
+    """Meshes that start meanwhile keep what they keep on the engine of this run."""
+    server = request.getfixturevalue("postgres") if engine == "postgresql" else None
+    with databases_on(engine, server):
+        yield engine
