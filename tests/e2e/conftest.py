@@ -21,22 +21,30 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def on_each_engine(mesh_databases: str) -> str:
-    """Every end-to-end test runs on SQLite and on PostgreSQL."""
+    """Every end-to-end test runs on SQLite and on PostgreSQL.
+
+    A mesh that outlives a test depends on this, so that it ends with its engine.
+    """
     return mesh_databases
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningMesh]:
+async def mesh(
+    tmp_path_factory: pytest.TempPathFactory, on_each_engine: str
+) -> AsyncIterator[RunningMesh]:
     """A mesh that most tests share; whoever kills or restarts one starts its own."""
-    async with running_mesh(tmp_path_factory.mktemp("mesh") / "data") as running:
+    async with running_mesh(tmp_path_factory.mktemp(f"mesh-{on_each_engine}") / "data") as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def hasty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningMesh]:
+async def hasty(
+    tmp_path_factory: pytest.TempPathFactory, on_each_engine: str
+) -> AsyncIterator[RunningMesh]:
     """A mesh that waits for nobody long: phones ring for 1.5 s, requests take 3 s."""
     impatience = {"VBMESH_RING_TIMEOUT_S": "1.5", "VBMESH_REQUEST_DEADLINE_S": "3"}
-    async with running_mesh(tmp_path_factory.mktemp("hasty") / "data", impatience) as running:
+    folder = tmp_path_factory.mktemp(f"hasty-{on_each_engine}")
+    async with running_mesh(folder / "data", impatience) as running:
         yield running
 
 

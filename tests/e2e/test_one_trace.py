@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 import pytest_asyncio
 
 from tests.support.carrier import Carrier, carrier
@@ -60,9 +61,11 @@ class Traced:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def traced(tmp_path_factory: Any) -> AsyncIterator[Traced]:
+async def traced(
+    tmp_path_factory: pytest.TempPathFactory, on_each_engine: str
+) -> AsyncIterator[Traced]:
     async with otlp_collector() as collector, carrier() as answers:
-        data: Path = tmp_path_factory.mktemp("traced") / "data"
+        data: Path = tmp_path_factory.mktemp(f"traced-{on_each_engine}") / "data"
         async with running_mesh(data, {"VBMESH_OTLP_ENDPOINT": collector.endpoint}) as mesh:
             yield Traced(mesh, collector, answers)
 

@@ -28,9 +28,13 @@ ZERO: Final = str(ZERO_ID)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningMesh]:
+async def office(
+    tmp_path_factory: pytest.TempPathFactory, on_each_engine: str
+) -> AsyncIterator[RunningMesh]:
     """A mesh of its own: the whitelist set here would keep others' calls back."""
-    async with running_mesh(tmp_path_factory.mktemp("office") / "data") as running:
+    async with running_mesh(
+        tmp_path_factory.mktemp(f"office-{on_each_engine}") / "data"
+    ) as running:
         yield running
 
 
