@@ -8,6 +8,7 @@ from typing import Any, Final
 from voipbin.route.v1 import provider_pb2 as pb
 from voipbin.route.v1.provider_service_pb2 import ProviderCreateRequest, ProviderUpdateRequest
 
+from mesh.hosts import on_the_wire
 from mesh.masking import mask_secret
 from route_manager.convert import masked_fields, refuse_null_characters, timestamp
 from route_manager.provider.domain import (
@@ -16,7 +17,6 @@ from route_manager.provider.domain import (
     ProviderSettings,
     ProviderType,
     ProviderWarning,
-    on_the_wire,
     secret_names,
     shown_headers,
 )

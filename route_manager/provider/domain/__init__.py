@@ -1,7 +1,7 @@
 """What a provider is, and which settings of one are acceptable. Pure: no I/O."""
 
 from route_manager.provider.domain.deletion import routes_left
-from route_manager.provider.domain.hostname import check_hostname, host_of, on_the_wire
+from route_manager.provider.domain.hostname import check_hostname
 from route_manager.provider.domain.lint import HostFacts, lint, wants_dns
 from route_manager.provider.domain.provider import (
     HealthStatus,
@@ -24,9 +24,7 @@ __all__ = [
     "changed",
     "check_hostname",
     "checked",
-    "host_of",
     "lint",
-    "on_the_wire",
     "routes_left",
     "secret_names",
     "shown_headers",

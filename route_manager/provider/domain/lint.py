@@ -12,11 +12,11 @@ from ipaddress import ip_address
 from typing import Final
 
 from mesh.addresses import is_public
+from mesh.hosts import host_of, on_the_wire, port_of
 from mesh.masking import MASK
 from mesh.numbers import is_e164
 from route_manager.provider.domain.codecs import KNOWN, PLAYABLE
 from route_manager.provider.domain.headers import looks_reserved
-from route_manager.provider.domain.hostname import host_of, on_the_wire, port_of
 from route_manager.provider.domain.provider import ProviderSettings
 from route_manager.provider.domain.secrets import secret_names
 from route_manager.provider.domain.warning import ProviderWarning, WarningCode

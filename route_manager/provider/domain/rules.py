@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
+from mesh.hosts import host_of
 from route_manager.errors import (
     InvalidCodecs,
     InvalidSipCredentials,
@@ -14,7 +15,7 @@ from route_manager.errors import (
     InvalidTechPrefix,
 )
 from route_manager.provider.domain.headers import check_headers, has_broken_characters
-from route_manager.provider.domain.hostname import check_hostname, host_of
+from route_manager.provider.domain.hostname import check_hostname
 from route_manager.provider.domain.provider import ProviderSettings
 from route_manager.provider.domain.secrets import check_secret_headers
 

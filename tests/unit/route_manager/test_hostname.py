@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh.hosts import host_of, on_the_wire
 from route_manager.errors import InvalidHostname
-from route_manager.provider.domain.hostname import check_hostname, host_of, on_the_wire
+from route_manager.provider.domain.hostname import check_hostname
 
 LONGEST_LABEL = "a" * 63
 LONGEST_NAME = ".".join(["a" * 63] * 3 + ["a" * 61])

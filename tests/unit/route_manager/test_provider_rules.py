@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mesh.clock import new_id
 from mesh.errors import MeshError
+from mesh.hosts import on_the_wire
 from mesh.masking import mask_secret
 from route_manager.errors import (
     InvalidCodecs,
@@ -26,7 +27,6 @@ from route_manager.provider.domain import (
     ProviderSettings,
     changed,
     checked,
-    on_the_wire,
 )
 from route_manager.provider.domain.rules import (
     CODEC_COUNT_MAX,
