@@ -1,8 +1,7 @@
-"""Messages made up by hypothesis, and json_format's JSON brought to our rules."""
+"""Messages made up by hypothesis."""
 
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import strategies as st
@@ -83,40 +82,3 @@ def everythings() -> st.SearchStrategy[Any]:
     """Return messages of every type, nested up to three deep."""
     shallow = _message(st.just(Everything()))
     return _message(st.one_of(st.just(Everything()), shallow))
-
-
-def normalised(descriptor: Descriptor, plain: Any) -> dict[str, Any]:
-    """Return json_format's JSON under our rules, and under nothing else.
-
-    All keys are there, null where a message or a field with presence is unset; times have six
-    digits; enums are short and in lower case.
-    """
-    return {
-        field.name: _normal(field, plain[field.name]) if field.name in plain else None
-        for field in descriptor.fields
-    }
-
-
-def _normal(field: FieldDescriptor, value: Any) -> Any:
-    entry = field.message_type
-    if entry is not None and entry.GetOptions().map_entry:
-        inner = entry.fields_by_name["value"]
-        return {key: _single(inner, item) for key, item in value.items()}
-    if field.is_repeated:
-        return [_single(field, item) for item in value]
-    return _single(field, value)
-
-
-def _single(field: FieldDescriptor, value: Any) -> Any:
-    if field.enum_type is not None:
-        name = value.removeprefix("COLOUR_").lower()
-        return "" if name == "unspecified" else name
-    message = field.message_type
-    if message is None:
-        return value
-    if message.full_name == "google.protobuf.Timestamp":
-        whole, _, fraction = value.removesuffix("Z").partition(".")
-        return f"{whole}.{fraction.ljust(6, '0')[:6]}Z"
-    if message.full_name.startswith("google.protobuf."):
-        return value
-    return normalised(message, value)

@@ -16,9 +16,10 @@ from api_gateway.transcoder.json_read import JsonReaders
 from api_gateway.transcoder.json_write import JsonWriters
 from mesh.contract import ContractError
 from mesh.errors import MeshError
+from tests.support.rest_json import shown
 from tests.unit.api_gateway.transcoder import everything
 from tests.unit.api_gateway.transcoder.everything import Everything, Forms
-from tests.unit.api_gateway.transcoder.generated import everythings, normalised
+from tests.unit.api_gateway.transcoder.generated import everythings
 
 READERS = JsonReaders()
 WRITERS = JsonWriters()
@@ -48,7 +49,7 @@ def test_what_the_writer_writes_the_reader_reads_back(message: Any) -> None:
 def test_the_oracle_reads_the_same_message(message: Any) -> None:
     plain = json_format.MessageToDict(message, preserving_proto_field_name=True)
     expected = json_format.ParseDict(plain, Everything())
-    short = without_nulls(normalised(Everything.DESCRIPTOR, plain), plain)
+    short = without_nulls(shown(Everything.DESCRIPTOR, plain), plain)
     assert written(read(Everything, short)) == written(expected)
 
 

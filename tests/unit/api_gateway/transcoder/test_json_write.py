@@ -15,9 +15,10 @@ from voipbin.route.v1 import provider_pb2
 
 from api_gateway.transcoder.json_write import JsonWriters
 from mesh.contract import ContractError
+from tests.support.rest_json import shown
 from tests.unit.api_gateway.transcoder import everything
 from tests.unit.api_gateway.transcoder.everything import Everything, Forms
-from tests.unit.api_gateway.transcoder.generated import everythings, normalised
+from tests.unit.api_gateway.transcoder.generated import everythings
 
 ZERO = "00000000-0000-0000-0000-000000000000"
 
@@ -32,7 +33,7 @@ def by_the_oracle(message: Any) -> Any:
     plain = json_format.MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    return normalised(message.DESCRIPTOR, plain)
+    return shown(message.DESCRIPTOR, plain)
 
 
 @given(everythings())

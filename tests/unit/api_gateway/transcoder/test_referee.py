@@ -4,6 +4,7 @@ Where we mean to differ, the case says so. Compared are the message that reaches
 body that comes back, and the status.
 """
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,21 +18,27 @@ from google.protobuf.message import Message
 from api_gateway.door import Door, ServedService
 from api_gateway.transcoder import Transcoder
 from mesh.clients import channel
+from mesh.identity import IDENTITY_HEADER, PEER_HEADER
+from tests.support.envoy import Upstream, running_envoy
+from tests.support.rest_json import shown
 from tests.unit.api_gateway.transcoder.door import (
+    ADMIN,
     PEER_TOKEN,
     KnownTokens,
     Peer,
     running_node,
     servicer,
 )
-from tests.unit.api_gateway.transcoder.envoy import running_envoy
 from tests.unit.api_gateway.transcoder.everything import compiled
-from tests.unit.api_gateway.transcoder.generated import normalised
 
 FILE = compiled("shelf.proto", (Path(__file__).parent / "shelf.proto").read_text())
 SERVICE = FILE.services_by_name["ShelfService"]
 BookResponse: Any = message_factory.GetMessageClass(FILE.message_types_by_name["BookResponse"])
 # RPCs that show the book alone; the referee cannot, and shows the whole response.
+AS_ADMIN = (
+    (PEER_HEADER, f"Bearer {PEER_TOKEN}"),
+    (IDENTITY_HEADER, base64.b64encode(ADMIN.SerializeToString()).decode().rstrip("=")),
+)
 BARE = {"BookGet", "BookCreate", "AuthorPut"}
 
 
@@ -74,7 +81,7 @@ async def court(tmp_path: Path, peer: Peer) -> AsyncIterator[Court]:
     answers = {rpc.name: lambda _, request: BookResponse(book=request) for rpc in SERVICE.methods}
     async with (
         running_node(tmp_path, [servicer(peer, SERVICE, answers)]) as address,
-        running_envoy(tmp_path, FILE, [SERVICE.full_name], address) as envoy,
+        running_envoy(tmp_path, Upstream(address, [SERVICE], AS_ADMIN)) as envoy,
         channel(address, token=PEER_TOKEN) as asked,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(
@@ -197,7 +204,7 @@ def in_our_form(rpc: str, body: Any) -> Any:
     if body is None:
         return None
     response = BookResponse.DESCRIPTOR
-    ours = normalised(response, body)
+    ours = shown(response, body)
     return ours["book"] if rpc in BARE else ours
 
 
