@@ -57,5 +57,5 @@ def fresh_postgres(request: pytest.FixtureRequest, engine: str) -> Iterator[str 
 def mesh_databases(request: pytest.FixtureRequest, engine: str) -> Iterator[str]:
     """Meshes that start meanwhile keep what they keep on the engine of this run."""
     server = request.getfixturevalue("postgres") if engine == "postgresql" else None
-    with databases_on(engine, server):
+    with databases_on(server):
         yield engine

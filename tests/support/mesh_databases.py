@@ -27,7 +27,7 @@ class OwnFiles:
 
 
 class OnPostgres:
-    """A database per service on one PostgreSQL server."""
+    """A database per service on one PostgreSQL server, which takes them with it when it ends."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
@@ -39,35 +39,18 @@ class OnPostgres:
             self._urls[data_dir] = {name: self._server.create_database() for name in SERVICES}
         return self._urls[data_dir]
 
-    def drop(self) -> None:
-        """Drop every database that was given out."""
-        for urls in self._urls.values():
-            for url in urls.values():
-                self._server.drop_database(url)
-        self._urls.clear()
-
 
 _in_force: list[MeshDatabases] = [OwnFiles()]
 
 
 @contextmanager
-def databases_on(engine: str, server: PostgresServer | None) -> Iterator[None]:
-    """Give the meshes that are started meanwhile their databases on this engine."""
-    if server is None:
-        assert engine == "sqlite"
-        _in_force.append(OwnFiles())
-        try:
-            yield
-        finally:
-            _in_force.pop()
-        return
-    databases = OnPostgres(server)
-    _in_force.append(databases)
+def databases_on(server: PostgresServer | None) -> Iterator[None]:
+    """Give the meshes that are started meanwhile their databases on this server, or no server."""
+    _in_force.append(OwnFiles() if server is None else OnPostgres(server))
     try:
         yield
     finally:
         _in_force.pop()
-        databases.drop()
 
 
 def urls_of(data_dir: Path) -> Mapping[str, str]:
