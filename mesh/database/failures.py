@@ -13,6 +13,11 @@ from mesh.errors import ServiceOverloaded, ServiceUnavailable
 _SQLITE_BUSY_CODES: Final = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
 # Serialisation failure, deadlock, lock timeout.
 _POSTGRES_RETRY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
+# Classes of states (PostgreSQL, appendix A) that no statement of ours is to blame for: connection,
+# rollback, no resources (a full disk), no lock, an operator (a restart), system, its own defect.
+_POSTGRES_OWN_CLASSES: Final = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
+_READ_ONLY: Final = "25006"
+"""The server has become a replica."""
 
 log = structlog.get_logger()
 
@@ -38,7 +43,11 @@ def is_the_databases(error: DBAPIError) -> bool:
     """Tell the database's failure from a mistake of the work, which the work should see."""
     if isinstance(error, IntegrityError):
         return False
-    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        return True
+    # The driver of PostgreSQL tells most of them as errors of no further kind.
+    state = _postgres_state(error)
+    return state == _READ_ONLY or state[:2] in _POSTGRES_OWN_CLASSES
 
 
 def wrapped(error: Exception, statement: str) -> Exception:
@@ -58,5 +67,8 @@ def sqlite_is_busy(error: Exception) -> bool:
 
 def postgres_may_run_again(error: DBAPIError) -> bool:
     """Tell whether the transaction certainly did not commit and may succeed the next time."""
-    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    return state in _POSTGRES_RETRY_STATES
+    return _postgres_state(error) in _POSTGRES_RETRY_STATES
+
+
+def _postgres_state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")

@@ -7,8 +7,9 @@ import contextvars
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+import asyncpg
 import orjson
 import structlog
 from sqlalchemy.engine import URL
@@ -20,6 +21,10 @@ from mesh.database import failures, limits
 from mesh.database.transaction import Outcome, Statement, Transaction, Work, drive
 
 T = TypeVar("T")
+
+_WHILE_CONNECTING: Final = (asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What the driver raises of a server that takes no connection (it starts, it is full). Those of
+statements come as SQLAlchemy's own."""
 
 log = structlog.get_logger()
 
@@ -77,7 +82,7 @@ class PooledDriver:
                     raise
                 except DBAPIError as error:
                     await _consider_retry(error, attempt, name)
-                except (OSError, PoolTimeout) as error:
+                except (OSError, PoolTimeout, *_WHILE_CONNECTING) as error:
                     # Only connecting raises these: nothing was written.
                     raise failures.unavailable(error, name) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
