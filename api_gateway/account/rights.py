@@ -35,6 +35,15 @@ def held(permissions: int) -> int:
     return permissions | CUSTOMER_ALL if permissions & CUSTOMER_ADMIN else permissions
 
 
+def outlasts_its_maker(permissions: int, makers: int) -> bool:
+    """Tell whether a key with these bits is good, its maker holding those now (0: there is none).
+
+    A customer's key is the customer's and stays. What only the platform gives, it takes back from
+    a key together with the person who made it.
+    """
+    return not permissions & ~CUSTOMER_ALL & ~held(makers)
+
+
 def check_held(caller: Caller, permissions: int) -> None:
     """Raise PermissionNotHeld unless the caller may give all of these bits.
 

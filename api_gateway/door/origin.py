@@ -62,6 +62,9 @@ class Origins:
         if not _readable(address):
             return False
         found = ipaddress.ip_address(address)
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+            # What a socket for both kinds of addresses says of an IPv4 peer.
+            found = found.ipv4_mapped
         return any(found in network for network in self._trusted)
 
 

@@ -133,9 +133,10 @@ class CarrierHttp:
     def words(self, texts: Iterable[str]) -> str:
         """Join a carrier's own texts into something to be told: printable, short, no secrets."""
         text = " ".join(" ".join(text.split()) for text in texts if text.strip())
+        # First: a secret with something invisible in it would become whole again.
+        text = "".join(character for character in text if character.isprintable())
         for secret in self._secrets:
             text = text.replace(secret.get_secret_value(), MASK)
-        text = "".join(character for character in text if character.isprintable())
         return text if len(text) <= WORDS_MAX else f"{text[: WORDS_MAX - 1]}…"
 
     def _unreached(self, error: httpx.ConnectError) -> CarrierFailure:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, bindparam, case, insert, select, update
+from sqlalchemy import RowMapping, Select, and_, bindparam, case, insert, select, update
 
 # Its ON CONFLICT is compiled by both engines; the one of the SQLite dialect is not.
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from api_gateway.account.accesskey.domain import AccessKey, Scope
 from api_gateway.account.domain import Standing
 from api_gateway.account.models import AccessKeyCallsRow, AccessKeyRow
-from api_gateway.account.repository import CUSTOMERS, STANDING, standing
+from api_gateway.account.repository import AGENTS, CUSTOMERS, STANDING, standing
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
 
@@ -24,8 +24,9 @@ _CALLS: Final = AccessKeyCallsRow.__table__  # type: ignore[attr-defined]
 
 # Every request with a key asks; see account/repository.py.
 _BY_DIGEST: Final[Select[Any]] = (
-    select(_KEYS, *STANDING)
+    select(_KEYS, *STANDING, AGENTS.c.permissions.label("makers_permissions"))
     .join(CUSTOMERS, CUSTOMERS.c.id == _KEYS.c.customer_id)
+    .outerjoin(AGENTS, and_(AGENTS.c.id == _KEYS.c.agent_id, AGENTS.c.tm_delete.is_(None)))
     .where(
         _KEYS.c.digest == bindparam("of"),
         _KEYS.c.tm_delete.is_(None),
@@ -34,10 +35,15 @@ _BY_DIGEST: Final[Select[Any]] = (
 )
 
 
-async def by_digest(tx: Transaction, digest: str) -> tuple[AccessKey, Standing] | None:
-    """Return the living key with that digest, and the facts of its customer."""
+async def by_digest(tx: Transaction, digest: str) -> tuple[AccessKey, Standing, int] | None:
+    """Return the living key with that digest, its customer's facts, and what its maker holds now.
+
+    That is 0 when the maker is deleted.
+    """
     row = await tx.one_or_none(_BY_DIGEST, {"of": digest})
-    return None if row is None else (to_key(row), standing(row))
+    return (
+        None if row is None else (to_key(row), standing(row), int(row["makers_permissions"] or 0))
+    )
 
 
 async def add(tx: Transaction, key: AccessKey, digest: str) -> None:

@@ -19,7 +19,7 @@ from api_gateway.account.accesskey.domain import (
     mint,
 )
 from api_gateway.account.domain import Standing
-from api_gateway.account.rights import check_held
+from api_gateway.account.rights import check_held, outlasts_its_maker
 from api_gateway.errors import (
     AccesskeyNotFound,
     KeyCallsExhausted,
@@ -122,13 +122,16 @@ class AccessKeyService:
         if stored is None:
             return None
 
-        async def work(tx: Transaction) -> tuple[AccessKey, Standing] | None:
+        async def work(tx: Transaction) -> tuple[AccessKey, Standing, int] | None:
             return await repository.by_digest(tx, stored)
 
         found = await self._database.read(work, name="access_key_by_digest")
-        if found is None or found[0].tm_expire <= self._clock.now():
+        if found is None:
             return None
-        return found
+        key, standing, makers_permissions = found
+        if key.tm_expire <= self._clock.now():
+            return None
+        return (key, standing) if outlasts_its_maker(key.permissions, makers_permissions) else None
 
     async def spend(self, key_id: UUID, limit: int, count: int) -> None:
         """Count calls against a key's day, all of them or none; raises KeyCallsExhausted."""

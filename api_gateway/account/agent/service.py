@@ -214,14 +214,24 @@ async def _password_changeable(tx: Transaction, caller: Caller, agent_id: UUID) 
     agent = await _owned(tx, caller, agent_id)
     if agent.tm_delete is not None:
         raise AgentNotFound(agent_id)
-    identity = caller.identity
-    if identity is not None and caller.agent_id == agent_id and not identity.access_key_id:
+    if _is_agent_itself(caller, agent):
         return agent
     if not caller.has(PERMISSION_CUSTOMER_ADMIN):
         # A manager or an agent sees no other agents, so there is none.
         raise AgentNotFound(agent_id)
     check_held(caller, agent.permissions)
     return agent
+
+
+def _is_agent_itself(caller: Caller, agent: AgentRecord) -> bool:
+    """Tell whether the agent asks with all that it holds.
+
+    Acting for its own customer, or by a key, it holds less; a password would give it the rest.
+    """
+    identity = caller.identity
+    if identity is None or caller.agent_id != agent.id or identity.access_key_id:
+        return False
+    return not agent.permissions & ~identity.permissions
 
 
 async def _check_not_last(tx: Transaction, agent_id: UUID) -> None:

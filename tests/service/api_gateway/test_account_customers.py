@@ -157,6 +157,21 @@ async def test_a_super_admin_acts_for_a_customer_without_its_own_rights(
     assert reason(await house.ask("GET", OWN, token)) == (401, "INVALID_CREDENTIALS")
 
 
+async def test_who_acts_for_its_own_customer_gets_no_way_back_to_its_rights(
+    house: AccountHouse,
+) -> None:
+    first = house.first.admin
+    wish = {"customer_id": first.customer_id, "reason": WHY}
+    token = ok(await house.ask("POST", "/auth/delegate", house.admin, wish))["token"]
+    path = f"/v1.0/agents/{first.agent_id}"
+    refused = (403, "PERMISSION_NOT_HELD")
+    password = {"password": "the way back to it"}
+    assert reason(await house.ask("PUT", f"{path}/password", token, password)) == refused
+    assert reason(await house.ask("PUT", path, token, {"name": "x"})) == refused
+    assert reason(await house.ask("DELETE", path, token)) == refused
+    ok(await house.ask("PUT", f"{path}/password", house.admin, password))
+
+
 async def test_acting_for_a_customer_ends_with_the_rights_to(house: AccountHouse) -> None:
     customer = await house.a_customer()
     agent = await house.an_agent("second", 1)
@@ -178,6 +193,8 @@ async def test_acting_for_a_customer_ends_with_the_rights_to(house: AccountHouse
         ({"reason": "nicht nur ASCII: ä"}, 422),
         ({"customer_id": "x"}, 422),
         ({"customer_id": ""}, 422),
+        ({"customer_id": "x" * 65}, 422),
+        ({"reason": "x" * 1025}, 422),
         ({"customer_id": "0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e"}, 404),
     ],
 )

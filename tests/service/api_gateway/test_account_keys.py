@@ -130,6 +130,28 @@ async def test_nobody_makes_a_key_that_holds_more_than_itself(house: AccountHous
     ok(await house.ask("GET", "/v1.0/customers", key=platform["token"]))
 
 
+async def test_a_key_of_the_platform_ends_with_its_makers_rights(house: AccountHouse) -> None:
+    maker = await house.an_agent("mallory", 1)
+    token = await house.login("mallory")
+    platform, plain = await house.a_key(token, permission=1), await house.a_key(token)
+    successor = ok(
+        await house.ask(
+            "POST", KEYS, key=platform["token"], body={"expire": 86_400, "permission": 1}
+        )
+    )
+    path = f"/v1.0/agents/{maker['id']}"
+    ok(await house.ask("PUT", f"{path}/permission", house.admin, {"permission": 32}))
+    refused = (401, "INVALID_CREDENTIALS")
+    back = {"permission": 1}
+    for key in (platform, successor):
+        answer = await house.ask("PUT", f"{path}/permission", key=key["token"], body=back)
+        assert reason(answer) == refused
+    ok(await house.ask("DELETE", path, house.admin))
+    for key in (platform, successor):
+        assert reason(await house.ask("GET", "/v1.0/customers", key=key["token"])) == refused
+    ok(await house.ask("GET", "/v1.0/customer", key=plain["token"]))
+
+
 @pytest.mark.parametrize(
     "limit",
     [{"rpcs": [PROVIDER_CALL]}, {"provider_ids": [str(new_id())]}, {"calls_per_day": 1}],

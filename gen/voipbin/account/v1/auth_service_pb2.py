@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voipbin/account/v1/auth_service.proto\x12\x12voipbin.account.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"`\n\x10\x41uthLoginRequest\x12(\n\x08username\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12\"\n\x08password\x18\x02 \x01(\tB\x10\xbaH\x07r\x05\x10\x01\x18\xff\x01\xb2\xd4\x18\x02\x18\x01\"G\n\x11\x41uthLoginResponse\x12\x10\n\x08username\x18\x01 \x01(\t\x12 \n\x05token\x18\x02 \x01(\tB\x11\xb2\xd4\x18\r*\x0b\n\x05token\x10\x80\xf5$\"\xa3\x01\n\x13\x41uthDelegateRequest\x12H\n\x0b\x63ustomer_id\x18\x01 \x01(\tB3\xbaH\x04r\x02\x18@\xb2\xd4\x18(:&\"0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e\"\x12\x42\n\x06reason\x18\x02 \x01(\tB2\xbaH\x05r\x03\x18\x80\x08\xb2\xd4\x18&:$\"Ticket 4711: no audio since Monday\"\"n\n\x14\x41uthDelegateResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12*\n\x06\x65xpire\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x14PasswordResetRequest\x12(\n\x08username\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\"1\n\x15PasswordResetResponse\x12\x18\n\x08password\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\"\x19\n\x17SigningKeyRotateRequest\"2\n\x18SigningKeyRotateResponse\x12\x16\n\x06key_id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\"\x18\n\x16\x42ootstrapEnsureRequest\"\x88\x01\n\x17\x42ootstrapEnsureResponse\x12\x31\n\x05\x61\x64min\x18\x01 \x01(\x0b\x32\".voipbin.account.v1.BootstrapAgent\x12:\n\x0e\x63ustomer_admin\x18\x02 \x01(\x0b\x32\".voipbin.account.v1.BootstrapAgent\"\x8a\x01\n\x0e\x42ootstrapAgent\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x18\n\x08password\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\x12\x15\n\x05token\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x04 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x18\n\x08\x61gent_id\x18\x05 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x32\x94\x05\n\x0b\x41uthService\x12}\n\tAuthLogin\x12$.voipbin.account.v1.AuthLoginRequest\x1a%.voipbin.account.v1.AuthLoginResponse\"#\xaa\xd4\x18\t\x08\x01\x18\x01\x32\x03\x08\x90\x03\x82\xd3\xe4\x93\x02\x10\"\x0b/auth/login:\x01*\x12\x87\x01\n\x0c\x41uthDelegate\x12\'.voipbin.account.v1.AuthDelegateRequest\x1a(.voipbin.account.v1.AuthDelegateResponse\"$\xaa\xd4\x18\x07\x08\x01\x12\x01\x01\x32\x00\x82\xd3\xe4\x93\x02\x13\"\x0e/auth/delegate:\x01*\x12~\n\x0f\x42ootstrapEnsure\x12*.voipbin.account.v1.BootstrapEnsureRequest\x1a+.voipbin.account.v1.BootstrapEnsureResponse\"\x12\xaa\xd4\x18\x0e\x08\x02\"\nsupervisor\x12x\n\rPasswordReset\x12(.voipbin.account.v1.PasswordResetRequest\x1a).voipbin.account.v1.PasswordResetResponse\"\x12\xaa\xd4\x18\x0e\x08\x02\"\nsupervisor\x12\x81\x01\n\x10SigningKeyRotate\x12+.voipbin.account.v1.SigningKeyRotateRequest\x1a,.voipbin.account.v1.SigningKeyRotateResponse\"\x12\xaa\xd4\x18\x0e\x08\x02\"\nsupervisorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voipbin/account/v1/auth_service.proto\x12\x12voipbin.account.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"`\n\x10\x41uthLoginRequest\x12(\n\x08username\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12\"\n\x08password\x18\x02 \x01(\tB\x10\xbaH\x07r\x05\x10\x01\x18\xff\x01\xb2\xd4\x18\x02\x18\x01\"G\n\x11\x41uthLoginResponse\x12\x10\n\x08username\x18\x01 \x01(\t\x12 \n\x05token\x18\x02 \x01(\tB\x11\xb2\xd4\x18\r*\x0b\n\x05token\x10\x80\xf5$\"\xd7\x01\n\x13\x41uthDelegateRequest\x12\x62\n\x0b\x63ustomer_id\x18\x01 \x01(\tBM\xbaH\x04r\x02\x18@\xb2\xd4\x18\x42:&\"0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e\"B\x18\x44\x45LEGATE_REQUEST_INVALID\x12\\\n\x06reason\x18\x02 \x01(\tBL\xbaH\x05r\x03\x18\x80\x08\xb2\xd4\x18@:$\"Ticket 4711: no audio since Monday\"B\x18\x44\x45LEGATE_REQUEST_INVALID\"n\n\x14\x41uthDelegateResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12*\n\x06\x65xpire\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x14PasswordResetRequest\x12(\n\x08username\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\"1\n\x15PasswordResetResponse\x12\x18\n\x08password\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\"\x19\n\x17SigningKeyRotateRequest\"2\n\x18SigningKeyRotateResponse\x12\x16\n\x06key_id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\"\x18\n\x16\x42ootstrapEnsureRequest\"\x88\x01\n\x17\x42ootstrapEnsureResponse\x12\x31\n\x05\x61\x64min\x18\x01 \x01(\x0b\x32\".voipbin.account.v1.BootstrapAgent\x12:\n\x0e\x63ustomer_admin\x18\x02 \x01(\x0b\x32\".voipbin.account.v1.BootstrapAgent\"\x8a\x01\n\x0e\x42ootstrapAgent\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x18\n\x08password\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\x12\x15\n\x05token\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x18\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x04 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x18\n\x08\x61gent_id\x18\x05 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x32\x94\x05\n\x0b\x41uthService\x12}\n\tAuthLogin\x12$.voipbin.account.v1.AuthLoginRequest\x1a%.voipbin.account.v1.AuthLoginResponse\"#\xaa\xd4\x18\t\x08\x01\x18\x01\x32\x03\x08\x90\x03\x82\xd3\xe4\x93\x02\x10\"\x0b/auth/login:\x01*\x12\x87\x01\n\x0c\x41uthDelegate\x12\'.voipbin.account.v1.AuthDelegateRequest\x1a(.voipbin.account.v1.AuthDelegateResponse\"$\xaa\xd4\x18\x07\x08\x01\x12\x01\x01\x32\x00\x82\xd3\xe4\x93\x02\x13\"\x0e/auth/delegate:\x01*\x12~\n\x0f\x42ootstrapEnsure\x12*.voipbin.account.v1.BootstrapEnsureRequest\x1a+.voipbin.account.v1.BootstrapEnsureResponse\"\x12\xaa\xd4\x18\x0e\x08\x02\"\nsupervisor\x12x\n\rPasswordReset\x12(.voipbin.account.v1.PasswordResetRequest\x1a).voipbin.account.v1.PasswordResetResponse\"\x12\xaa\xd4\x18\x0e\x08\x02\"\nsupervisor\x12\x81\x01\n\x10SigningKeyRotate\x12+.voipbin.account.v1.SigningKeyRotateRequest\x1a,.voipbin.account.v1.SigningKeyRotateResponse\"\x12\xaa\xd4\x18\x0e\x08\x02\"\nsupervisorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,9 +42,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHLOGINRESPONSE'].fields_by_name['token']._loaded_options = None
   _globals['_AUTHLOGINRESPONSE'].fields_by_name['token']._serialized_options = b'\262\324\030\r*\013\n\005token\020\200\365$'
   _globals['_AUTHDELEGATEREQUEST'].fields_by_name['customer_id']._loaded_options = None
-  _globals['_AUTHDELEGATEREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\004r\002\030@\262\324\030(:&\"0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e\"'
+  _globals['_AUTHDELEGATEREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\004r\002\030@\262\324\030B:&\"0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e\"B\030DELEGATE_REQUEST_INVALID'
   _globals['_AUTHDELEGATEREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_AUTHDELEGATEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\200\010\262\324\030&:$\"Ticket 4711: no audio since Monday\"'
+  _globals['_AUTHDELEGATEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\200\010\262\324\030@:$\"Ticket 4711: no audio since Monday\"B\030DELEGATE_REQUEST_INVALID'
   _globals['_AUTHDELEGATERESPONSE'].fields_by_name['customer_id']._loaded_options = None
   _globals['_AUTHDELEGATERESPONSE'].fields_by_name['customer_id']._serialized_options = b'\262\324\030\002\020\001'
   _globals['_PASSWORDRESETREQUEST'].fields_by_name['username']._loaded_options = None
@@ -76,23 +76,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHLOGINRESPONSE']._serialized_start=282
   _globals['_AUTHLOGINRESPONSE']._serialized_end=353
   _globals['_AUTHDELEGATEREQUEST']._serialized_start=356
-  _globals['_AUTHDELEGATEREQUEST']._serialized_end=519
-  _globals['_AUTHDELEGATERESPONSE']._serialized_start=521
-  _globals['_AUTHDELEGATERESPONSE']._serialized_end=631
-  _globals['_PASSWORDRESETREQUEST']._serialized_start=633
-  _globals['_PASSWORDRESETREQUEST']._serialized_end=697
-  _globals['_PASSWORDRESETRESPONSE']._serialized_start=699
-  _globals['_PASSWORDRESETRESPONSE']._serialized_end=748
-  _globals['_SIGNINGKEYROTATEREQUEST']._serialized_start=750
-  _globals['_SIGNINGKEYROTATEREQUEST']._serialized_end=775
-  _globals['_SIGNINGKEYROTATERESPONSE']._serialized_start=777
-  _globals['_SIGNINGKEYROTATERESPONSE']._serialized_end=827
-  _globals['_BOOTSTRAPENSUREREQUEST']._serialized_start=829
-  _globals['_BOOTSTRAPENSUREREQUEST']._serialized_end=853
-  _globals['_BOOTSTRAPENSURERESPONSE']._serialized_start=856
-  _globals['_BOOTSTRAPENSURERESPONSE']._serialized_end=992
-  _globals['_BOOTSTRAPAGENT']._serialized_start=995
-  _globals['_BOOTSTRAPAGENT']._serialized_end=1133
-  _globals['_AUTHSERVICE']._serialized_start=1136
-  _globals['_AUTHSERVICE']._serialized_end=1796
+  _globals['_AUTHDELEGATEREQUEST']._serialized_end=571
+  _globals['_AUTHDELEGATERESPONSE']._serialized_start=573
+  _globals['_AUTHDELEGATERESPONSE']._serialized_end=683
+  _globals['_PASSWORDRESETREQUEST']._serialized_start=685
+  _globals['_PASSWORDRESETREQUEST']._serialized_end=749
+  _globals['_PASSWORDRESETRESPONSE']._serialized_start=751
+  _globals['_PASSWORDRESETRESPONSE']._serialized_end=800
+  _globals['_SIGNINGKEYROTATEREQUEST']._serialized_start=802
+  _globals['_SIGNINGKEYROTATEREQUEST']._serialized_end=827
+  _globals['_SIGNINGKEYROTATERESPONSE']._serialized_start=829
+  _globals['_SIGNINGKEYROTATERESPONSE']._serialized_end=879
+  _globals['_BOOTSTRAPENSUREREQUEST']._serialized_start=881
+  _globals['_BOOTSTRAPENSUREREQUEST']._serialized_end=905
+  _globals['_BOOTSTRAPENSURERESPONSE']._serialized_start=908
+  _globals['_BOOTSTRAPENSURERESPONSE']._serialized_end=1044
+  _globals['_BOOTSTRAPAGENT']._serialized_start=1047
+  _globals['_BOOTSTRAPAGENT']._serialized_end=1185
+  _globals['_AUTHSERVICE']._serialized_start=1188
+  _globals['_AUTHSERVICE']._serialized_end=1848
 # @@protoc_insertion_point(module_scope)

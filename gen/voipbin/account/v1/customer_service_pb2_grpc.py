@@ -161,7 +161,6 @@ class CustomerServiceServicer:
 
         Errors:
         - FAILED_PRECONDITION / STATE_INVALID: the customer is frozen already.
-        - FAILED_PRECONDITION / LAST_SUPER_ADMIN: no super-admin of another customer would be left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

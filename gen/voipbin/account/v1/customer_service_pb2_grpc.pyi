@@ -62,7 +62,6 @@ class CustomerServiceStub:
 
     Errors:
     - FAILED_PRECONDITION / STATE_INVALID: the customer is frozen already.
-    - FAILED_PRECONDITION / LAST_SUPER_ADMIN: no super-admin of another customer would be left.
     """
     CustomerRecover: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.CustomerRecoverRequest, _customer_service_pb2.CustomerRecoverResponse]
     """Makes the caller's own frozen customer active again.
@@ -167,7 +166,6 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - FAILED_PRECONDITION / STATE_INVALID: the customer is frozen already.
-        - FAILED_PRECONDITION / LAST_SUPER_ADMIN: no super-admin of another customer would be left.
         """
 
     @_abc_1.abstractmethod

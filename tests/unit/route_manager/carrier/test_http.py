@@ -17,6 +17,7 @@ async def test_a_carrier_that_repeats_the_key_does_not_make_us_tell_it() -> None
         http.hide(SecretStr("hunter2hunter2"))
         said = http.words(["Bad key KEY0190_canary", "", "and hunter2hunter2"])
         assert said == "Bad key **** and ****"
+        assert http.words(["Bad key KEY0190\u200b_can\x00ary"]) == "Bad key ****"
         assert "canary" not in f"{http!r} {vars(http)}"
 
 
