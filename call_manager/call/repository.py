@@ -51,7 +51,11 @@ _CALLS_INSERT: Final = insert_if_absent(CALLS, "id").returning(CALLS.c.id)
 _CREATION: Final = select(CREATIONS).where(CREATIONS.c.id == bindparam("of"))
 _VARIABLES: Final = select(CREATIONS.c.variables).where(CREATIONS.c.id == bindparam("of"))
 _CALL: Final = select(CALLS).where(CALLS.c.id == bindparam("of"))
-_STATUS: Final = select(CALLS.c.status).where(CALLS.c.id == bindparam("of"))
+# Locked, or on PostgreSQL the status could move on before the change that goes by it; SQLite has
+# one writer and no such clause.
+_STATUS_TO_CHANGE: Final = (
+    select(CALLS.c.status).where(CALLS.c.id == bindparam("of")).with_for_update()
+)
 _CHANGE: Final = (
     update(CALLS)
     .where(CALLS.c.id == bindparam("of"), CALLS.c.status.in_(bindparam("among", expanding=True)))
@@ -184,7 +188,7 @@ class Finish:
 
 async def finish(tx: Transaction, call_id: UUID, end: Finish) -> Call | None:
     """End a call, exactly once; None when it has ended already or does not exist."""
-    row = await tx.one_or_none(_STATUS, {"of": call_id})
+    row = await tx.one_or_none(_STATUS_TO_CHANGE, {"of": call_id})
     last = CallStatus(row["status"]) if row is not None else CallStatus.HANGUP
     if last not in may_come_from(CallStatus.HANGUP):
         return None
@@ -200,8 +204,6 @@ async def finish(tx: Transaction, call_id: UUID, end: Finish) -> Call | None:
     }
     if end.sip_code is not None:
         values |= {"sip_code": end.sip_code, "sip_reason": end.sip_reason}
-    # The condition decides, not the reading: a status that moved on meanwhile makes the
-    # transaction run again (mesh.database keeps snapshots apart), by the right row of the table.
     return await _changed(tx, _CHANGE, call_id, [last], values)
 
 
