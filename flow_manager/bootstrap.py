@@ -39,7 +39,7 @@ def build(settings: FlowSettings) -> Node:
     clock = SystemClock()
     database = Database(settings.database_url_for(NAME), migrations=MIGRATIONS)
     flows = FlowService(database, ACTION_TYPES, clock)
-    runner = ActiveflowRunner(database, ACTION_TYPES, clock)
+    runner = ActiveflowRunner(database, flows, ACTION_TYPES, clock)
     activeflows = ActiveflowService(database, flows, runner, ACTION_TYPES, clock)
     return Node(
         settings,

@@ -47,6 +47,19 @@ class FlowsTooMany(MeshError):
         super().__init__(f"The customer has {limit} flows already.", limit=str(limit))
 
 
+class FlowFollowsItself(MeshError):
+    """A flow names itself as the flow to run when it is over."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "FLOW_FOLLOWS_ITSELF"
+
+    def __init__(self, flow_id: UUID) -> None:
+        super().__init__(
+            "A flow cannot be the one to run when it is over itself.",
+            field="on_complete_flow_id",
+            flow_id=str(flow_id),
+        )
+
+
 class InvalidActionType(MeshError):
     """An action's type is unknown here."""
 
@@ -170,3 +183,12 @@ class ActiveflowsTooMany(MeshError):
         super().__init__(
             f"{limit} of the customer's flows run without a call already.", limit=str(limit)
         )
+
+
+class ActiveflowChainTooLong(MeshError):
+    """As many running flows follow one another as may; kept with the last, and never answered."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "ACTIVEFLOW_CHAIN_TOO_LONG"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} flows followed one another already.", limit=str(limit))

@@ -93,6 +93,9 @@ def activeflow_to_proto(activeflow: Activeflow) -> pb.Activeflow:
         status=_STATUSES_OUT[activeflow.status],
         reference_type=_REFERENCE_TYPES_OUT[activeflow.reference_type],
         reference_id=_id_text(activeflow.reference_id),
+        reference_activeflow_id=_id_text(activeflow.reference_activeflow_id),
+        on_complete_flow_id=_id_text(activeflow.on_complete_flow_id),
+        on_complete_skipped=activeflow.on_complete_skipped,
         current_action=executed[-1] if activeflow.current is not None else None,
         executed_actions=executed,
     )
@@ -104,8 +107,8 @@ def activeflow_to_proto(activeflow: Activeflow) -> pb.Activeflow:
     return message
 
 
-def _id_text(id_: UUID) -> str:
-    return "" if id_ == ZERO_ID else str(id_)
+def _id_text(id_: UUID | None) -> str:
+    return "" if id_ is None or id_ == ZERO_ID else str(id_)
 
 
 def _executed(activeflow: Activeflow) -> list[action_pb2.Action]:

@@ -10,31 +10,21 @@ one of its rounds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from flow_manager.action.domain import Action, ActionTypes, StatedAction
-from flow_manager.errors import (
-    ActionNeedsCall,
-    ActiveflowActionMismatch,
-    ActiveflowIdReused,
-)
+from flow_manager.errors import ActiveflowActionMismatch, ActiveflowIdReused
+from flow_manager.flow.domain import Flow
 from mesh.clock import ZERO_ID
 
 STEPS_MAX: Final = 1000
 """The most actions a running flow hands out (CONTRACT.md section 2.7); then it is over, for it
 runs in a circle. It also bounds what is kept of each."""
-
-
-RUNNING_MAX: Final = 1000
-"""The most flows of one customer that run without a call at once."""
-
-STRIDE_MAX: Final = 100
-"""The most actions that flow_manager does itself in one go (CONTRACT.md section 2.7)."""
 
 
 class ActiveflowStatus(StrEnum):
@@ -109,10 +99,18 @@ class Activeflow:
     flow_id: UUID
     reference_type: ReferenceType
     reference_id: UUID
-    actions: tuple[Action, ...]
-    """The flow's actions when it started; later changes of the flow do not reach it."""
     tm_create: datetime
     tm_update: datetime | None = None
+    actions: tuple[Action, ...] = ()
+    """The flow's actions when it started; later changes of the flow do not reach it."""
+    on_complete_flow_id: UUID | None = None
+    """The flow that runs when this one is over, as its flow named it at the start."""
+    on_complete_skipped: str = ""
+    """Why that flow was not run: the reason of an error; empty: it was, or this one still runs."""
+    reference_activeflow_id: UUID | None = None
+    """The running flow that this one follows."""
+    complete_count: int = 0
+    """How many are before it in the chain of those that follow one another."""
     status: ActiveflowStatus = ActiveflowStatus.RUNNING
     steps: tuple[Step, ...] = ()
     """What was handed out so far, oldest first."""
@@ -127,20 +125,27 @@ class Activeflow:
         return self.status is ActiveflowStatus.RUNNING
 
     @property
+    def runs_here(self) -> bool:
+        """Tell whether flow_manager does its actions itself: it runs without a call.
+
+        What follows a call's flow keeps the call as its reference, and does not need it.
+        """
+        return self.reference_type is ReferenceType.API or self.reference_activeflow_id is not None
+
+    @property
     def current(self) -> Step | None:
         """Return the step that runs now; None when none does."""
         return self.steps[-1] if self.is_running and self.steps else None
 
 
-def of_question(question: Question, actions: Sequence[Action], now: datetime) -> Activeflow:
-    """Return the running flow that a first question makes; nothing is handed out yet."""
+def of_question(question: Question, now: datetime) -> Activeflow:
+    """Return the running flow that a first question makes; it has not begun yet."""
     return Activeflow(
         id=question.id,
         customer_id=question.customer_id,
         flow_id=question.flow_id,
         reference_type=question.reference_type,
         reference_id=question.reference_id,
-        actions=tuple(actions),
         tm_create=now,
         variables=question.variables,
     )
@@ -154,15 +159,15 @@ def tombstone(activeflow_id: UUID, now: datetime) -> Activeflow:
         flow_id=ZERO_ID,
         reference_type=ReferenceType.CALL,
         reference_id=ZERO_ID,
-        actions=(),
         tm_create=now,
         status=ActiveflowStatus.VOIDED,
     )
 
 
-def begin(fresh: Activeflow, types: ActionTypes) -> Activeflow:
-    """Start a running flow: its first action is handed out, or it is over at once."""
-    return replace(advance(fresh, types, fresh.tm_create), tm_update=None)
+def begin(fresh: Activeflow, flow: Flow, types: ActionTypes) -> Activeflow:
+    """Start a running flow as its flow is now: its first action is handed out, or it is over."""
+    taken = replace(fresh, actions=flow.actions, on_complete_flow_id=flow.on_complete_flow_id)
+    return replace(advance(taken, types, fresh.tm_create), tm_update=None)
 
 
 def leads_on(activeflow: Activeflow, question: Question) -> bool:
@@ -199,62 +204,6 @@ def end(activeflow: Activeflow, now: datetime) -> Activeflow:
     return replace(activeflow, status=ActiveflowStatus.ENDED, tm_update=now)
 
 
-def due(activeflow: Activeflow, types: ActionTypes) -> datetime | None:
-    """Return when flow_manager goes on with a flow that it runs itself; None for any other."""
-    current = activeflow.current
-    if activeflow.reference_type is not ReferenceType.API or current is None:
-        return None
-    known = types.get(current.action.type)
-    wait_ms = known.wait_ms(current.action.option) if known is not None else 0
-    return current.tm_execute + timedelta(milliseconds=wait_ms)
-
-
-def go_on(activeflow: Activeflow, types: ActionTypes, now: datetime) -> Activeflow:
-    """Do the actions whose time has come, `STRIDE_MAX` at most; for flows we run ourselves."""
-    for _ in range(STRIDE_MAX):
-        at = due(activeflow, types)
-        if at is None or at > now:
-            break
-        activeflow = advance(activeflow, types, now)
-    return activeflow
-
-
-def check_needs_no_call(actions: Sequence[Action], types: ActionTypes) -> None:
-    """Raise ActionNeedsCall for the first action that only a call can do."""
-    able = tuple(name for name in types.names if not _needs_call(name, types))
-    for index, action in enumerate(actions):
-        if _needs_call(action.type, types):
-            raise ActionNeedsCall(index, action.type, able)
-
-
-def shown(activeflow: Activeflow, types: ActionTypes) -> Activeflow:
-    """Return the running flow as it is shown: what was handed out, its `${name}`s replaced."""
-    names = {**activeflow.variables, **_own_variables(activeflow)}
-    resolved: dict[UUID, Action] = {}
-    for step in activeflow.steps:
-        if step.action.id not in resolved:
-            resolved[step.action.id] = types.resolve(step.action, names)
-    steps = tuple(Step(resolved[step.action.id], step.tm_execute) for step in activeflow.steps)
-    return replace(activeflow, steps=steps)
-
-
-def _own_variables(activeflow: Activeflow) -> Mapping[str, str]:
-    # CONTRACT.md section 2.7; those of the call come with the call's first question.
-    return {
-        "voipbin.activeflow.id": str(activeflow.id),
-        "voipbin.activeflow.flow_id": str(activeflow.flow_id),
-        "voipbin.activeflow.reference_type": activeflow.reference_type.value,
-        "voipbin.activeflow.reference_id": str(activeflow.reference_id),
-        "voipbin.activeflow.reference_activeflow_id": str(ZERO_ID),
-        "voipbin.activeflow.complete_count": "0",
-    }
-
-
-def _needs_call(name: str, types: ActionTypes) -> bool:
-    known = types.get(name)
-    return known is None or known.needs_call
-
-
 def _following(activeflow: Activeflow) -> Action | None:
     actions = activeflow.actions
     if not activeflow.steps:
@@ -273,7 +222,8 @@ def _ends_flow(action: Action, types: ActionTypes) -> bool:
 
 
 def _is_about(question: Question, activeflow: Activeflow) -> bool:
-    return (
+    # What follows a call's flow names the same call, but nobody asks what it does next.
+    return not activeflow.runs_here and (
         question.customer_id,
         question.flow_id,
         question.reference_type,

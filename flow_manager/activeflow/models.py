@@ -53,6 +53,13 @@ class ActiveflowRow(Table, table=True):
     """`domain.ActiveflowStatus`."""
     step_count: int = Field(sa_column=Column(Integer(), nullable=False))
     """How many actions were handed out; who adds a step states how many there were."""
+    on_complete_flow_id: UUID | None = Field(default=None, sa_column=Column(Uuid()))
+    on_complete_skipped: str = Field(
+        sa_column=Column(String(64), nullable=False, server_default="")
+    )
+    """The reason of an error; empty for none."""
+    reference_activeflow_id: UUID | None = Field(default=None, sa_column=Column(Uuid()))
+    complete_count: int = Field(sa_column=Column(Integer(), nullable=False, server_default="0"))
     variables: dict[str, str] | None = Field(default=None, sa_column=Column(Json()))
     """What `${name}` in options stands for; unset for none."""
     traceparent: str | None = Field(default=None, sa_column=Column(String(64)))

@@ -20,3 +20,7 @@ def log_progress(activeflow: Activeflow) -> None:
         log.warning("activeflow ended: it runs in a circle", steps=STEPS_MAX, **facts)
     else:
         log.info("activeflow ended", steps=len(activeflow.steps), **facts)
+    if activeflow.on_complete_skipped:
+        log.warning(
+            "what was to follow did not run", reason=activeflow.on_complete_skipped, **facts
+        )

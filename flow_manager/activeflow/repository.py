@@ -36,9 +36,14 @@ _ACTIVEFLOW_INSERT: Final = insert_if_absent(_ACTIVEFLOWS, "id").returning(_ACTI
 _STEP_INSERT: Final = insert(_STEPS)
 
 
-async def get(tx: Transaction, activeflow_id: UUID) -> Activeflow | None:
-    """Return the running flow with its steps, or None."""
-    row = await tx.one_or_none(select(_ACTIVEFLOWS).where(_ACTIVEFLOWS.c.id == activeflow_id))
+async def get(tx: Transaction, activeflow_id: UUID, *, hold: bool = False) -> Activeflow | None:
+    """Return the running flow with its steps, or None.
+
+    To `hold` it keeps everybody else from moving it until the transaction's end.
+    """
+    statement = select(_ACTIVEFLOWS).where(_ACTIVEFLOWS.c.id == activeflow_id)
+    # SQLite has one writer at a time, and no words for this.
+    row = await tx.one_or_none(statement.with_for_update() if hold else statement)
     if row is None:
         return None
     steps = await tx.all(
@@ -110,6 +115,9 @@ async def add(tx: Transaction, activeflow: Activeflow, due: datetime | None = No
         "actions": actions_to_json(activeflow.actions),
         "status": activeflow.status.value,
         "step_count": len(activeflow.steps),
+        "on_complete_flow_id": activeflow.on_complete_flow_id,
+        "reference_activeflow_id": activeflow.reference_activeflow_id,
+        "complete_count": activeflow.complete_count,
         "variables": dict(activeflow.variables) or None,
         "traceparent": activeflow.traceparent or None,
         "tm_create": activeflow.tm_create,
@@ -142,6 +150,15 @@ async def move(
     if moved:
         await _add_steps(tx, after, len(before.steps))
     return moved == 1
+
+
+async def keep_skipped(tx: Transaction, activeflow_id: UUID, reason: str) -> None:
+    """Store why the flow that was to follow did not run."""
+    await tx.run(
+        update(_ACTIVEFLOWS)
+        .where(_ACTIVEFLOWS.c.id == activeflow_id)
+        .values(on_complete_skipped=reason)
+    )
 
 
 async def mark_deleted(tx: Transaction, activeflow_id: UUID, now: datetime) -> bool:
@@ -190,9 +207,13 @@ def _activeflow(row: RowMapping, steps: Sequence[RowMapping]) -> Activeflow:
         flow_id=row["flow_id"],
         reference_type=ReferenceType(row["reference_type"]),
         reference_id=row["reference_id"],
-        actions=actions,
         tm_create=row["tm_create"],
         tm_update=row["tm_update"],
+        actions=actions,
+        on_complete_flow_id=row["on_complete_flow_id"],
+        on_complete_skipped=row["on_complete_skipped"],
+        reference_activeflow_id=row["reference_activeflow_id"],
+        complete_count=row["complete_count"],
         status=ActiveflowStatus(row["status"]),
         steps=tuple(Step(by_id[step["action_id"]], step["tm_execute"]) for step in steps),
         variables=row["variables"] or {},

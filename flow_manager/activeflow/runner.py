@@ -13,10 +13,12 @@ from uuid import UUID
 import structlog
 
 from flow_manager.action.domain import ActionTypes
-from flow_manager.activeflow import domain, repository
+from flow_manager.activeflow import repository
 from flow_manager.activeflow.domain import Activeflow
 from flow_manager.activeflow.progress import log_progress
 from flow_manager.activeflow.storage import Storage
+from flow_manager.activeflow.unattended import go_on
+from flow_manager.flow.service import FlowService
 from mesh import telemetry
 from mesh.clock import Clock
 from mesh.database import Database, Transaction
@@ -34,11 +36,13 @@ log = structlog.get_logger()
 class ActiveflowRunner:
     """Goes on with running flows that flow_manager runs itself."""
 
-    def __init__(self, database: Database, types: ActionTypes, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, flows: FlowService, types: ActionTypes, clock: Clock
+    ) -> None:
         self._database = database
         self._types = types
         self._clock = clock
-        self._storage = Storage(types)
+        self._storage = Storage(types, flows)
         self._woken = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
@@ -97,12 +101,11 @@ class ActiveflowRunner:
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Activeflow | None:
-            found = await repository.get(tx, activeflow_id)
+            found = await repository.get(tx, activeflow_id, hold=True)
             if found is None:
                 return None
-            moved = domain.go_on(found, self._types, now)
-            await self._storage.move(tx, found, moved)
-            return moved
+            moved = go_on(found, self._types, now)
+            return await self._storage.move(tx, found, moved)
 
         moved = await self._database.transact(work, name="activeflow_go_on")
         if moved is not None:

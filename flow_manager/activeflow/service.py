@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from flow_manager.action.domain import Action, ActionTypes
+from flow_manager.action.domain import ActionTypes
 from flow_manager.activeflow import domain, repository
 from flow_manager.activeflow.domain import (
     Activeflow,
@@ -20,12 +20,15 @@ from flow_manager.activeflow.domain import (
     ReferenceType,
 )
 from flow_manager.activeflow.progress import log_progress
+from flow_manager.activeflow.shown import shown
 from flow_manager.activeflow.storage import Storage
+from flow_manager.activeflow.unattended import check_needs_no_call
 from flow_manager.errors import (
     ActiveflowActionMismatch,
     ActiveflowIdReused,
     ActiveflowNotFound,
 )
+from flow_manager.flow.domain import Flow
 from flow_manager.flow.service import FlowService
 from mesh import telemetry
 from mesh.clock import ZERO_ID, Clock, new_id
@@ -57,7 +60,7 @@ class ActiveflowService:
         self._runner = runner
         self._types = types
         self._clock = clock
-        self._storage = Storage(types)
+        self._storage = Storage(types, flows)
 
     async def create(self, caller: Caller, draft: ActiveflowDraft) -> Activeflow:
         """Start a flow that runs without a call.
@@ -77,24 +80,23 @@ class ActiveflowService:
             flow = temporary
             if flow is None:
                 flow = await self._flows.runnable(tx, draft.customer_id, draft.flow_id or ZERO_ID)
-            domain.check_needs_no_call(flow.actions, self._types)
+            check_needs_no_call(flow.actions, self._types)
             fresh = Activeflow(
                 id=activeflow_id,
                 customer_id=draft.customer_id,
                 flow_id=flow.id,
                 reference_type=ReferenceType.API,
                 reference_id=ZERO_ID,
-                actions=flow.actions,
                 tm_create=now,
                 variables=draft.variables,
                 traceparent=telemetry.traceparent(),
             )
-            begun = domain.begin(fresh, self._types)
-            if not await self._storage.add(tx, begun):
+            added = await self._storage.add(tx, domain.begin(fresh, flow, self._types))
+            if added is None:
                 raise ActiveflowIdReused(activeflow_id)
             if temporary is not None:
                 await self._flows.add(tx, temporary)
-            return begun
+            return added
 
         created = await self._database.transact(work, name="activeflow_create")
         self._runner.wake()
@@ -103,10 +105,11 @@ class ActiveflowService:
 
     async def get(self, caller: Caller, activeflow_id: UUID) -> Activeflow:
         """Return a running flow, deleted or not. Raises ActiveflowNotFound."""
-        found = await self._database.read(
-            lambda tx: _owned(tx, caller, activeflow_id), name="activeflow_get"
-        )
-        return self._shown(found)
+
+        async def work(tx: Transaction) -> Activeflow:
+            return _owned(await repository.get(tx, activeflow_id), caller, activeflow_id)
+
+        return self._shown(await self._database.read(work, name="activeflow_get"))
 
     async def page(
         self, caller: Caller, wanted: ActiveflowFilter, request: PageRequest
@@ -127,23 +130,23 @@ class ActiveflowService:
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Activeflow:
-            stored = await repository.get(tx, question.id)
+            stored = await _held(tx, question.id)
             if stored is None:
-                actions = await self._actions(tx, question)
-                begun = domain.begin(domain.of_question(question, actions, now), self._types)
-                if await self._storage.add(tx, begun):
-                    return begun
+                flow = await self._flow(tx, question)
+                begun = domain.begin(domain.of_question(question, now), flow, self._types)
+                added = await self._storage.add(tx, begun)
+                if added is not None:
+                    return added
                 stored = await _existing(tx, question.id)
             if stored.status is ActiveflowStatus.VOIDED:
-                return domain.end(domain.of_question(question, (), stored.tm_create), now)
+                return domain.end(domain.of_question(question, stored.tm_create), now)
             if not domain.leads_on(stored, question):
                 return stored
             moved = domain.advance(stored, self._types, now)
-            await self._storage.move(tx, stored, moved)
-            return moved
+            return await self._storage.move(tx, stored, moved)
 
         activeflow = await self._database.transact(work, name="activeflow_next")
-        log_progress(activeflow)
+        self._announce(activeflow)
         return self._shown(activeflow)
 
     async def stop(self, caller: Caller, activeflow_id: UUID) -> Activeflow | None:
@@ -157,26 +160,27 @@ class ActiveflowService:
         async def work(tx: Transaction) -> Activeflow | None:
             if caller.identity is None and await self._voided(tx, activeflow_id, now):
                 return None
-            found = await _owned(tx, caller, activeflow_id)
-            ended = domain.end(found, now)
-            await self._storage.move(tx, found, ended)
-            return ended
+            found = _owned(await _held(tx, activeflow_id), caller, activeflow_id)
+            return await self._storage.move(tx, found, domain.end(found, now))
 
         stopped = await self._database.transact(work, name="activeflow_stop")
         log.info("activeflow stopped", activeflow_id=str(activeflow_id), ran=stopped is not None)
-        return None if stopped is None else self._shown(stopped)
+        if stopped is None:
+            return None
+        self._announce(stopped)
+        return self._shown(stopped)
 
     async def delete(self, caller: Caller, activeflow_id: UUID) -> Activeflow:
-        """End a running flow and mark it deleted, its temporary flow with it.
+        """End a running flow and mark it deleted, its temporary flow with it; nothing follows it.
 
         The first deletion's time stays. Raises ActiveflowNotFound.
         """
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Activeflow:
-            found = await _owned(tx, caller, activeflow_id)
+            found = _owned(await _held(tx, activeflow_id), caller, activeflow_id)
             ended = domain.end(found, now)
-            await self._storage.move(tx, found, ended)
+            await self._storage.move(tx, found, ended, follow=False)
             await self._flows.drop_temporary(tx, found.flow_id, owner_id=found.id, now=now)
             return await self._storage.mark_deleted(tx, ended, now)
 
@@ -184,27 +188,30 @@ class ActiveflowService:
         log.info("activeflow deleted", activeflow_id=str(activeflow_id))
         return self._shown(deleted)
 
+    def _announce(self, activeflow: Activeflow) -> None:
+        log_progress(activeflow)
+        if not activeflow.is_running and activeflow.on_complete_flow_id is not None:
+            self._runner.wake()
+
     async def _voided(self, tx: Transaction, activeflow_id: UUID, now: datetime) -> bool:
         """Tell whether it never ran, and see to it that it never will."""
-        found = await repository.get(tx, activeflow_id)
+        found = await _held(tx, activeflow_id)
         if found is None:
             if await repository.add(tx, domain.tombstone(activeflow_id, now)):
                 return True
             found = await _existing(tx, activeflow_id)
         return found.status is ActiveflowStatus.VOIDED
 
-    async def _actions(self, tx: Transaction, question: Question) -> tuple[Action, ...]:
+    async def _flow(self, tx: Transaction, question: Question) -> Flow:
         if question.finished_action_id is not None:
             raise ActiveflowActionMismatch(question.id)
-        flow = await self._flows.runnable(tx, question.customer_id, question.flow_id)
-        return flow.actions
+        return await self._flows.runnable(tx, question.customer_id, question.flow_id)
 
     def _shown(self, activeflow: Activeflow) -> Activeflow:
-        return domain.shown(activeflow, self._types)
+        return shown(activeflow, self._types)
 
 
-async def _owned(tx: Transaction, caller: Caller, activeflow_id: UUID) -> Activeflow:
-    found = await repository.get(tx, activeflow_id)
+def _owned(found: Activeflow | None, caller: Caller, activeflow_id: UUID) -> Activeflow:
     # Another customer's must look like none: a 403 would tell that the id is used.
     if (
         found is None
@@ -215,8 +222,12 @@ async def _owned(tx: Transaction, caller: Caller, activeflow_id: UUID) -> Active
     return found
 
 
+async def _held(tx: Transaction, activeflow_id: UUID) -> Activeflow | None:
+    return await repository.get(tx, activeflow_id, hold=True)
+
+
 async def _existing(tx: Transaction, activeflow_id: UUID) -> Activeflow:
-    found = await repository.get(tx, activeflow_id)
+    found = await _held(tx, activeflow_id)
     if found is None:
         raise LookupError("a running flow whose id is taken cannot be read")
     return found

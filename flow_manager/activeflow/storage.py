@@ -1,22 +1,30 @@
-"""Keeps running flows: each change with its due time, the customer's count, and its event."""
+"""Keeps running flows: each change with its due time, the customer's count, and its event.
+
+What follows a running flow begins in the transaction that ends it: once, whatever happens.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from flow_manager import events
 from flow_manager.action.domain import ActionTypes
 from flow_manager.activeflow import convert, repository
-from flow_manager.activeflow.domain import (
-    RUNNING_MAX,
-    Activeflow,
-    ReferenceType,
-    due,
-    shown,
+from flow_manager.activeflow.domain import Activeflow, begin
+from flow_manager.activeflow.shown import shown
+from flow_manager.activeflow.unattended import RUNNING_MAX, check_needs_no_call, due, follower
+from flow_manager.errors import (
+    ActionNeedsCall,
+    ActiveflowChainTooLong,
+    ActiveflowIdReused,
+    ActiveflowsTooMany,
+    FlowNotFound,
 )
-from flow_manager.errors import ActiveflowsTooMany
+from flow_manager.flow.service import FlowService
+from mesh import telemetry
 from mesh.database import Transaction
 from mesh.errors import ServiceUnavailable
 from mesh.outbox import Event
@@ -24,38 +32,60 @@ from mesh.outbox import Event
 TOLD_STEPS_MAX: Final = 10
 """The newest steps that an event tells of; all of them would make a long flow's events square."""
 
+_NOT_FOLLOWED: Final = (
+    ActionNeedsCall,
+    ActiveflowChainTooLong,
+    ActiveflowIdReused,
+    ActiveflowsTooMany,
+    FlowNotFound,
+)
+"""Why nothing may follow; none of them is a reason not to end what is over."""
+
 
 class Storage:
     """Stores running flows in the caller's transaction."""
 
-    def __init__(self, types: ActionTypes) -> None:
+    def __init__(self, types: ActionTypes, flows: FlowService) -> None:
         self._types = types
+        self._flows = flows
 
-    async def add(self, tx: Transaction, fresh: Activeflow) -> bool:
-        """Store a new running flow; False, and nothing, when its id is taken.
+    async def add(self, tx: Transaction, begun: Activeflow) -> Activeflow | None:
+        """Store a new running flow and return it; None, and nothing, when its id is taken.
 
-        Raises ActiveflowsTooMany for one that we run ourselves.
+        Raises ActiveflowsTooMany for one that we run ourselves; nothing is stored then.
         """
-        if not await repository.add(tx, fresh, due(fresh, self._types)):
-            return False
-        if _takes_place(fresh) and not await repository.PLACES.reserve(
-            tx, fresh.customer_id, RUNNING_MAX
+        if _takes_place(begun) and not await repository.PLACES.reserve(
+            tx, begun.customer_id, RUNNING_MAX
         ):
             raise ActiveflowsTooMany(RUNNING_MAX)
-        await self._tell(tx, "created", fresh)
-        return True
+        if not await repository.add(tx, begun, due(begun, self._types)):
+            if _takes_place(begun):
+                await repository.PLACES.release(tx, begun.customer_id)
+            return None
+        added = await self._followed(tx, begun)
+        await self._tell(tx, "created", added)
+        return added
 
-    async def move(self, tx: Transaction, before: Activeflow, after: Activeflow) -> None:
-        """Store how a running flow moved on, if it did; raises when another question moved it."""
+    async def move(
+        self, tx: Transaction, before: Activeflow, after: Activeflow, *, follow: bool = True
+    ) -> Activeflow:
+        """Store how a running flow moved on, if it did, and return it.
+
+        When it is over, the flow that is to follow begins, unless not to `follow` is asked for.
+        Raises ServiceUnavailable when it is not as `before` any more.
+        """
         if after == before:
-            return
+            return after
         if not await repository.move(tx, before, after, due(after, self._types)):
-            # Only an engine without serialisable snapshots lets two questions get this far; the
-            # contract says that the RPC is idempotent, so the client asks again.
+            # Who moves it holds it, so nobody should get this far; the RPCs are idempotent, and the
+            # client may ask again.
             raise ServiceUnavailable("The running flow moved at the same time.", retry_after_s=0.0)
         if _takes_place(before) and not _takes_place(after):
             await repository.PLACES.release(tx, before.customer_id)
+        if follow:
+            after = await self._followed(tx, after)
         await self._tell(tx, "updated", after)
+        return after
 
     async def mark_deleted(
         self, tx: Transaction, activeflow: Activeflow, now: datetime
@@ -66,6 +96,26 @@ class Storage:
         deleted = replace(activeflow, tm_delete=now, tm_update=now)
         await self._tell(tx, "deleted", deleted)
         return deleted
+
+    async def _followed(self, tx: Transaction, activeflow: Activeflow) -> Activeflow:
+        """Begin what follows one that is over; return that one, with why nothing does."""
+        flow_id = activeflow.on_complete_flow_id
+        if activeflow.is_running or flow_id is None:
+            return activeflow
+        try:
+            await self._follow(tx, activeflow, flow_id)
+        except _NOT_FOLLOWED as error:
+            await repository.keep_skipped(tx, activeflow.id, error.reason)
+            return replace(activeflow, on_complete_skipped=error.reason)
+        return activeflow
+
+    async def _follow(self, tx: Transaction, ended: Activeflow, flow_id: UUID) -> None:
+        fresh = follower(ended, flow_id, telemetry.traceparent())
+        flow = await self._flows.runnable(tx, ended.customer_id, flow_id)
+        check_needs_no_call(flow.actions, self._types)
+        # It may be over at once, and be followed itself: no deeper than `follower` allows.
+        if await self.add(tx, begin(fresh, flow, self._types)) is None:
+            raise ActiveflowIdReused(fresh.id)
 
     async def _tell(self, tx: Transaction, change: str, activeflow: Activeflow) -> None:
         told = replace(activeflow, steps=activeflow.steps[-TOLD_STEPS_MAX:])
@@ -81,4 +131,4 @@ class Storage:
 
 
 def _takes_place(activeflow: Activeflow) -> bool:
-    return activeflow.reference_type is ReferenceType.API and activeflow.is_running
+    return activeflow.runs_here and activeflow.is_running

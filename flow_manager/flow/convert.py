@@ -9,9 +9,10 @@ from voipbin.flow.v1 import flow_pb2, flow_service_pb2
 
 from flow_manager.action.convert import action_to_proto, optional_id, stated_actions
 from flow_manager.flow.domain import Flow, FlowChange, FlowDraft
+from mesh.clock import ZERO_ID
 from mesh.errors import InvalidArgument
 
-CHANGEABLE: Final = frozenset({"name", "detail", "actions"})
+CHANGEABLE: Final = frozenset({"name", "detail", "actions", "on_complete_flow_id"})
 """What an update mask may name."""
 
 
@@ -24,6 +25,7 @@ def draft(request: flow_service_pb2.FlowCreateRequest) -> FlowDraft:
         name=_text("name", request.name),
         detail=_text("detail", request.detail),
         actions=stated_actions(request.actions),
+        on_complete_flow_id=optional_id(request.on_complete_flow_id),
     )
 
 
@@ -39,6 +41,11 @@ def change(request: flow_service_pb2.FlowUpdateRequest) -> FlowChange:
         name=_text("name", request.name) if "name" in named else None,
         detail=_text("detail", request.detail) if "detail" in named else None,
         actions=stated_actions(request.actions) if "actions" in named else None,
+        on_complete_flow_id=(
+            optional_id(request.on_complete_flow_id) or ZERO_ID
+            if "on_complete_flow_id" in named
+            else None
+        ),
     )
 
 
@@ -51,6 +58,9 @@ def flow_to_proto(flow: Flow) -> flow_pb2.Flow:
         name=flow.name,
         detail=flow.detail,
         actions=[action_to_proto(action) for action in flow.actions],
+        on_complete_flow_id=(
+            "" if flow.on_complete_flow_id is None else str(flow.on_complete_flow_id)
+        ),
         owner_id="" if flow.owner_id is None else str(flow.owner_id),
     )
     message.tm_create.FromDatetime(flow.tm_create)

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from flow_manager.action.domain import Action, StatedAction
+from flow_manager.errors import FlowFollowsItself, FlowNotFound
 from mesh.clock import ZERO_ID
 
 FLOWS_MAX: Final = 10_000
@@ -34,6 +35,8 @@ class Flow:
     digest: str
     """`FlowDraft.digest` of the request that created it."""
     tm_create: datetime
+    on_complete_flow_id: UUID | None = None
+    """The flow that runs when a run of this one is over."""
     tm_update: datetime | None = None
     tm_delete: datetime | None = None
 
@@ -64,6 +67,7 @@ class FlowDraft:
     name: str = ""
     detail: str = ""
     actions: tuple[StatedAction, ...] = ()
+    on_complete_flow_id: UUID | None = None
 
     @property
     def digest(self) -> str:
@@ -71,7 +75,11 @@ class FlowDraft:
 
         The ids that will be minted are no part of it, so a repeated request has the same.
         """
-        text = json.dumps(asdict(self), sort_keys=True, default=str, ensure_ascii=True)
+        stated = asdict(self)
+        if self.on_complete_flow_id is None:
+            # Digests that were stored before there was such a field go on being the same.
+            del stated["on_complete_flow_id"]
+        text = json.dumps(stated, sort_keys=True, default=str, ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
     def flow(self, flow_id: UUID, actions: tuple[Action, ...], now: datetime) -> Flow:
@@ -85,6 +93,7 @@ class FlowDraft:
             actions=actions,
             digest=self.digest,
             tm_create=now,
+            on_complete_flow_id=self.on_complete_flow_id,
         )
 
 
@@ -95,11 +104,8 @@ class FlowChange:
     name: str | None = None
     detail: str | None = None
     actions: tuple[StatedAction, ...] | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether nothing is to be changed."""
-        return self.name is None and self.detail is None and self.actions is None
+    on_complete_flow_id: UUID | None = None
+    """The zero id takes it away."""
 
 
 def tombstone(flow_id: UUID, now: datetime) -> Flow:
@@ -115,6 +121,17 @@ def tombstone(flow_id: UUID, now: datetime) -> Flow:
         tm_create=now,
         tm_delete=now,
     )
+
+
+def check_follower(flow: Flow, following: Flow) -> None:
+    """Check that `following` may run when `flow` is over: it is another one, and stays.
+
+    Raises FlowFollowsItself and FlowNotFound.
+    """
+    if following.id == flow.id:
+        raise FlowFollowsItself(flow.id)
+    if following.is_temporary:
+        raise FlowNotFound(following.id)
 
 
 def is_repeat(stored: Flow, draft: FlowDraft) -> bool:

@@ -41,6 +41,7 @@ class FlowRow(Table, table=True):
     """`action.convert.actions_to_json`."""
     digest: str = Field(sa_column=Column(String(64), nullable=False))
     """`domain.FlowDraft.digest` of the creation, by which a repeated one is known."""
+    on_complete_flow_id: UUID | None = Field(default=None, sa_column=Column(Uuid()))
     tm_create: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
     tm_update: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
     tm_delete: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))

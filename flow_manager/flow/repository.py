@@ -11,9 +11,10 @@ from sqlalchemy import RowMapping, select, update
 
 from flow_manager.action.convert import actions_from_json, actions_to_json
 from flow_manager.action.domain import Action
-from flow_manager.flow.domain import Flow
+from flow_manager.flow.domain import Flow, FlowChange
 from flow_manager.flow.models import FlowCountRow, FlowRow
 from flow_manager.places import Places
+from mesh.clock import ZERO_ID
 from mesh.database import Transaction, insert_if_absent
 from mesh.pagination import PageRequest, page
 
@@ -41,6 +42,7 @@ async def add(tx: Transaction, flow: Flow) -> bool:
         "detail": flow.detail,
         "actions": actions_to_json(flow.actions),
         "digest": flow.digest,
+        "on_complete_flow_id": flow.on_complete_flow_id,
         "tm_create": flow.tm_create,
         "tm_delete": flow.tm_delete,
     }
@@ -61,13 +63,15 @@ async def change(
     return None if row is None else to_flow(row)
 
 
-def columns(
-    name: str | None, detail: str | None, actions: Sequence[Action] | None
-) -> Mapping[str, Any]:
-    """Return the columns that a change sets; None keeps what is stored."""
+def columns(change: FlowChange, actions: Sequence[Action] | None) -> Mapping[str, Any]:
+    """Return the columns that a change sets, with its actions as they were accepted."""
     stored = None if actions is None else actions_to_json(actions)
-    stated = {"name": name, "detail": detail, "actions": stored}
-    return {column: value for column, value in stated.items() if value is not None}
+    stated = {"name": change.name, "detail": change.detail, "actions": stored}
+    changed: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
+    follower = change.on_complete_flow_id
+    if follower is not None:
+        changed["on_complete_flow_id"] = None if follower == ZERO_ID else follower
+    return changed
 
 
 async def mark_deleted(tx: Transaction, flow_id: UUID, now: datetime) -> Flow | None:
@@ -103,6 +107,7 @@ def to_flow(row: RowMapping) -> Flow:
         actions=actions_from_json(row["actions"]),
         digest=row["digest"],
         tm_create=row["tm_create"],
+        on_complete_flow_id=row["on_complete_flow_id"],
         tm_update=row["tm_update"],
         tm_delete=row["tm_delete"],
     )

@@ -17,6 +17,7 @@ from flow_manager.flow.domain import (
     Flow,
     FlowChange,
     FlowDraft,
+    check_follower,
     is_repeat,
     tombstone,
 )
@@ -41,8 +42,8 @@ class FlowService:
     async def create(self, caller: Caller, draft: FlowDraft) -> Flow:
         """Create a flow, or return the one that the same request created before.
 
-        Raises the errors of `ActionTypes.accept`, FlowIdReused, FlowsTooMany, and
-        PermissionDenied when the caller names another customer than its own.
+        Raises the errors of `ActionTypes.accept` and of `check_follower`, FlowIdReused,
+        FlowsTooMany, and PermissionDenied when the caller names another customer than its own.
         """
         _check_customer(caller, draft.customer_id)
         flow = self._accepted(draft)
@@ -53,6 +54,7 @@ class FlowService:
                 if stored is None or not is_repeat(stored, draft):
                     raise FlowIdReused(flow.id)
                 return stored
+            await self._check_follower(tx, flow)
             if flow.is_temporary or await repository.PLACES.reserve(
                 tx, flow.customer_id, FLOWS_MAX
             ):
@@ -96,24 +98,27 @@ class FlowService:
     async def update(self, caller: Caller, flow_id: UUID, change: FlowChange) -> Flow:
         """Change what `change` names; what runs already keeps the actions it started with.
 
-        Raises the errors of `ActionTypes.accept`, and FlowNotFound, also for a flow that is
-        deleted, and for a temporary one: it records what was done, so it stays as it was.
+        Raises the errors of `ActionTypes.accept` and of `check_follower`, and FlowNotFound, also
+        for a flow that is deleted, and for a temporary one: it records what was done, so it
+        stays as it was.
         """
         actions = None
         if change.actions is not None:
             actions = self._types.accept(change.actions, new_id)
-        columns = repository.columns(change.name, change.detail, actions)
+        columns = repository.columns(change, actions)
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Flow:
             flow = await _owned(tx, caller, flow_id)
             if flow.is_temporary or flow.tm_delete is not None:
                 raise FlowNotFound(flow_id)
-            if change.is_empty:
+            if not columns:
                 return flow
             changed = await repository.change(tx, flow_id, columns, now)
             if changed is None:
                 raise FlowNotFound(flow_id)
+            if "on_complete_flow_id" in columns:
+                await self._check_follower(tx, changed)
             await _tell(tx, "updated", changed)
             return changed
 
@@ -178,6 +183,11 @@ class FlowService:
         flow = await repository.get(tx, flow_id)
         if flow is not None and flow.owner_id == owner_id:
             await self._mark_deleted(tx, flow, now)
+
+    async def _check_follower(self, tx: Transaction, flow: Flow) -> None:
+        if flow.on_complete_flow_id is not None:
+            following = await self.runnable(tx, flow.customer_id, flow.on_complete_flow_id)
+            check_follower(flow, following)
 
     def _accepted(self, draft: FlowDraft) -> Flow:
         actions = self._types.accept(draft.actions, new_id)

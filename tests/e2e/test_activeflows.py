@@ -12,9 +12,9 @@ ACTIVEFLOW_KEYS: Final = [
     "id", "customer_id", "flow_id", "status", "reference_type", "reference_id",
     "reference_activeflow_id", "on_complete_flow_id", "webhook_uri", "webhook_method",
     "current_action", "forward_action_id", "executed_actions", "tm_create", "tm_update",
-    "tm_delete",
+    "tm_delete", "on_complete_skipped",
 ]  # fmt: skip
-"""In the order of CONTRACT.md section 2.7."""
+"""In the order of CONTRACT.md section 2.7; the last is an addition."""
 
 CUSTOMER: Final = "customer_admin"
 ZERO: Final = str(ZERO_ID)
@@ -137,3 +137,30 @@ async def test_a_calls_variables_reach_its_flow(mesh: RunningMesh, answers: Carr
     events = ok(await mesh.get(f"/v1.0/aggregated-events?call_id={placed['id']}", CUSTOMER))
     kinds = {one["event_type"] for one in events["result"]}
     assert {"call_created", "call_hangup", "activeflow_created", "activeflow_updated"} <= kinds
+
+
+async def test_a_flow_follows_another_over_rest(mesh: RunningMesh) -> None:
+    second = ok(await mesh.post("/v1.0/flows", {"name": "second"}, CUSTOMER))
+    assert second["on_complete_flow_id"] == ZERO
+    body = {"name": "first", "actions": [{"type": "stop"}]}
+    first = ok(
+        await mesh.post("/v1.0/flows", {**body, "on_complete_flow_id": second["id"]}, CUSTOMER)
+    )
+    made = ok(await mesh.post("/v1.0/activeflows", {"flow_id": first["id"]}, CUSTOMER))
+    assert (made["status"], made["on_complete_flow_id"], made["on_complete_skipped"]) == (
+        "ended",
+        second["id"],
+        "",
+    )
+    query = f"/v1.0/activeflows?flow_id={second['id']}"
+    (following,) = ok(await mesh.get(query, CUSTOMER))["result"]
+    assert following["reference_activeflow_id"] == made["id"]
+    path = f"/v1.0/flows/{first['id']}"
+    for kept in ({"name": "other"}, {"on_complete_flow_id": None}):
+        assert ok(await mesh.put(path, kept, CUSTOMER))["on_complete_flow_id"] == second["id"]
+    wrong = await mesh.put(path, {"on_complete_flow_id": first["id"]}, CUSTOMER)
+    assert reason(wrong) == (400, "FLOW_FOLLOWS_ITSELF")
+    missing = await mesh.put(path, {"on_complete_flow_id": str(new_id())}, CUSTOMER)
+    assert reason(missing) == (404, "FLOW_NOT_FOUND")
+    cleared = ok(await mesh.put(path, {"on_complete_flow_id": ZERO}, CUSTOMER))
+    assert cleared["on_complete_flow_id"] == ZERO

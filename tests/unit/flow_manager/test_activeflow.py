@@ -25,6 +25,7 @@ from flow_manager.activeflow.domain import (
     of_question,
 )
 from flow_manager.errors import ActiveflowActionMismatch, ActiveflowIdReused
+from flow_manager.flow.domain import FlowDraft
 from mesh.clock import new_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -45,7 +46,8 @@ def beeps(count: int) -> list[Action]:
 
 
 def started(*actions: Action) -> Activeflow:
-    return begin(of_question(FIRST, actions, NOW), ACTION_TYPES)
+    flow = FlowDraft(FIRST.customer_id).flow(FIRST.flow_id, actions, NOW)
+    return begin(of_question(FIRST, NOW), flow, ACTION_TYPES)
 
 
 def finished(action_id: UUID | None) -> Question:

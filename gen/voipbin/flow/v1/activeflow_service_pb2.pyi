@@ -91,6 +91,7 @@ class Activeflow(_message.Message):
     TM_CREATE_FIELD_NUMBER: _builtins.int
     TM_UPDATE_FIELD_NUMBER: _builtins.int
     TM_DELETE_FIELD_NUMBER: _builtins.int
+    ON_COMPLETE_SKIPPED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The running flow's id (UUID), minted with its reference."""
     customer_id: _builtins.str
@@ -104,15 +105,23 @@ class Activeflow(_message.Message):
     reference_id: _builtins.str
     """What it runs on (UUID); unset when it runs on nothing but itself."""
     reference_activeflow_id: _builtins.str
-    """The running flow that this one follows (UUID); always unset, none follows another yet."""
+    """The running flow that this one follows (UUID): it was over, and named this one's flow as the
+    one to run then. Unset for one that follows none.
+    """
     on_complete_flow_id: _builtins.str
-    """The flow to run when this one is complete (UUID); always unset for now."""
+    """The flow that runs when this one is over (UUID), as its flow named it at the start; unset for
+    none.
+    """
     webhook_uri: _builtins.str
     """Where its events go, beside the customer's webhook; always empty for now."""
     webhook_method: _builtins.str
     """How its events are sent there; always empty for now."""
     forward_action_id: _builtins.str
     """The action to go on with instead of the next one (UUID); always unset for now."""
+    on_complete_skipped: _builtins.str
+    """Why the flow of `on_complete_flow_id` was not run: the reason of an error, such as
+    `FLOW_NOT_FOUND`; empty while there is nothing to say.
+    """
     @_builtins.property
     def current_action(self) -> _action_pb2.Action:
         """The action that runs now, its `${name}`s replaced; unset when none does."""
@@ -152,10 +161,11 @@ class Activeflow(_message.Message):
         tm_create: _timestamp_pb2.Timestamp | None = ...,
         tm_update: _timestamp_pb2.Timestamp | None = ...,
         tm_delete: _timestamp_pb2.Timestamp | None = ...,
+        on_complete_skipped: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["current_action", b"current_action", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_action", b"current_action", "customer_id", b"customer_id", "executed_actions", b"executed_actions", "flow_id", b"flow_id", "forward_action_id", b"forward_action_id", "id", b"id", "on_complete_flow_id", b"on_complete_flow_id", "reference_activeflow_id", b"reference_activeflow_id", "reference_id", b"reference_id", "reference_type", b"reference_type", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update", "webhook_method", b"webhook_method", "webhook_uri", b"webhook_uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_action", b"current_action", "customer_id", b"customer_id", "executed_actions", b"executed_actions", "flow_id", b"flow_id", "forward_action_id", b"forward_action_id", "id", b"id", "on_complete_flow_id", b"on_complete_flow_id", "on_complete_skipped", b"on_complete_skipped", "reference_activeflow_id", b"reference_activeflow_id", "reference_id", b"reference_id", "reference_type", b"reference_type", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update", "webhook_method", b"webhook_method", "webhook_uri", b"webhook_uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

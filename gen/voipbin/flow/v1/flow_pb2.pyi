@@ -72,7 +72,9 @@ class Flow(_message.Message):
     direct_hash: _builtins.str
     """The hash for direct access; empty while there is none."""
     on_complete_flow_id: _builtins.str
-    """The flow to run when this one is complete (UUID); unset for none."""
+    """The flow that runs, without a call, when this one is over (UUID); unset for none. Each run
+    keeps the one that was named when it started.
+    """
     owner_id: _builtins.str
     """What a temporary flow was made for (UUID); unset for a flow that stays. A temporary flow
     is in no list and lives as long as its owner's record.

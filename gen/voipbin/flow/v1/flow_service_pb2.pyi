@@ -33,6 +33,7 @@ class FlowCreateRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
+    ON_COMPLETE_FLOW_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The flow's id (UUID), minted by the peer; minted here when empty."""
     customer_id: _builtins.str
@@ -43,6 +44,10 @@ class FlowCreateRequest(_message.Message):
     """A name for the reader; at most 255 characters."""
     detail: _builtins.str
     """A note for the reader; at most 1024 characters."""
+    on_complete_flow_id: _builtins.str
+    """The flow that runs, without a call, when this one is over (UUID); unset for none. It must be
+    the customer's, and neither temporary nor this one.
+    """
     @_builtins.property
     def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.Action]:
         """The actions, in order; at most 100."""
@@ -56,10 +61,11 @@ class FlowCreateRequest(_message.Message):
         name: _builtins.str = ...,
         detail: _builtins.str = ...,
         actions: _abc.Iterable[_action_pb2.Action] | None = ...,
+        on_complete_flow_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "customer_id", b"customer_id", "detail", b"detail", "id", b"id", "name", b"name", "owner_id", b"owner_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "customer_id", b"customer_id", "detail", b"detail", "id", b"id", "name", b"name", "on_complete_flow_id", b"on_complete_flow_id", "owner_id", b"owner_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -203,6 +209,7 @@ class FlowUpdateRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
+    ON_COMPLETE_FLOW_ID_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The flow's id (UUID)."""
@@ -210,6 +217,10 @@ class FlowUpdateRequest(_message.Message):
     """A name for the reader; at most 255 characters."""
     detail: _builtins.str
     """A note for the reader; at most 1024 characters."""
+    on_complete_flow_id: _builtins.str
+    """The flow that runs, without a call, when this one is over (UUID); the zero
+    UUID takes it away. It must be the customer's, and neither temporary nor this one.
+    """
     @_builtins.property
     def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.Action]:
         """The actions, in order; at most 100."""
@@ -225,11 +236,12 @@ class FlowUpdateRequest(_message.Message):
         name: _builtins.str = ...,
         detail: _builtins.str = ...,
         actions: _abc.Iterable[_action_pb2.Action] | None = ...,
+        on_complete_flow_id: _builtins.str = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "detail", b"detail", "id", b"id", "name", b"name", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "detail", b"detail", "id", b"id", "name", b"name", "on_complete_flow_id", b"on_complete_flow_id", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

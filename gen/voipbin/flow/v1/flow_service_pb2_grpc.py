@@ -79,6 +79,7 @@ class FlowServiceServicer:
         - INVALID_ARGUMENT / INVALID_ACTION_TYPE: an action's type is unknown here.
         - INVALID_ARGUMENT / INVALID_ACTION_OPTION: an action's option is missing, unknown or out of range.
         - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` names no action, or ids repeat.
+        - NOT_FOUND / FLOW_NOT_FOUND: the flow to run on completion does not exist, is deleted or temporary, or is another customer's.
         - ALREADY_EXISTS / FLOW_ID_REUSED: the id was used for another flow, or for one since deleted.
         - RESOURCE_EXHAUSTED / FLOWS_TOO_MANY: the customer has 10,000 flows.
         """
@@ -111,7 +112,8 @@ class FlowServiceServicer:
         """Changes what the update mask names and keeps the rest.
 
         Errors: as FlowCreate for the actions, and
-        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, deleted or temporary.
+        - NOT_FOUND / FLOW_NOT_FOUND: no such flow, or none such to run on completion: it is another customer's, deleted or temporary.
+        - INVALID_ARGUMENT / FLOW_FOLLOWS_ITSELF: the flow to run on completion is this one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

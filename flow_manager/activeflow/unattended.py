@@ -1,0 +1,75 @@
+"""Running flows that need no call: when they go on, and which follow when others are over. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid5
+
+from flow_manager.action.domain import Action, ActionTypes
+from flow_manager.activeflow.domain import Activeflow, advance
+from flow_manager.errors import ActionNeedsCall, ActiveflowChainTooLong
+
+FOLLOWERS_MAX: Final = 5
+"""The most running flows that follow one another after a first one (CONTRACT.md section 2.7)."""
+
+RUNNING_MAX: Final = 1000
+"""The most flows of one customer that run without a call at once."""
+
+STRIDE_MAX: Final = 100
+"""The most actions that flow_manager does itself in one go (CONTRACT.md section 2.7)."""
+
+
+def due(activeflow: Activeflow, types: ActionTypes) -> datetime | None:
+    """Return when flow_manager goes on with a flow that it runs itself; None for any other."""
+    current = activeflow.current
+    if not activeflow.runs_here or current is None:
+        return None
+    known = types.get(current.action.type)
+    wait_ms = known.wait_ms(current.action.option) if known is not None else 0
+    return current.tm_execute + timedelta(milliseconds=wait_ms)
+
+
+def go_on(activeflow: Activeflow, types: ActionTypes, now: datetime) -> Activeflow:
+    """Do the actions whose time has come, `STRIDE_MAX` at most; for flows we run ourselves."""
+    for _ in range(STRIDE_MAX):
+        at = due(activeflow, types)
+        if at is None or at > now:
+            break
+        activeflow = advance(activeflow, types, now)
+    return activeflow
+
+
+def check_needs_no_call(actions: Sequence[Action], types: ActionTypes) -> None:
+    """Raise ActionNeedsCall for the first action that only a call can do."""
+    able = tuple(name for name in types.names if not _needs_call(name, types))
+    for index, action in enumerate(actions):
+        if _needs_call(action.type, types):
+            raise ActionNeedsCall(index, action.type, able)
+
+
+def follower(ended: Activeflow, flow_id: UUID, traceparent: str) -> Activeflow:
+    """Return the running flow that follows one that is over; it has not begun yet.
+
+    Its id is made of the other's, so that there is one at most. Raises ActiveflowChainTooLong.
+    """
+    if ended.complete_count >= FOLLOWERS_MAX:
+        raise ActiveflowChainTooLong(FOLLOWERS_MAX)
+    return Activeflow(
+        id=uuid5(ended.id, "on_complete"),
+        customer_id=ended.customer_id,
+        flow_id=flow_id,
+        reference_type=ended.reference_type,
+        reference_id=ended.reference_id,
+        tm_create=ended.tm_update or ended.tm_create,
+        variables=ended.variables,
+        traceparent=traceparent,
+        reference_activeflow_id=ended.id,
+        complete_count=ended.complete_count + 1,
+    )
+
+
+def _needs_call(name: str, types: ActionTypes) -> bool:
+    known = types.get(name)
+    return known is None or known.needs_call
