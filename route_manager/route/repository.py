@@ -60,14 +60,21 @@ async def route_page(
     return [_route(row) for row in rows], token
 
 
-async def update_route(tx: Transaction, route: Route) -> bool:
-    """Store a changed route; False when it was deleted meanwhile."""
+async def update_route(
+    tx: Transaction, route_id: UUID, changes: Mapping[str, Any], now: datetime
+) -> Route | None:
+    """Change some settings of a route, by name; None when it is deleted.
+
+    What is not named is not written: somebody else may be changing it.
+    """
     statement = (
         update(TABLE)
-        .where(_COLUMNS.id == route.id, _COLUMNS.tm_delete.is_(None))
-        .values(**_values(route))
+        .where(_COLUMNS.id == route_id, _COLUMNS.tm_delete.is_(None))
+        .values(**changes, tm_update=now)
+        .returning(TABLE)
     )
-    return await tx.run(statement) == 1
+    row = await tx.one_or_none(statement)
+    return None if row is None else _route(row)
 
 
 async def delete_route(tx: Transaction, route_id: UUID, now: datetime) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -84,6 +83,7 @@ class RouteService:
         """
         if "target" in changes:
             check_target(changes["target"])
+        now = self._clock.now()
 
         async def work(tx: Transaction) -> Route:
             route = await _seen(tx, route_id, caller)
@@ -94,9 +94,8 @@ class RouteService:
             if "provider_id" in changes:
                 _demand_allowed(caller, changes["provider_id"])
                 await _demand_provider(tx, changes["provider_id"])
-            settings = replace(route.settings, **changes)
-            updated = replace(route, settings=settings, tm_update=self._clock.now())
-            if not await repository.update_route(tx, updated):
+            updated = await repository.update_route(tx, route_id, changes, now)
+            if updated is None:
                 raise RouteNotFound(route_id)
             return updated
 

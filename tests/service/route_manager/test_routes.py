@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -54,6 +55,17 @@ async def refusal(attempt: Any) -> RemoteError:
     with pytest.raises(RemoteError) as caught:
         await attempt
     return caught.value
+
+
+async def test_two_who_change_different_things_at_once_both_succeed(served: House) -> None:
+    route = await a_route(served, (await served.a_provider()).id)
+    for number in range(1, 21):
+        name = f"name {number}"
+        await asyncio.gather(
+            update(served, route.id, name=name), update(served, route.id, priority=number)
+        )
+        found = (await served.routes().RouteGet(RouteGetRequest(id=route.id))).route
+        assert (found.name, found.priority) == (name, number)
 
 
 async def test_a_route_is_created_read_and_listed_by_customer(served: House) -> None:
