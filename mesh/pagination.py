@@ -33,7 +33,8 @@ PAGE_SIZE_MAX: Final = 100
 """The largest page; a larger wish is cut to it (contract section 1.8)."""
 
 PAGE_BYTES_MAX: Final = 512 * 1024
-"""From this size on a page takes no further item: one message of the mesh holds 1 MiB."""
+"""What the items of a page take at most, unless one alone is larger: one message of the mesh
+holds 1 MiB."""
 
 _TOKEN: Final = struct.Struct(">Bq16s8s")
 _TOKEN_VERSION: Final = 1
@@ -115,10 +116,10 @@ class PageRequest:
         """
         size = 0
         for at, item in enumerate(shown):
-            if size >= PAGE_BYTES_MAX:
+            size += item.ByteSize()
+            if at and size > PAGE_BYTES_MAX:
                 last = rows[at - 1]
                 return shown[:at], self.token(Cursor(last.tm_create, last.id))
-            size += item.ByteSize()
         return shown, token
 
     def token(self, cursor: Cursor) -> str:

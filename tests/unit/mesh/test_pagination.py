@@ -189,7 +189,7 @@ def test_a_token_brings_back_its_row(moment: datetime, row_id: UUID) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "kept"), [(10, 5), (PAGE_BYTES_MAX // 5, 5), (PAGE_BYTES_MAX // 3, 3), (10**6, 1)]
+    ("size", "kept"), [(10, 5), (PAGE_BYTES_MAX // 5, 4), (PAGE_BYTES_MAX // 3, 2), (10**6, 1)]
 )
 def test_a_page_is_cut_to_what_a_message_holds_and_goes_on_there(size: int, kept: int) -> None:
     request = PageRequest.parse(5, "", {"kind": "a"})
@@ -197,3 +197,10 @@ def test_a_page_is_cut_to_what_a_message_holds_and_goes_on_there(size: int, kept
     shown, token = request.fit([StringValue(value="x" * size) for _ in rows], rows, "next")
     assert len(shown) == kept
     assert token == ("next" if kept == len(rows) else request.token(rows[kept - 1]))
+
+
+def test_a_page_never_grows_beyond_its_limit_by_its_last_item() -> None:
+    request, rows = PageRequest.parse(2, ""), [Cursor(SHARED, UUID(int=n)) for n in range(2)]
+    sizes = (PAGE_BYTES_MAX - 100, 1024 * 1024 - 1000)
+    shown, token = request.fit([StringValue(value="x" * size) for size in sizes], rows, "")
+    assert (len(shown), token) == (1, request.token(rows[0]))
