@@ -45,7 +45,9 @@ class AccountAuthenticator:
     async def _recognise_key(self, token: str) -> Admitted:
         found = await self._access_keys.recognise(token)
         if found is None:
-            raise InvalidCredentials("The access key is unknown, expired or was ended, or holds what its maker lost.")
+            raise InvalidCredentials(
+                "The access key is worthless: unknown, ended, or its maker lost the rights it has."
+            )
         key, standing = found
         admitted = self._accounts.admit(key.agent_id, key.permissions, standing)
         admitted.identity.access_key_id = str(key.id)

@@ -10,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from api_gateway.door import Door
+from api_gateway.grpc_door.bounds import OpenStreams, PromptRequests
 from api_gateway.grpc_door.handlers import PublicHandlers
 from api_gateway.grpc_door.reflection import public_pool
 from mesh.clients import MESSAGE_BYTES_MAX
@@ -64,7 +65,7 @@ class PublicGrpc:
 
     def _made(self) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=[self._interceptor()],
+            interceptors=[PromptRequests(), self._interceptor()],
             maximum_concurrent_rpcs=self._concurrency_max,
             options=(
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -90,6 +91,7 @@ class PublicGrpc:
         concerns: list[Concern] = [
             TelemetryConcern(host, int(port)),
             ErrorConcern(),
+            OpenStreams(self._concurrency_max),
             # The door's own deadlines are shorter; this one keeps the client's.
             DeadlineConcern(self._door.settings.deadlines.request_s + 1.0),
         ]

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from grpc_health.v1 import health_pb2
 from voipbin.account.v1 import access_key_service_pb2 as keys
 from voipbin.account.v1 import agent_service_pb2 as agents
 from voipbin.account.v1 import auth_service_pb2 as auth
@@ -21,6 +22,8 @@ from voipbin.account.v1.agent_service_pb2_grpc import AgentServiceStub
 from voipbin.account.v1.auth_service_pb2_grpc import AuthServiceStub
 from voipbin.account.v1.customer_service_pb2_grpc import CustomerServiceStub
 
+from api_gateway.grpc_door import bounds
+from mesh import contract
 from tests.service.api_gateway.account_house import AccountHouse
 from tests.support.grpc_client import bearer, plain_channel, refusal
 from tests.support.running_mesh import ok, reason
@@ -132,6 +135,47 @@ async def test_a_customer_that_asks_too_often_keeps_nobody_else_out(houses: Hous
     assert sorted(answer.status_code for answer in answers) == [200] * 3 + [429] * 5
     theirs = {"authorization": f"Bearer {house.admin}"}
     assert (await house.http.get("/v1.0/customer", headers=theirs)).status_code == 200
+
+
+async def test_streams_and_requests_that_strangers_hold_open_keep_nobody_out(
+    houses: Houses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "REQUEST_S", 0.5)
+    house = await houses(http_concurrency_max=8)
+    async with plain_channel(public_address(house)) as channel:
+        watch = channel.unary_stream(
+            "/grpc.health.v1.Health/Watch",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        held = [watch(health_pb2.HealthCheckRequest()) for _ in range(32)]
+        first = await asyncio.gather(*(one.read() for one in held), return_exceptions=True)
+        assert sum(isinstance(one, health_pb2.HealthCheckResponse) for one in first) == 1
+        own = await owner_of(channel, house)
+        # Headers, and then nothing: as many as there are places.
+        path = contract.rpc_path(
+            customers.DESCRIPTOR.services_by_name["CustomerService"].methods[0]
+        )
+        ask: Any = channel.stream_unary(path)
+        silent = [ask(silence()) for _ in range(8)]
+        assert {await one.code() for one in silent} <= {
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+        }
+        assert await owner_of(channel, house) == own
+
+
+async def silence() -> AsyncIterator[bytes]:
+    await asyncio.Event().wait()
+    yield b""
+
+
+async def owner_of(channel: grpc.aio.Channel, house: AccountHouse) -> str:
+    """Return the customer of the first customer admin, asked with its token."""
+    answer = await CustomerServiceStub(channel).OwnCustomerGet(
+        customers.OwnCustomerGetRequest(), metadata=bearer(house.customer_admin), timeout=5.0
+    )
+    return str(answer.customer.id)
 
 
 async def test_above_the_connection_limit_the_answer_is_still_ours(houses: Houses) -> None:
