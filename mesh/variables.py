@@ -24,6 +24,9 @@ RESERVED_PREFIX: Final = "voipbin."
 NAME_CHARACTERS_MAX: Final = 255
 """The longest name."""
 
+REPLACED_CHARACTERS_MAX: Final = 64 * 1024
+"""The longest text that comes of replacing names: a short one may name a long value often."""
+
 _PLACEHOLDER: Final = re.compile(r"\$\{([^${}]{1,255})\}")
 
 
@@ -54,8 +57,16 @@ def has_placeholder(text: str) -> bool:
 def replaced(text: str, variables: Mapping[str, str]) -> str:
     """Replace every `${name}` by its value, an unknown one by nothing.
 
-    Values are taken as they are: one that holds `${…}` itself is not looked into again.
+    Values are taken as they are: one that holds `${…}` itself is not looked into again. Raises
+    VariablesMistake when the result would be longer than `REPLACED_CHARACTERS_MAX`.
     """
+    size = len(text)
+    for found in _PLACEHOLDER.finditer(text):
+        size += len(variables.get(found[1], "")) - len(found[0])
+    if size > REPLACED_CHARACTERS_MAX:
+        raise VariablesMistake(
+            f"The text would have {size} characters; {REPLACED_CHARACTERS_MAX} are the most."
+        )
     return _PLACEHOLDER.sub(lambda found: variables.get(found[1], ""), text)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from mesh.variables import has_placeholder, replaced
+from mesh.variables import VariablesMistake, has_placeholder, replaced
 
 OptionValue = str | int | bool
 """What an accepted option may be; grows with the options."""
@@ -54,7 +54,7 @@ class Option:
             return value
         try:
             return self.parse(replaced(value, variables))
-        except OptionMistake:
+        except (OptionMistake, VariablesMistake):
             return None
 
 

@@ -89,6 +89,10 @@ class ActiveflowRunner:
                 except MeshError as error:
                     failed = True
                     log.warning("a running flow waits", error=error.message, id=str(activeflow_id))
+                except Exception:
+                    # What is stored of it cannot be understood; the others do not wait for it.
+                    failed = True
+                    log.exception("a running flow is broken", id=str(activeflow_id))
         if due:
             # More may be due by now; what failed just now is not asked for in a hurry.
             return POLL_S if failed else 0.0

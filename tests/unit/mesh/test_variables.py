@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.variables import (
+    REPLACED_CHARACTERS_MAX,
     VALUE_BYTES_MAX,
     VARIABLES_MAX,
     VariablesMistake,
@@ -62,3 +63,10 @@ def test_names_are_replaced_once(text: str, result: str) -> None:
 def test_a_text_without_a_name_in_it_stays_as_it_is(text: str, variables: dict[str, str]) -> None:
     if not has_placeholder(text):
         assert replaced(text, variables) == text
+
+
+def test_a_short_text_does_not_become_a_huge_one() -> None:
+    variables = {"a": "x" * VALUE_BYTES_MAX}
+    assert len(replaced("${a}${a}", variables)) == REPLACED_CHARACTERS_MAX
+    with pytest.raises(VariablesMistake, match="65537 characters"):
+        replaced("${a}${a}!", variables)
