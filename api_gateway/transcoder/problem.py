@@ -82,7 +82,9 @@ class Problems:
         code, reason = rich.code, info.reason
         policy = self._policy(error, reason)
         http = http_status(code, policy.http_status)
-        facts = {name: value for name, value in info.metadata.items() if name != "request_id"}
+        # A protobuf map has no order of its own; a reader deserves the same one each time.
+        facts = {name: info.metadata[name] for name in sorted(info.metadata)}
+        facts.pop("request_id", None)
         told: dict[str, Any] = {
             "status": "PAYMENT_REQUIRED" if http == _PAYMENT_REQUIRED else code.name,
             "reason": reason,

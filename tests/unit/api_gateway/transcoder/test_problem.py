@@ -127,6 +127,12 @@ def test_a_fact_that_a_violation_states_is_told_once() -> None:
     assert answered(error)[1]["error"]["details"] == [{"field": "a", "description": "It is bad."}]
 
 
+def test_facts_are_told_in_the_same_order_each_time() -> None:
+    error = InvalidArgument("Many.", f="6", e="5", d="4", c="3", b="2", a="1")
+    (told,) = answered(error)[1]["error"]["details"]
+    assert list(told) == ["a", "b", "c", "d", "e", "f"]
+
+
 def test_no_facts_are_no_details() -> None:
     assert "details" not in answered(Internal("internal error"))[1]["error"]
 
