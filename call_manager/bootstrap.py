@@ -24,6 +24,8 @@ from voipbin.route.v1 import provider_service_pb2, route_service_pb2
 from voipbin.route.v1.provider_service_pb2_grpc import ProviderServiceStub
 from voipbin.route.v1.route_service_pb2_grpc import RouteServiceStub
 
+from call_manager.call import rules
+from call_manager.call.numbers import StoredNumbers
 from call_manager.call.routes import RemoteRoutes
 from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
@@ -73,7 +75,7 @@ def build(settings: CallSettings) -> Node:
         flow_timeline_pb2.DESCRIPTOR,
         token=token,
     )
-    events = TimelineServiceStub(flow_manager)
+    flows, events = Flows(flow_manager), TimelineServiceStub(flow_manager)
     sip = SipChannel(settings.sip(), clock=clock)
     dialer = Dialer(
         database,
@@ -83,8 +85,9 @@ def build(settings: CallSettings) -> Node:
         settings=settings.dialer(),
     )
     routes = RemoteRoutes(RouteServiceStub(route_manager))
-    calls = CallService(database, routes, clock, queue=dialer, live=dialer)
-    parts = SagaParts(database, calls, Flows(flow_manager), clock)
+    judges = rules.rules(routes, StoredNumbers(database), private_hosts=settings.lab)
+    calls = CallService(database, judges, clock, queue=dialer, live=dialer)
+    parts = SagaParts(database, calls, flows, clock)
     placements = Placements(parts, grace_s=PLACEMENTS_GRACE_S)
     placing = PlacementService(parts, placements, timedelta(seconds=settings.dial_window_s))
     return Node(
@@ -104,7 +107,7 @@ def build(settings: CallSettings) -> Node:
             ),
             (
                 number_service_pb2_grpc.add_NumberServiceServicer_to_server,
-                NumberRpc(NumberService(database, clock)),
+                NumberRpc(NumberService(database, flows, clock)),
                 number_service_pb2.DESCRIPTOR,
             ),
             (

@@ -9,6 +9,7 @@ from uuid import UUID
 from grpc import StatusCode
 
 from mesh.errors import MeshError
+from mesh.verdict import Retold, Verdict
 
 
 class CallNotFound(MeshError):
@@ -235,6 +236,24 @@ class NoDialroute(Refusal):
 
     def __init__(self, index: int, target: str) -> None:
         super().__init__(f"No carrier serves destination {index}.", index=str(index), target=target)
+
+
+class DirectlyDialled(Refusal, Retold):
+    """No carrier has a part in the call, and the caller's key is limited to some carriers.
+
+    To the reader it is what the gateway says of a request that such a key does not cover.
+    """
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            Verdict(
+                StatusCode.PERMISSION_DENIED,
+                "KEY_SCOPE_EXCEEDED",
+                f"Destination {index} is a SIP address, which no carrier is needed for; the access"
+                " key is limited to some carriers.",
+                {"limit": "provider_ids", "field": f"destinations[{index}]"},
+            )
+        )
 
 
 class SourceRequired(Refusal):

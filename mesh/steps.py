@@ -30,6 +30,13 @@ class TooLate(Exception):
     """The time for a step is over, and its end is not known."""
 
 
+def has_unknown_end(error: MeshError) -> bool:
+    """Tell whether what was asked may have been done, or may yet be when it is asked again."""
+    if isinstance(error, RemoteError):
+        return error.unknown_end or error.reason == ServiceOverloaded.reason
+    return isinstance(error, ServiceOverloaded | ServiceUnavailable)
+
+
 class Steps:
     """Takes the steps of one piece of work; `facts` name it in the log."""
 
@@ -39,10 +46,16 @@ class Steps:
         self._kind = kind
         self._facts = facts
 
-    async def ask(self, step: str, ask: Callable[[], Awaitable[T]], *, until: datetime) -> T:
+    async def ask(
+        self, step: str, ask: Callable[[], Awaitable[T]], *, until: datetime,
+        again: Callable[[MeshError], bool] = has_unknown_end,
+        before_again: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:  # fmt: skip
         """Ask until the end is known.
 
-        Raises MeshError when the step failed, and TooLate once `until` has come.
+        `again` tells which failures leave it unknown; `before_again` runs before each further
+        asking, and may raise what ends it. Raises MeshError when the step failed, and TooLate once
+        `until` has come.
         """
         for pause_s in pauses():
             if self._clock.now() >= until:
@@ -51,10 +64,12 @@ class Steps:
                 with span(f"{self._kind} {step}"):
                     return await ask()
             except MeshError as error:
-                if not has_unknown_end(error):
+                if not again(error):
                     raise
                 self._log_again(step, error)
             await self._clock.sleep(pause_s)
+            if before_again is not None:
+                await before_again()
         raise TooLate
 
     async def insist(self, step: str, ask: Callable[[], Awaitable[T]]) -> T:
@@ -82,13 +97,6 @@ class Steps:
             reason=error.reason,
             **self._facts,
         )
-
-
-def has_unknown_end(error: MeshError) -> bool:
-    """Tell whether what was asked may have been done, or may yet be when it is asked again."""
-    if isinstance(error, RemoteError):
-        return error.unknown_end or error.reason == ServiceOverloaded.reason
-    return isinstance(error, ServiceOverloaded | ServiceUnavailable)
 
 
 def pauses() -> Iterator[float]:

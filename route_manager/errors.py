@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from grpc import StatusCode
 
-from mesh.errors import FieldViolation, MeshError
+from mesh.errors import MeshError
 
 
 class ProviderNotFound(MeshError):
@@ -40,38 +40,6 @@ class ProviderCallNotFound(MeshError):
             f"No provider call has the id {provider_call_id}.",
             provider_call_id=str(provider_call_id),
         )
-
-
-class ToldAgain(MeshError):
-    """A refusal in another service's words: its code, reason, message and facts, kept.
-
-    For a refusal that was stored and is given again, and for one that this service makes under
-    another's reason because both mean the same thing to the reader.
-    """
-
-    def __init__(
-        self,
-        code: StatusCode,
-        reason: str,
-        message: str,
-        facts: Mapping[str, str],
-        violations: Sequence[FieldViolation] = (),
-    ) -> None:
-        super().__init__(message, violations=violations)
-        self.metadata = facts
-        self._code = code
-        self._reason = reason
-
-    # Instance facts stand where other errors have class attributes: the other service chose them.
-    @property
-    def code(self) -> StatusCode:  # type: ignore[override]
-        """Return the gRPC code of the refusal."""
-        return self._code
-
-    @property
-    def reason(self) -> str:  # type: ignore[override]
-        """Return the refusal's reason."""
-        return self._reason
 
 
 class FieldRefused(MeshError):

@@ -27,6 +27,7 @@ from call_manager.call.domain import (
     CallStatus,
     Outcome,
 )
+from call_manager.call.judging import CustomerFacts
 from call_manager.errors import AnonymousInvalid
 from call_manager.metadata import CALL_METADATA
 from mesh.errors import InvalidArgument
@@ -62,17 +63,23 @@ def new_calls(request: call_service_pb2.CallsCreateRequest, peer: str) -> NewCal
         metadata=metadata,
         dial_not_after=moment("dial_not_after", request.dial_not_after),
         fingerprint=fingerprint(request),
+        customer=CustomerFacts(
+            status=request.customer.status,
+            identity_verification=request.customer.identity_verification,
+            rtp_debug=request.customer.rtp_debug,
+        ),
     )
 
 
 def fingerprint(request: call_service_pb2.CallsCreateRequest) -> str:
     """Return what two requests share exactly when they ask for the same calls.
 
-    `dial_not_after` is left out: it limits when, not what.
+    `dial_not_after` is left out: it limits when, not what; and so is what is known of the customer.
     """
     asked = call_service_pb2.CallsCreateRequest()
     asked.CopyFrom(request)
     asked.ClearField("dial_not_after")
+    asked.ClearField("customer")
     text = json.dumps(MessageToDict(asked), sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

@@ -19,8 +19,8 @@ from call_manager.call.domain import (
     HangupReason,
     Outcome,
 )
-from call_manager.call.rules import Draft
-from call_manager.metadata import CODECS
+from call_manager.call.judging import NOTHING_KNOWN, CustomerFacts, Draft
+from call_manager.metadata import CODECS, RTP_DEBUG
 from mesh.clock import new_id
 from mesh.metadata import Metadata, to_plain
 
@@ -43,8 +43,7 @@ class NewCalls:
     dial_not_after: datetime
     fingerprint: str
     variables: Mapping[str, str] = field(default_factory=dict)
-    verified: bool = True
-    """False: the customer may not call telephone numbers."""
+    customer: CustomerFacts = NOTHING_KNOWN
     provider_ids: tuple[UUID, ...] = ()
     """The only carriers the caller may use; empty for no such limit."""
 
@@ -114,4 +113,5 @@ def _call(new: NewCalls, draft: Draft, origin: Origin) -> Call:
 def _metadata(new: NewCalls, draft: Draft) -> dict[str, Any]:
     # A map of its own for each call: one destination's codecs are no other's.
     codecs = {CODECS.name: draft.codecs} if draft.codecs else {}
-    return {**to_plain(new.metadata), **codecs}
+    inherited = {RTP_DEBUG.name: True} if new.customer.rtp_debug else {}
+    return {**inherited, **to_plain(new.metadata), **codecs}

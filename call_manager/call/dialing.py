@@ -1,4 +1,4 @@
-"""From a call and a carrier's configuration to what the channel dials (pure).
+"""From a call and a carrier's configuration, or an address alone, to what is dialled (pure).
 
 CONTRACT.md section 3.7 with the decisions of section 7. A caller that is shown travels in From
 alone: carriers check P-Asserted-Identity against what they rented out, so we assert nothing that
@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from call_manager.call.domain import Address, AddressType, Anonymous, Call
+from call_manager.call.sip_address import SipAddress, Undialable, escape_user
 from call_manager.channel import Credentials, DialTarget
 from call_manager.metadata import CODECS
 from mesh.masking import mask_secret
@@ -23,23 +24,16 @@ LOCAL: Final = "{local}"
 ANONYMOUS_URI: Final = "sip:anonymous@anonymous.invalid"
 """Who a hidden caller says to be (RFC 3323 section 4.1)."""
 
-# What a user part may hold as it is (RFC 3261 section 25.1: unreserved, user-unreserved and
-# escapes), and `#`, which the grammar wants escaped but carriers' prefixes mean literally: every
-# stack we measured sends it as it is, and a carrier that gets `%23` does not know the prefix.
-_ESCAPED_IN_USER: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9_.!~*'()&=+$,;?/#%-]")
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253})(?::([0-9]{1,5}))?")
 _SEPARATORS: Final = re.compile(r"[ ().-]")
 
 
-class Undialable(ValueError):
-    """A carrier's configuration cannot be put on the wire; the text says why in one sentence."""
-
-
 @dataclass(frozen=True, slots=True)
 class DialConfig:
-    """What the dialer needs to know of a carrier."""
+    """What the dialer needs to know of a carrier, or of a host that is dialled without one."""
 
-    provider_id: UUID
+    provider_id: UUID | None
+    """Unset without a carrier."""
     hostname: str
     """A host name or IP literal, with `:port` where it is not 5060."""
     tech_prefix: str = ""
@@ -67,10 +61,17 @@ class DialConfig:
         return mask_secret(value) if name.lower() in self.secret_headers else value
 
 
-def dial_target(call: Call, config: DialConfig) -> DialTarget:
-    """Return the leg to place for `call` at this carrier.
+def direct_config(destination: Address) -> DialConfig:
+    """Return how to dial a SIP address without a carrier: at its own host. Raises Undialable."""
+    if destination.type is not AddressType.SIP:
+        raise Undialable("No carrier was chosen for the call.")
+    return DialConfig(provider_id=None, hostname=SipAddress.parse(destination.target).authority)
 
-    The INVITE goes to the carrier's hostname, whatever the Request-URI says. Raises Undialable.
+
+def dial_target(call: Call, config: DialConfig) -> DialTarget:
+    """Return the leg to place for `call` at this carrier, or at this host.
+
+    The INVITE goes to `config.hostname`, whatever the Request-URI says. Raises Undialable.
     """
     host, port = split_host(config.hostname)
     to_number = call.destination.type is AddressType.TEL
@@ -81,7 +82,7 @@ def dial_target(call: Call, config: DialConfig) -> DialTarget:
         port=port,
         from_uri=ANONYMOUS_URI if _hidden(call) else from_uri(call.source),
         from_display="Anonymous" if _hidden(call) else call.source.target_name,
-        headers=(*config.tech_headers, *_privacy(call)),
+        headers=(*config.tech_headers, *_privacy(call, to_carrier=config.provider_id is not None)),
         secret_headers=config.secret_headers,
         codecs=config.codecs if to_number else _own_codecs(call),
         credentials=Credentials(config.username, config.password) if config.username else None,
@@ -115,7 +116,7 @@ def request_uri(destination: Address, config: DialConfig) -> str:
     carrier's host, headers and credentials apply to it, prefix, postfix and codecs do not.
     """
     if destination.type is AddressType.SIP:
-        return sip_uri(destination.target)
+        return SipAddress.parse(destination.target).uri
     postfix, at, domain = config.tech_postfix.partition("@")
     split_host(domain if at else config.hostname)
     user = escape_user(f"{config.tech_prefix}{destination.target}{postfix}")
@@ -126,25 +127,10 @@ def from_uri(source: Address) -> str:
     """Return the From address of a caller that is shown."""
     match source.type:
         case AddressType.SIP:
-            return sip_uri(source.target)
+            return SipAddress.parse(source.target).uri
         case AddressType.TEL:
             return f"sip:{escape_user(bare_number(source.target))}@{LOCAL}"
     return f"sip:{escape_user(source.target)}@{LOCAL}"
-
-
-def sip_uri(target: str) -> str:
-    """Return `user@host[:port]`, with or without `sip:`, as a SIP URI. Raises Undialable."""
-    user, at, host = target.removeprefix("sip:").rpartition("@")
-    if not at or not user or not _is_host(host):
-        raise Undialable("A SIP address is user@host or user@host:port.")
-    return f"sip:{escape_user(user)}@{host}"
-
-
-def escape_user(text: str) -> str:
-    """Escape what the user part of a SIP URI may not hold as it is (RFC 3261 section 19.1.2)."""
-    return _ESCAPED_IN_USER.sub(
-        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8")), text
-    )
 
 
 def bare_number(target: str) -> str:
@@ -156,9 +142,13 @@ def _hidden(call: Call) -> bool:
     return call.anonymous is Anonymous.YES
 
 
-def _privacy(call: Call) -> tuple[tuple[str, str], ...]:
+def _privacy(call: Call, *, to_carrier: bool) -> tuple[tuple[str, str], ...]:
     if not _hidden(call):
         return ()
+    if not to_carrier:
+        # Whoever is called is in no trust domain of ours (RFC 3325 section 7): the number that
+        # is to be hidden stays here.
+        return (("Privacy", "id"),)
     number = bare_number(call.source.target)
     # Who is calling, for the carrier alone (RFC 3325 sections 9.1 and 9.3).
     return (("P-Asserted-Identity", f"<tel:{number}>"), ("Privacy", "id"))

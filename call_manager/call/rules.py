@@ -6,107 +6,28 @@ is still admitted; the first refusal of all is what a request is told that nothi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import replace
 
-from call_manager.call.dialing import Undialable, bare_number, sip_uri
+from call_manager.call.dialing import bare_number
 from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
+from call_manager.call.judging import Asked, Draft, Numbers, Routes, Rule
+from call_manager.call.sip_address import SipAddress, Undialable
 from call_manager.errors import (
     AnonymousSourceInvalid,
+    CustomerNotActive,
     DestinationInvalid,
     DestinationNotAllowed,
     DestinationTypeUnsupported,
+    DirectlyDialled,
     IdentityVerificationRequired,
     NoDialroute,
-    Refusal,
     SourceNotOwned,
     SourceRequired,
 )
 from call_manager.outbound_config.domain import Permitted, country_of
+from mesh.hosts import answers_nobody, is_private
 from mesh.numbers import e164, is_e164
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """One destination on its way to becoming a call; each rule returns a more finished one."""
-
-    index: int
-    call_id: UUID
-    destination: Address
-    source: Address | None
-    dialroutes: tuple[Dialroute, ...] = ()
-    codecs: str = ""
-    """What is offered to this one SIP address, comma-separated; empty: the platform's own."""
-    refusal: Refusal | None = None
-    """Why it may not be dialled; no rule looks at it after that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request says about all its destinations."""
-
-    customer_id: UUID
-    anonymous: Anonymous
-    forced_providers: tuple[UUID, ...]
-    skip_source_validation: bool
-    verified: bool = True
-    """Whether the customer may call telephone numbers."""
-    provider_ids: tuple[UUID, ...] = ()
-    """The only carriers the caller may use; empty for no such limit."""
-
-
-class Routes(Protocol):
-    """Where the carriers of a destination are asked for."""
-
-    async def forced(
-        self, customer_id: UUID, provider_ids: Sequence[UUID]
-    ) -> tuple[Dialroute, ...]:
-        """Return the dialroutes of these carriers, in order; raises when one does not exist."""
-        ...
-
-    async def of_numbers(
-        self, customer_id: UUID, numbers: Sequence[str]
-    ) -> Mapping[str, tuple[Dialroute, ...]]:
-        """Return the dialroutes of each E.164 number; an unserved number has none."""
-        ...
-
-
-class Numbers(Protocol):
-    """What a customer may show as a source."""
-
-    async def owned(self, customer_id: UUID, number: str) -> bool:
-        """Tell whether the E.164 number is the customer's and may be shown."""
-        ...
-
-    async def default(self, customer_id: UUID) -> str | None:
-        """Return the number the customer's calls show by default, if it may be shown."""
-        ...
-
-    async def permitted(self, customer_id: UUID) -> Permitted:
-        """Return what the customer's outbound configuration permits; nothing without one."""
-        ...
-
-
-Rule = Callable[[Asked, Sequence[Draft]], Awaitable[Sequence[Draft]]]
-"""One rule over all drafts that are still admitted: returns them in the same order, finished a
-little more or refused. It raises only what ends the whole request."""
-
-
-async def apply(
-    rules: Sequence[Rule], asked: Asked, drafts: Sequence[Draft]
-) -> tuple[tuple[Draft, ...], Refusal | None]:
-    """Run the rules in order; return the drafts, and the first refusal of all if there is one."""
-    current, first = {draft.index: draft for draft in drafts}, None
-    for rule in rules:
-        admitted = [draft for draft in current.values() if draft.refusal is None]
-        if not admitted:
-            break
-        for draft in await rule(asked, admitted):
-            current[draft.index] = draft
-            first = first or draft.refusal
-    return tuple(current.values()), first
 
 
 async def destination_type(_asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
@@ -136,16 +57,23 @@ def _well_formed(draft: Draft) -> Draft:
             return replace(draft, destination=replace(destination, target=number))
     else:
         try:
-            sip_uri(destination.target)
+            SipAddress.parse(destination.target)
             return draft
         except Undialable:
             pass
     return replace(draft, refusal=DestinationInvalid(draft.index, destination.target))
 
 
+async def customer_active(asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
+    """Keep customers whose account is not active from calling; raises CustomerNotActive."""
+    if not asked.customer.active:
+        raise CustomerNotActive(asked.customer.status)
+    return drafts
+
+
 async def identity_verified(asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
     """Keep customers whose identity nobody has verified from telephone numbers."""
-    if asked.verified:
+    if asked.customer.verified:
         return drafts
     return [
         replace(draft, refusal=IdentityVerificationRequired(draft.index))
@@ -181,10 +109,15 @@ def _permitted(permitted: Permitted, draft: Draft) -> Draft:
 
 
 class Dialroutes:
-    """Find the carriers to try; a SIP address has some only when they are forced."""
+    """Find the carriers to try; a SIP address has some only when they are forced.
 
-    def __init__(self, routes: Routes) -> None:
+    One that has none is dialled at its own host, which must be on the public Internet unless
+    `private_hosts` says otherwise; what a name resolves to is judged when it is dialled.
+    """
+
+    def __init__(self, routes: Routes, *, private_hosts: bool) -> None:
         self._routes = routes
+        self._private_hosts = private_hosts
 
     async def __call__(self, asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
         """Refuse what no carrier serves; raises when the carriers cannot be asked for."""
@@ -198,8 +131,20 @@ class Dialroutes:
         }
         by_number = await self._routes.of_numbers(asked.customer_id, sorted(numbers))
         return [
-            _routed(asked, draft, by_number.get(draft.destination.target, ())) for draft in drafts
+            _routed(asked, draft, by_number.get(draft.destination.target, ()))
+            if draft.destination.type is AddressType.TEL
+            else self._direct(asked, draft)
+            for draft in drafts
         ]
+
+    def _direct(self, asked: Asked, draft: Draft) -> Draft:
+        if asked.provider_ids:
+            # No carrier that the caller may use has a part in it.
+            return replace(draft, refusal=DirectlyDialled(draft.index))
+        host = SipAddress.parse(draft.destination.target).host
+        if answers_nobody(host) or (is_private(host) and not self._private_hosts):
+            return replace(draft, refusal=DestinationInvalid(draft.index, draft.destination.target))
+        return draft
 
 
 def _routed(asked: Asked, draft: Draft, dialroutes: tuple[Dialroute, ...]) -> Draft:
@@ -246,7 +191,8 @@ async def anonymous(asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
     """A hidden caller is asserted to the carrier by number, so there must be one."""
     if asked.anonymous is not Anonymous.YES:
         return drafts
-    return [_assertable(draft) for draft in drafts]
+    # Without a carrier nobody is told who calls.
+    return [_assertable(draft) if draft.dialroutes else draft for draft in drafts]
 
 
 def _assertable(draft: Draft) -> Draft:
@@ -256,14 +202,18 @@ def _assertable(draft: Draft) -> Draft:
     return replace(draft, refusal=AnonymousSourceInvalid(target))
 
 
-def rules(routes: Routes, numbers: Numbers) -> tuple[Rule, ...]:
-    """Return every rule in the order of CONTRACT.md section 3.1; a new one is put in its place."""
+def rules(routes: Routes, numbers: Numbers, *, private_hosts: bool) -> tuple[Rule, ...]:
+    """Return every rule in the order of CONTRACT.md section 3.1; a new one is put in its place.
+
+    `private_hosts` lets SIP addresses of loopback and private hosts be dialled: in the lab only.
+    """
     return (
         destination_type,
+        customer_active,
         identity_verified,
         destination_form,
         OutboundConfiguration(numbers),
-        Dialroutes(routes),
+        Dialroutes(routes, private_hosts=private_hosts),
         Source(numbers),
         anonymous,
     )

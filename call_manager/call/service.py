@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from call_manager.call import repository, rules
+from call_manager.call import repository
 from call_manager.call.access import provider_limit, visible_call
 from call_manager.call.creation import NewCalls, Origin, Settled, calls_of
 from call_manager.call.domain import Attempt, Call, CallFilter, CallStatus, Creation
 from call_manager.call.hangup import Cause
-from call_manager.call.numbers import StoredNumbers
+from call_manager.call.judging import Asked, Draft, Rule, apply
 from call_manager.errors import (
     CallsVoided,
     CreationIdReused,
@@ -43,17 +44,20 @@ class LiveCalls(Protocol):
 
 
 class CallService:
-    """Creates, shows and ends calls; dialling them is the queue's part."""
+    """Creates, shows and ends calls; dialling them is the queue's part.
+
+    `rules` say, in their order, which destinations may be dialled.
+    """
 
     def __init__(
-        self, database: Database, routes: rules.Routes, clock: Clock, *, queue: DialQueue,
+        self, database: Database, rules: Sequence[Rule], clock: Clock, *, queue: DialQueue,
         live: LiveCalls,
     ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
         self._queue = queue
         self._live = live
-        self._rules = rules.rules(routes, StoredNumbers(database))
+        self._rules = rules
 
     async def create(self, caller: Caller, new: NewCalls) -> Settled:
         """Create the calls, or return them when this creation has happened.
@@ -151,21 +155,21 @@ class CallService:
             self._live.hangup(call.id)
         return call
 
-    async def _judged(self, new: NewCalls) -> tuple[rules.Draft, ...]:
-        asked = rules.Asked(
+    async def _judged(self, new: NewCalls) -> tuple[Draft, ...]:
+        asked = Asked(
             customer_id=new.customer_id,
             anonymous=new.anonymous,
             forced_providers=new.metadata.get(ROUTE_PROVIDER_IDS, ()),
             skip_source_validation=new.metadata.get(SKIP_SOURCE_VALIDATION, False),
-            verified=new.verified,
+            customer=new.customer,
             provider_ids=new.provider_ids,
         )
         pairs = zip(new.call_ids, new.destinations, strict=True)
         drafts = [
-            rules.Draft(index, call_id, destination, new.source)
+            Draft(index, call_id, destination, new.source)
             for index, (call_id, destination) in enumerate(pairs)
         ]
-        judged, first = await rules.apply(self._rules, asked, drafts)
+        judged, first = await apply(self._rules, asked, drafts)
         if first is not None and all(draft.refusal is not None for draft in judged):
             raise first
         return judged

@@ -21,7 +21,8 @@ ENDED: Final = Counter(
 
 INVITES: Final = Counter(
     "sip_invites_ended",
-    "INVITE transactions that ended, by carrier and final status; 0 when no answer came.",
+    "INVITE transactions that ended, by carrier (none: dialled without one) and final status; 0"
+    " when no answer came.",
     ("provider_id", "code"),
     registry=REGISTRY,
 )
@@ -36,11 +37,11 @@ POST_DIAL_DELAY: Final = Histogram(
 
 
 class AttemptMeter:
-    """Counts the attempts of one call through one carrier."""
+    """Counts the attempts of one call through one carrier, or without any."""
 
-    def __init__(self, provider_id: UUID) -> None:
+    def __init__(self, provider_id: UUID | None) -> None:
         # There are as many label values as carriers: a few dozen, not one per call.
-        self._provider = str(provider_id)
+        self._provider = str(provider_id) if provider_id is not None else "none"
         self._started: dict[UUID, datetime] = {}
         self._open: set[UUID] = set()
 

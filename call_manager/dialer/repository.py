@@ -116,7 +116,8 @@ class Dial:
     """Whose INVITE it is: the instance, the carrier, and what the INVITE was made of."""
 
     owner: str
-    provider_id: UUID
+    provider_id: UUID | None
+    """Unset where a SIP address is dialled without a carrier."""
     snapshot: Mapping[str, Any]
 
 

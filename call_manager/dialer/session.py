@@ -11,10 +11,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from call_manager.call import repository as calls
-from call_manager.call.dialing import DialConfig, Undialable, dial_target
+from call_manager.call.dialing import DialConfig, dial_target, direct_config
 from call_manager.call.domain import Call, CallStatus
 from call_manager.call.hangup import Cause
 from call_manager.call.repository import Finish
+from call_manager.call.sip_address import Undialable
 from call_manager.channel import Answered, Ended, EndedBy, Leg, Progress
 from call_manager.dialer import endings, metrics
 from call_manager.dialer.equipment import Equipment
@@ -124,9 +125,9 @@ class Session:
         return endings.of_leg(ended, self._ending)
 
     async def _config(self) -> DialConfig | None:
-        """Return how to dial the carrier; None when the call is to end before that is known."""
+        """Return how to dial the call; None when it is to end before that is known."""
         if not self._call.dialroutes:
-            raise ConfigUnavailable("No carrier was chosen for the call.")
+            return direct_config(self._call.destination)
         provider_id = self._call.dialroutes[0].provider_id
         asked = asyncio.create_task(
             self._equipment.providers.dial_config(provider_id, self._call.dial_not_after)

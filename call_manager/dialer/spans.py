@@ -27,8 +27,10 @@ _MOMENTS: Final[tuple[tuple[str, Callable[[AttemptOutcome], datetime | None]], .
 class AttemptSpans:
     """The spans of one call's attempts, children of the span it is made in."""
 
-    def __init__(self, call_id: UUID, provider_id: UUID) -> None:
-        self._attributes = {"call.id": str(call_id), "provider.id": str(provider_id)}
+    def __init__(self, call_id: UUID, provider_id: UUID | None) -> None:
+        self._attributes = {"call.id": str(call_id)}
+        if provider_id is not None:
+            self._attributes["provider.id"] = str(provider_id)
         # The channel's own tasks report attempts, in whatever context they happen to be.
         self._parent = otel_context.get_current()
         self._open: dict[UUID, Span] = {}

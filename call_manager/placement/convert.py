@@ -10,8 +10,8 @@ from voipbin.call.v1.call_service_pb2 import CallCreateRequest
 
 from call_manager.call import convert
 from call_manager.call.creation import NewCalls
+from call_manager.call.judging import ACTIVE, VERIFIED, CustomerFacts
 from call_manager.errors import InvalidVariables
-from call_manager.metadata import RTP_DEBUG
 from call_manager.placement.domain import Placement
 from mesh.metadata import Metadata
 from mesh.variables import VariablesMistake, stated_variables
@@ -62,10 +62,16 @@ def new_calls(placement: Placement) -> NewCalls:
         source=source,
         destinations=tuple(convert.address(one) for one in request.destinations),
         anonymous=convert.anonymous(request.anonymous),
-        metadata=Metadata({RTP_DEBUG.name: True} if placement.rtp_debug else {}),
+        metadata=Metadata(),
         dial_not_after=placement.dial_not_after,
         fingerprint=placement.fingerprint,
         variables=dict(request.variables),
-        verified=placement.verified,
+        customer=_customer(placement),
         provider_ids=placement.provider_ids,
     )
+
+
+def _customer(placement: Placement) -> CustomerFacts:
+    # A customer that is not active has no placement.
+    verified = VERIFIED if placement.verified else ""
+    return CustomerFacts(ACTIVE, verified, placement.rtp_debug)

@@ -14,6 +14,7 @@ from voipbin.mesh.v1.identity_pb2 import Identity
 
 from call_manager.call import repository as calls
 from call_manager.call.domain import Call
+from call_manager.call.judging import ACTIVE, VERIFIED
 from call_manager.errors import (
     CallsPending,
     CustomerNotActive,
@@ -37,9 +38,6 @@ ANSWER_RESERVE_S: Final = 0.25
 
 WAIT_S_MAX: Final = 30.0
 """How long a request without a deadline waits."""
-
-_ACTIVE: Final = "active"
-_VERIFIED: Final = "verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class PlacementService:
             call_ids=tuple(new_id() for _ in request.destinations),
             temporary_flow_id=new_id() if inline else None,
             provider_ids=tuple(UUID(text) for text in asker.provider_ids),
-            verified=asker.identity_verification == _VERIFIED,
+            verified=asker.identity_verification == VERIFIED,
             rtp_debug=asker.rtp_debug,
             dial_not_after=now + self.dial_window,
             traceparent=traceparent(),
@@ -146,7 +144,7 @@ def _asker(caller: Caller, customer_id: UUID) -> Identity:
         raise IdentityRequired("Calls are placed for somebody.")
     if not caller.owns(customer_id):
         raise PermissionDenied("The caller may not act for this customer.")
-    if caller.identity.customer_status != _ACTIVE:
+    if caller.identity.customer_status != ACTIVE:
         raise CustomerNotActive(caller.identity.customer_status)
     return caller.identity
 

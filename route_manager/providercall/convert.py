@@ -8,6 +8,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from voipbin.call.v1 import address_pb2
+from voipbin.mesh.v1.identity_pb2 import Identity
 from voipbin.route.v1 import provider_call_pb2 as pb
 from voipbin.route.v1.provider_call_service_pb2 import (
     ProviderCallCreateRequest,
@@ -22,6 +23,8 @@ from route_manager.convert import optional_uuid, timestamp, uuid_text
 from route_manager.errors import InvalidDestinationNumber
 from route_manager.key_limits import allowed_providers
 from route_manager.providercall.domain import (
+    NOTHING_KNOWN,
+    CustomerFacts,
     Order,
     Outcome,
     ProviderCall,
@@ -39,8 +42,8 @@ _STATUS_OUT: Final[Mapping[Status, pb.ProviderCallStatus.ValueType]] = {
 }
 
 
-def wish_of(request: ProviderCallCreateRequest) -> Wish:
-    """Read what is asked for, and by whom.
+def wish_of(request: ProviderCallCreateRequest, identity: Identity | None = None) -> Wish:
+    """Read what is asked for, and by whom; without an identity its customer is not known.
 
     Raises InvalidDestinationNumber for a telephone number that cannot exist: nothing is recorded
     for a request that is malformed.
@@ -63,6 +66,15 @@ def wish_of(request: ProviderCallCreateRequest) -> Wish:
         customer_id=UUID(request.customer_id),
         agent_id=UUID(request.agent_id),
         idempotency_key=request.idempotency_key or None,
+        customer=NOTHING_KNOWN if identity is None else _customer(identity),
+    )
+
+
+def _customer(identity: Identity) -> CustomerFacts:
+    return CustomerFacts(
+        status=identity.customer_status,
+        identity_verification=identity.identity_verification,
+        rtp_debug=identity.rtp_debug,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -12,8 +12,8 @@ from uuid import UUID
 
 from grpc import StatusCode
 
-from mesh.errors import FieldViolation, MeshError
-from route_manager.errors import ProviderCallHungUp, ToldAgain
+from mesh.verdict import Retold, Verdict
+from route_manager.errors import ProviderCallHungUp
 from route_manager.provider.domain import Provider, shown_headers
 
 FLOW_NAME: Final = "tmp"
@@ -54,6 +54,18 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerFacts:
+    """What was known of the customer when it asked; what is not known counts against it."""
+
+    status: str = ""
+    identity_verification: str = ""
+    rtp_debug: bool = False
+
+
+NOTHING_KNOWN: Final = CustomerFacts()
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """An order and who places it."""
 
@@ -61,6 +73,7 @@ class Wish:
     customer_id: UUID
     agent_id: UUID
     idempotency_key: str | None
+    customer: CustomerFacts = NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +112,6 @@ class Placed:
     def admitted(self) -> tuple[UUID, ...]:
         """Return the calls that were handed to the dialer; the others never lived."""
         return tuple(outcome.call_id for outcome in self.outcomes if outcome.admitted)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The calls do not exist and never will, and why."""
-
-    status: Status
-    code: StatusCode
-    reason: str
-    message: str
-    facts: Mapping[str, str] = field(default_factory=dict)
-    violations: tuple[FieldViolation, ...] = ()
-
-    def error(self, provider_call_id: UUID) -> ToldAgain:
-        """Return the error that tells this verdict, naming its record."""
-        facts = {**self.facts, "provider_call_id": str(provider_call_id)}
-        return ToldAgain(self.code, self.reason, self.message, facts, self.violations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,39 +199,27 @@ _MACHINERY: Final = frozenset(
         "METADATA_KEY_NOT_ALLOWED",
         "METADATA_KEY_UNKNOWN",
         "METADATA_TYPE_INVALID",
+        "PROVIDERCALL_HUNG_UP",
         "INVALID_ARGUMENT",
         "SERVICE_OVERLOADED",
     }
 )
 
 
-def verdict_of(error: MeshError) -> Verdict:
-    """Return what a definite failure of a step makes of the record.
+def end_of(verdict: Verdict) -> Status:
+    """Return how a record ends whose calls are not to be: by a rule, or by the machinery."""
+    is_rule = verdict.code in _REFUSALS and verdict.reason not in _MACHINERY
+    return Status.REFUSED if is_rule else Status.FAILED
 
-    Its code, reason, message and facts are kept, except those of our own defects, of which the
-    reader learns nothing.
-    """
-    code = error.to_status().code
-    if code is StatusCode.INTERNAL:
-        return Verdict(Status.FAILED, code, "INTERNAL", "internal error")
-    is_rule = code in _REFUSALS and error.reason not in _MACHINERY
-    return Verdict(
-        status=Status.REFUSED if is_rule else Status.FAILED,
-        code=code,
-        reason=error.reason,
-        message=storable(error.message),
-        # The request's own id is not the next reader's.
-        facts={k: storable(v) for k, v in error.metadata.items() if k != "request_id"},
-        violations=tuple(
-            FieldViolation(storable(v.field), storable(v.description)) for v in error.violations
-        ),
-    )
+
+def retold(verdict: Verdict, provider_call_id: UUID) -> Retold:
+    """Return the error that tells a verdict, naming its record."""
+    return Retold(verdict, {"provider_call_id": str(provider_call_id)})
 
 
 def window_passed(dial_not_after: datetime) -> Verdict:
     """Return the verdict when it became too late to dial before the calls were created."""
     return Verdict(
-        status=Status.FAILED,
         code=StatusCode.FAILED_PRECONDITION,
         reason="DIAL_WINDOW_PASSED",
         message="The calls could not be created in time; nothing was dialled.",
@@ -245,10 +229,4 @@ def window_passed(dial_not_after: datetime) -> Verdict:
 
 def hung_up() -> Verdict:
     """Return the verdict when the calls were to end before they were created."""
-    error = ProviderCallHungUp()
-    return Verdict(Status.FAILED, error.code, error.reason, error.message)
-
-
-def storable(text: str) -> str:
-    """Return the text without U+0000, which PostgreSQL does not store."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return Verdict.of(ProviderCallHungUp())

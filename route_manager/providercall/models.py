@@ -54,10 +54,12 @@ class ProviderCallRow(RouteTable, table=True):
     dial_not_after: datetime = time_column(nullable=False)
     traceparent: str = string_column(64)
     request_id: str = string_column(64)
+    customer: dict[str, Any] | None = json_column(nullable=True)
+    """`domain.CustomerFacts`; unset in records of earlier versions."""
     snapshot: dict[str, Any] = json_column()
     status: str = string_column(16)
     verdict: dict[str, Any] | None = json_column(nullable=True)
-    """`domain.Verdict`, as soon as it is decided."""
+    """`mesh.verdict.Verdict`, as soon as it is decided."""
     placed: dict[str, Any] | None = json_column(nullable=True)
     """`domain.Placed`, once completed."""
     tm_hangup: datetime | None = time_column()

@@ -14,10 +14,17 @@ from voipbin.flow.v1 import flow_service_pb2 as flow_pb
 from voipbin.flow.v1.flow_service_pb2_grpc import FlowServiceStub
 
 from mesh.remote import RemoteError
+from mesh.verdict import Retold, Verdict
 from route_manager.convert import timestamp, uuid_text
-from route_manager.errors import ToldAgain
 from route_manager.providercall.convert import request_of
-from route_manager.providercall.domain import FLOW_NAME, Order, Outcome, Placed, ProviderCall
+from route_manager.providercall.domain import (
+    FLOW_NAME,
+    CustomerFacts,
+    Order,
+    Outcome,
+    Placed,
+    ProviderCall,
+)
 
 
 class FlowPeer:
@@ -31,11 +38,13 @@ class FlowPeer:
         answer = await self._flows.FlowGet(flow_pb.FlowGetRequest(id=str(flow_id)))
         # An administrator may read every flow, but a call runs its own customer's only.
         if answer.flow.customer_id != str(customer_id) or answer.flow.HasField("tm_delete"):
-            raise ToldAgain(
-                StatusCode.NOT_FOUND,
-                "FLOW_NOT_FOUND",
-                f"The customer has no flow with the id {flow_id}.",
-                {"flow_id": str(flow_id)},
+            raise Retold(
+                Verdict(
+                    StatusCode.NOT_FOUND,
+                    "FLOW_NOT_FOUND",
+                    f"The customer has no flow with the id {flow_id}.",
+                    {"flow_id": str(flow_id)},
+                )
             )
 
     async def demand_actions(self, order: Order) -> None:
@@ -84,6 +93,7 @@ class CallPeer:
                 anonymous=request.anonymous,
                 metadata=call_metadata(record.wish.order.provider_id),
                 dial_not_after=timestamp(record.dial_not_after),
+                customer=_customer(record.wish.customer),
             )
         )
         groupcall_ids = tuple(UUID(text) for text in answer.groupcall_ids)
@@ -115,6 +125,14 @@ def call_metadata(provider_id: UUID) -> dict[str, Value]:
         "skip_source_validation": Value(bool_value=True),
         "rtp_debug": Value(bool_value=True),
     }
+
+
+def _customer(known: CustomerFacts) -> call_pb.CustomerFacts:
+    return call_pb.CustomerFacts(
+        status=known.status,
+        identity_verification=known.identity_verification,
+        rtp_debug=known.rtp_debug,
+    )
 
 
 def _outcomes(outcomes: Iterable[call_pb.DestinationOutcome]) -> tuple[Outcome, ...]:

@@ -11,19 +11,19 @@ from sqlalchemy import bindparam, select, update
 
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
+from mesh.verdict import Verdict
 from route_manager.providercall.domain import (
     Placed,
     ProviderCall,
     RecordFilter,
     Status,
-    Verdict,
+    end_of,
 )
 from route_manager.providercall.models import ProviderCallRow
 from route_manager.providercall.stored import (
     placed_to_plain,
     record_of,
     values_of,
-    verdict_to_plain,
 )
 from route_manager.tables import insert_if_absent, table_of
 
@@ -94,7 +94,7 @@ async def decide(tx: Transaction, record_id: UUID, verdict: Verdict) -> None:
     await tx.run(
         update(TABLE)
         .where(_pending(record_id), _COLUMNS.verdict.is_(None))
-        .values(verdict=verdict_to_plain(verdict))
+        .values(verdict=verdict.to_plain())
     )
 
 
@@ -128,7 +128,7 @@ async def want_hangup(tx: Transaction, record_id: UUID, now: datetime) -> Provid
 
 async def fail(tx: Transaction, record_id: UUID, verdict: Verdict) -> ProviderCall | None:
     """End a pending record: nothing was dialled. Return it, or None when it had ended already."""
-    values = {"status": verdict.status.value, "verdict": verdict_to_plain(verdict)}
+    values = {"status": end_of(verdict).value, "verdict": verdict.to_plain()}
     return await _end(tx, _pending(record_id), values)
 
 

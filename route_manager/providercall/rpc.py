@@ -28,7 +28,9 @@ class ProviderCallRpc(ProviderCallServiceServicer):
     async def ProviderCallCreate(
         self, request: pb.ProviderCallCreateRequest, context: Context
     ) -> pb.ProviderCallCreateResponse:
-        record = await self._provider_calls.create(convert.wish_of(request), current_caller())
+        caller = current_caller()
+        wish = convert.wish_of(request, caller.identity)
+        record = await self._provider_calls.create(wish, caller)
         return pb.ProviderCallCreateResponse(provider_call=convert.provider_call_to_proto(record))
 
     @override

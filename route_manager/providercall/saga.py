@@ -16,8 +16,7 @@ Everything here can be broken off at any await and taken up again from the recor
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import UUID
@@ -26,26 +25,24 @@ import structlog
 
 from mesh.clock import Clock
 from mesh.database import Database, Transaction, Work
-from mesh.errors import MeshError, ServiceOverloaded, ServiceUnavailable
+from mesh.errors import MeshError
 from mesh.remote import RemoteError
-from mesh.telemetry import span
+from mesh.steps import Steps, TooLate
+from mesh.verdict import Verdict
 from route_manager.provider.vault import Vault
 from route_manager.providercall import metrics, repository
 from route_manager.providercall.domain import (
     Placed,
     ProviderCall,
     Status,
-    Verdict,
     hung_up,
-    verdict_of,
     window_passed,
 )
 from route_manager.providercall.peers import CallPeer, FlowPeer
 
 T = TypeVar("T")
 
-PAUSE_FIRST_S: Final = 0.1
-PAUSE_MAX_S: Final = 2.0
+KIND: Final = "providercall"
 
 log = structlog.get_logger()
 
@@ -59,10 +56,6 @@ class SagaParts:
     calls: CallPeer
     clock: Clock
     vault: Vault
-
-
-class WindowPassed(Exception):
-    """It is too late to dial, and the step's end is not known."""
 
 
 class HangupWanted(Exception):
@@ -79,6 +72,7 @@ class ProviderCallSaga:
         self._parts = parts
         self._record = record
         self._open_end = taken_up
+        self._steps = Steps(parts.clock, KIND, provider_call_id=str(record.id))
 
     async def run(self) -> ProviderCall:
         """Return the record at its end. Cancelled, it leaves the record pending."""
@@ -89,7 +83,7 @@ class ProviderCallSaga:
         if flow_id is not None:
             # Kept first: whoever takes this up must not place calls whose flow is going.
             await self._decide(end)
-            await self._insist("flow_delete", lambda: self._parts.flows.delete_flow(flow_id))
+            await self._steps.insist("flow_delete", lambda: self._parts.flows.delete_flow(flow_id))
         return await self._fail(end)
 
     async def _place(self) -> Placed | Verdict:
@@ -101,63 +95,45 @@ class ProviderCallSaga:
             return await self._ask(
                 "calls_create", lambda: self._parts.calls.create_calls(self._record)
             )
-        except WindowPassed:
+        except TooLate:
             return await self._void(window_passed(self._record.dial_not_after))
         except HangupWanted:
             return await self._void(hung_up())
         except RemoteError as error:
             # Who wants the hangup voids the ids at once, without waiting for us.
             voided = error.reason == "CALLS_VOIDED" and await self._hangup_wanted()
-            verdict = hung_up() if voided else verdict_of(error)
+            verdict = hung_up() if voided else Verdict.of(error)
             # One asking was refused; an earlier one may be under way and succeed yet.
             return await self._void(verdict) if self._open_end else verdict
 
     async def _ask(self, step: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until the end is known.
 
-        Raises RemoteError when the step failed, WindowPassed when it is too late to dial, and
+        Raises RemoteError when the step failed, TooLate when it is too late to dial, and
         HangupWanted when the calls are to end.
         """
-        for pause_s in pauses():
-            if self._parts.clock.now() >= self._record.dial_not_after:
-                break
-            try:
-                with span(f"providercall {step}"):
-                    return await ask()
-            except RemoteError as error:
-                if not error.unknown_end:
-                    raise
-                self._open_end = True
-                self._log_again(step, error)
-            await self._parts.clock.sleep(pause_s)
-            if await self._hangup_wanted():
-                raise HangupWanted
-        raise WindowPassed
+        return await self._steps.ask(
+            step, ask, until=self._record.dial_not_after, again=_unknown, before_again=self._again
+        )
+
+    async def _again(self) -> None:
+        self._open_end = True
+        if await self._hangup_wanted():
+            raise HangupWanted
 
     async def _hangup_wanted(self) -> bool:
         async def work(tx: Transaction) -> bool:
             record = await repository.record_by_id(tx, self._record.id)
             return record is not None and record.tm_hangup is not None
 
-        return await self._stored(work, "providercall_hangup_wanted")
+        return await self._stored(work, "hangup_wanted")
 
     async def _void(self, verdict: Verdict) -> Placed | Verdict:
         """Make sure that no call exists nor ever will, or find out that they do."""
-        placed = await self._insist(
+        placed = await self._steps.insist(
             "calls_void", lambda: self._parts.calls.void_calls(self._record)
         )
         return verdict if placed is None else placed
-
-    async def _insist(self, step: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask until it is done, however long it takes: nothing else can be done instead."""
-        for pause_s in pauses():
-            try:
-                with span(f"providercall {step}"):
-                    return await ask()
-            except RemoteError as error:
-                self._log_again(step, error)
-            await self._parts.clock.sleep(pause_s)
-        raise AssertionError("unreachable: the pauses never end")
 
     async def _complete(self, placed: Placed) -> ProviderCall:
         async def work(tx: Transaction) -> ProviderCall | None:
@@ -173,13 +149,13 @@ class ProviderCallSaga:
         return record
 
     async def _hang_up(self, call_id: UUID) -> None:
-        await self._insist("call_hangup", lambda: self._parts.calls.hang_up(call_id))
+        await self._steps.insist("call_hangup", lambda: self._parts.calls.hang_up(call_id))
 
     async def _decide(self, verdict: Verdict) -> None:
         async def work(tx: Transaction) -> None:
             await repository.decide(tx, self._record.id, verdict)
 
-        await self._stored(work, "providercall_decide")
+        await self._stored(work, "decide")
 
     async def _fail(self, verdict: Verdict) -> ProviderCall:
         async def work(tx: Transaction) -> ProviderCall | None:
@@ -196,7 +172,7 @@ class ProviderCallSaga:
                 raise LookupError(f"the record {self._record.id} is gone")
             return record
 
-        record = await self._stored(end, "providercall_end")
+        record = await self._stored(end, "end")
         if record.status is Status.PENDING:
             return record
         reason = "" if record.verdict is None else record.verdict.reason
@@ -210,32 +186,14 @@ class ProviderCallSaga:
         )
         return record
 
-    async def _stored(self, work: Work[T], name: str) -> T:
+    async def _stored(self, work: Work[T], step: str) -> T:
         """Store what happened, as often as it takes: it cannot be made not to have happened."""
-        for pause_s in pauses():
-            try:
-                return await self._parts.database.transact(work, name=name)
-            except (ServiceOverloaded, ServiceUnavailable) as error:
-                self._log_again(name, error)
-            await self._parts.clock.sleep(pause_s)
-        raise AssertionError("unreachable: the pauses never end")
-
-    def _log_again(self, step: str, error: MeshError) -> None:
-        log.warning(
-            "provider call step is asked again",
-            provider_call_id=str(self._record.id),
-            step=step,
-            code=error.code.name,
-            reason=error.reason,
+        name = f"{KIND}_{step}"
+        return await self._steps.insist(
+            step, lambda: self._parts.database.transact(work, name=name)
         )
 
 
-def pauses() -> Iterator[float]:
-    """Yield pauses in seconds without end: 0.1 doubling to 2, each shortened by up to half.
-
-    The jitter keeps sagas that met one outage from asking in step ever after.
-    """
-    pause_s = PAUSE_FIRST_S
-    while True:
-        yield pause_s * random.uniform(0.5, 1.0)  # noqa: S311  (it spreads load, hides nothing)
-        pause_s = min(2 * pause_s, PAUSE_MAX_S)
+def _unknown(error: MeshError) -> bool:
+    # What says that it is overloaded has done nothing, and whoever waits may as well ask again.
+    return isinstance(error, RemoteError) and error.unknown_end

@@ -17,8 +17,9 @@ import structlog
 
 from mesh import ambient
 from mesh.database import Transaction, Work
-from mesh.errors import MeshError, ServiceOverloaded, ServiceUnavailable
+from mesh.errors import MeshError
 from mesh.identity import without_identity
+from mesh.steps import Steps
 from mesh.tasks import TaskOwner
 from mesh.telemetry import log_bindings, remote_parent, span
 from route_manager.errors import ProviderNotFound
@@ -26,7 +27,7 @@ from route_manager.provider import repository as providers
 from route_manager.provider.vault import Vault
 from route_manager.providercall import metrics, repository
 from route_manager.providercall.domain import ProviderCall, Status, snapshot_of
-from route_manager.providercall.saga import ProviderCallSaga, SagaParts, T, pauses
+from route_manager.providercall.saga import KIND, ProviderCallSaga, SagaParts, T
 
 PENDING_BATCH: Final = 500
 """How many pending records are looked up at once."""
@@ -51,6 +52,7 @@ class ProviderCallSagas:
     def __init__(self, parts: SagaParts, *, taken_up_max: int, grace_s: float) -> None:
         self._parts = parts
         self._grace_s = grace_s
+        self._steps = Steps(parts.clock, KIND)
         self._turns = asyncio.Semaphore(taken_up_max)
         self._tasks = TaskOwner("providercall")
         self._running: dict[UUID, asyncio.Task[ProviderCall]] = {}
@@ -155,7 +157,7 @@ class ProviderCallSagas:
         async def work(tx: Transaction) -> Sequence[UUID]:
             return await repository.pending_ids(tx, last, overdue_before, PENDING_BATCH)
 
-        return await self._persistently(work, "providercall_pending")
+        return await self._persistently(work, "pending")
 
     async def _take_up_one(self, record_id: UUID) -> None:
         if record_id in self._running or record_id in self._being_recorded:
@@ -164,22 +166,17 @@ class ProviderCallSagas:
         async def work(tx: Transaction) -> ProviderCall | None:
             return await repository.record_by_id(tx, record_id)
 
-        record = await self._persistently(work, "providercall_take_up")
+        record = await self._persistently(work, "take_up")
         if record is None or record.status is not Status.PENDING:
             return
         await self._turns.acquire()
         log.info("provider call taken up", provider_call_id=str(record_id))
         self._begin(record, taken_up=True)
 
-    async def _persistently(self, work: Work[T], name: str) -> T:
+    async def _persistently(self, work: Work[T], step: str) -> T:
         """Read, as often as it takes."""
-        for pause_s in pauses():
-            try:
-                return await self._parts.database.read(work, name=name)
-            except (ServiceOverloaded, ServiceUnavailable) as error:
-                log.warning("reading again", transaction=name, reason=error.reason)
-            await self._parts.clock.sleep(pause_s)
-        raise AssertionError("unreachable: the pauses never end")
+        name = f"{KIND}_{step}"
+        return await self._steps.insist(step, lambda: self._parts.database.read(work, name=name))
 
 
 async def _write(tx: Transaction, vault: Vault, draft: ProviderCall) -> ProviderCall:

@@ -29,7 +29,7 @@ from route_manager.key_limits import may_use
 from route_manager.provider import repository as providers
 from route_manager.providercall import repository
 from route_manager.providercall.admission import Admission
-from route_manager.providercall.domain import ProviderCall, RecordFilter, Status, Wish
+from route_manager.providercall.domain import ProviderCall, RecordFilter, Status, Wish, retold
 from route_manager.providercall.hangup import Hangup
 from route_manager.providercall.peers import FlowPeer
 from route_manager.providercall.sagas import ProviderCallSagas
@@ -223,5 +223,5 @@ async def _seen(tx: Transaction, record_id: UUID, caller: Caller) -> ProviderCal
 def _answer(record: ProviderCall) -> ProviderCall:
     """Return a record whose calls exist; raise the verdict of any other."""
     if record.verdict is not None:
-        raise record.verdict.error(record.id)
+        raise retold(record.verdict, record.id)
     return record

@@ -7,20 +7,19 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from grpc import StatusCode
 from sqlalchemy import RowMapping
 
-from mesh.errors import FieldViolation
+from mesh.verdict import Verdict, storable
 from route_manager.providercall.domain import (
+    NOTHING_KNOWN,
+    CustomerFacts,
     Order,
     Outcome,
     Placed,
     ProviderCall,
     Snapshot,
     Status,
-    Verdict,
     Wish,
-    storable,
 )
 
 Plain = dict[str, Any]
@@ -47,6 +46,7 @@ def values_of(record: ProviderCall) -> Mapping[str, Any]:
         "dial_not_after": record.dial_not_after,
         "traceparent": record.traceparent,
         "request_id": record.request_id,
+        "customer": asdict(wish.customer),
         "snapshot": {**asdict(record.snapshot), "tech_headers": dict(record.snapshot.tech_headers)},
         "status": record.status.value,
         "verdict": None,
@@ -72,7 +72,7 @@ def record_of(row: RowMapping) -> ProviderCall:
         tm_create=row["tm_create"],
         snapshot=Snapshot(**row["snapshot"]),
         status=Status(row["status"]),
-        verdict=None if row["verdict"] is None else _verdict(row["verdict"]),
+        verdict=None if row["verdict"] is None else Verdict.of_plain(row["verdict"]),
         placed=None if row["placed"] is None else _placed(row["placed"]),
         tm_hangup=row["tm_hangup"],
         tm_update=row["tm_update"],
@@ -88,30 +88,10 @@ def _wish(row: RowMapping) -> Wish:
         destination_count=len(row["call_ids"]),
         content=row["content"],
     )
-    return Wish(order, row["customer_id"], row["agent_id"], row["idempotency_key"])
-
-
-def verdict_to_plain(verdict: Verdict) -> Plain:
-    """Return a verdict as JSON."""
-    return {
-        "status": verdict.status.value,
-        "code": verdict.code.name,
-        "reason": verdict.reason,
-        "message": verdict.message,
-        "facts": dict(verdict.facts),
-        "violations": [asdict(violation) for violation in verdict.violations],
-    }
-
-
-def _verdict(plain: Plain) -> Verdict:
-    return Verdict(
-        status=Status(plain["status"]),
-        code=StatusCode[plain["code"]],
-        reason=plain["reason"],
-        message=plain["message"],
-        facts=plain["facts"],
-        violations=tuple(FieldViolation(**violation) for violation in plain["violations"]),
-    )
+    # Records of earlier versions know nothing of it.
+    known = row["customer"]
+    customer = NOTHING_KNOWN if known is None else CustomerFacts(**known)
+    return Wish(order, row["customer_id"], row["agent_id"], row["idempotency_key"], customer)
 
 
 def placed_to_plain(placed: Placed) -> Plain:

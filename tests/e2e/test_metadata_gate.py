@@ -34,6 +34,7 @@ def creation(mesh: RunningMesh, metadata: dict[str, Any]) -> call_service_pb2.Ca
         destinations=[address_pb2.Address(type=tel, target=NUMBER)],
         metadata={name: plain_to_value(value) for name, value in metadata.items()},
         dial_not_after=not_after,
+        customer=call_service_pb2.CustomerFacts(status="active", identity_verification="verified"),
     )
 
 

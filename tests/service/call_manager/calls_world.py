@@ -31,7 +31,8 @@ from voipbin.route.v1 import (
 )
 
 from call_manager.bootstrap import MIGRATIONS
-from call_manager.call import repository
+from call_manager.call import repository, rules
+from call_manager.call.numbers import StoredNumbers
 from call_manager.call.routes import RemoteRoutes
 from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
@@ -135,8 +136,9 @@ class World:
                 route_manager.address, "call_manager", route_service_pb2.DESCRIPTOR, budget_s=1.0
             )
             routes = RemoteRoutes(route_service_pb2_grpc.RouteServiceStub(asking))
+            judges = rules.rules(routes, StoredNumbers(self.database), private_hosts=False)
             calls = CallService(
-                self.database, routes, SystemClock(), queue=self.dialled, live=self.dialled
+                self.database, judges, SystemClock(), queue=self.dialled, live=self.dialled
             )
             # What a customer asks for is tested where there is a flow_manager: `placing_world.py`.
             parts = SagaParts(self.database, calls, Flows(asking), SystemClock())
@@ -183,6 +185,7 @@ class World:
             "source": tel(OWN_NUMBER),
             "metadata": raw(skip_source_validation=True),
             "dial_not_after": in_seconds(60),
+            "customer": known(),
         } | fields
         values.setdefault("call_ids", [str(new_id()) for _ in values["destinations"]])
         return call_service_pb2.CallsCreateRequest(**values)
@@ -293,6 +296,13 @@ def sip(target: str) -> address_pb2.Address:
 
 def raw(**values: Any) -> dict[str, Any]:
     return {name: plain_to_value(value) for name, value in values.items()}
+
+
+def known(**facts: Any) -> call_service_pb2.CustomerFacts:
+    """Return what is known of a customer that may call, unless a test says otherwise."""
+    return call_service_pb2.CustomerFacts(
+        **{"status": "active", "identity_verification": "verified"} | facts
+    )
 
 
 def in_seconds(seconds: float) -> Timestamp:

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 from google.protobuf import struct_pb2
 from voipbin.call.v1 import (
+    address_pb2,
     call_pb2,
     call_service_pb2,
     call_service_pb2_grpc,
@@ -38,7 +39,7 @@ from mesh.clients import MeshChannel
 from mesh.clock import new_id
 from mesh.identity import acting_as
 from route_manager.settings import RouteSettings
-from tests.service.call_manager.calls_world import in_seconds, raw, tel
+from tests.service.call_manager.calls_world import in_seconds, known, raw, tel
 from tests.support.node import Credentials, running
 from tests.support.sipp import free_udp_port
 
@@ -194,7 +195,9 @@ class Exchange:
         answer = await flow_service_pb2_grpc.FlowServiceStub(channel).FlowCreate(request)
         return answer.flow.id
 
-    async def dial(self, carrier: str, *, flow_id: str = "") -> str:
+    async def dial(
+        self, carrier: str, *, flow_id: str = "", destination: address_pb2.Address | None = None
+    ) -> str:
         """Create one call through a carrier, as a provider call does, and return its id."""
         request = call_service_pb2.CallsCreateRequest(
             id=str(new_id()),
@@ -202,9 +205,10 @@ class Exchange:
             call_ids=[str(new_id())],
             flow_id=flow_id,
             source=tel("+15550100001"),
-            destinations=[tel(NUMBER)],
+            destinations=[destination or tel(NUMBER)],
             metadata=raw(route_provider_ids=[carrier], skip_source_validation=True),
             dial_not_after=in_seconds(30),
+            customer=known(),
         )
         answer = await self.calls("route_manager").CallsCreate(request)
         return answer.calls[0].id

@@ -24,6 +24,7 @@ from tests.service.call_manager.calls_world import (
     Providers,
     RouteManager,
     in_seconds,
+    known,
     neighbour,
     raw,
     tel,
@@ -60,6 +61,7 @@ class Asker:
                 destinations=[tel(NUMBER)],
                 metadata=raw(route_provider_ids=[str(new_id())], skip_source_validation=True),
                 dial_not_after=in_seconds(30),
+                customer=known(),
             )
         )
         return call_id

@@ -21,6 +21,7 @@ from tests.service.call_manager.calls_world import (
     World,
     facts,
     in_seconds,
+    known,
     raw,
     refusal,
     sip,
@@ -155,12 +156,24 @@ async def test_a_dial_window_that_is_over_creates_nothing(world: World) -> None:
             ("INVALID_ARGUMENT", "INVALID_ARGUMENT", {}),
         ),
         (
-            {"destinations": [sip("bob@office.example")]},
+            {"destinations": [sip("bob@10.0.0.1")]},
             (
-                "FAILED_PRECONDITION",
-                "NO_DIALROUTE",
-                {"index": "0", "target": "bob@office.example"},
+                "INVALID_ARGUMENT",
+                "DESTINATION_INVALID",
+                {"index": "0", "target": "bob@10.0.0.1"},
             ),
+        ),
+        (
+            {"customer": None},
+            ("PERMISSION_DENIED", "CUSTOMER_NOT_ACTIVE", {"status": "unknown"}),
+        ),
+        (
+            {"customer": known(status="frozen")},
+            ("PERMISSION_DENIED", "CUSTOMER_NOT_ACTIVE", {"status": "frozen"}),
+        ),
+        (
+            {"customer": known(identity_verification="")},
+            ("PERMISSION_DENIED", "IDENTITY_VERIFICATION_REQUIRED", {"index": "0"}),
         ),
         (
             {"source": None, "metadata": {}},
@@ -228,6 +241,23 @@ async def test_forced_carriers_are_asked_for_once_and_dialled_in_order(world: Wo
         row = await world.row(call.id)
         assert [route["provider_id"] for route in row["dialroutes"]] == forced
         assert row["metadata"]["route_provider_ids"] == forced
+
+
+async def test_a_call_inherits_the_customers_capture_unless_it_says_itself(world: World) -> None:
+    debugging = known(rtp_debug=True)
+    inherited = await world.create(customer=debugging)
+    assert inherited.calls[0].metadata["rtp_debug"].bool_value is True
+    own = raw(skip_source_validation=True, rtp_debug=False)
+    stated = await world.create(customer=debugging, metadata=own)
+    assert stated.calls[0].metadata["rtp_debug"].bool_value is False
+    assert "rtp_debug" not in (await world.create()).calls[0].metadata
+
+
+async def test_a_repeat_is_the_same_whatever_the_customer_has_become(world: World) -> None:
+    request = world.request()
+    first = await world.calls().CallsCreate(request)
+    request.customer.CopyFrom(known(status="frozen", rtp_debug=True))
+    assert await world.calls().CallsCreate(request) == first
 
 
 async def test_an_unknown_forced_carrier_is_the_answer_and_nothing_is_created(

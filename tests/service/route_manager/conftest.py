@@ -171,6 +171,9 @@ class Calls(Neighbour, call_service_pb2_grpc.CallServiceServicer):
         made = call_service_pb2.CallsCreateResponse(calls=calls, outcomes=outcomes)
         return self.creations.setdefault(request.id, made)
 
+    async def CallCreate(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
     async def CallsVoid(self, request: Any, context: Any) -> Any:  # noqa: N802
         async def usual(_: Any) -> Any:
             made = self.creations.get(request.id)

@@ -86,6 +86,11 @@ async def test_a_record_left_at_any_step_reaches_the_end_it_was_heading_for(
         assert record.status == PROVIDER_CALL_STATUS_COMPLETED
         (creation,) = house.calls.creations.values()
         assert [call.id for call in creation.calls] == list(record.call_ids)
+        # What was known of the customer when it asked is still known.
+        (asked, *_) = house.calls.requests("CallsCreate")
+        assert (asked.customer.status, asked.customer.identity_verification) == (
+            "active", "verified",
+        )  # fmt: skip
         assert list(house.flows.flows) == [record.flow_id]
 
 

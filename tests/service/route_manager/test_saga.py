@@ -24,6 +24,7 @@ from tests.service.route_manager.conftest import (
     silent,
     unavailable,
 )
+from tests.support.node import a_super_admin
 
 ACTIONS = [action_pb2.Action(type="answer")]
 
@@ -241,3 +242,17 @@ async def test_steps_after_the_requests_deadline_have_time_of_their_own(served: 
     gate.set()
     record = await served.settled(error.metadata["provider_call_id"])
     assert record.status == PROVIDER_CALL_STATUS_COMPLETED
+
+
+async def test_what_is_known_of_the_customer_goes_with_every_asking(served: House) -> None:
+    provider = await served.a_provider()
+    asker = a_super_admin()
+    asker.customer_status, asker.identity_verification, asker.rtp_debug = "frozen", "pending", True
+    served.calls.then("CallsCreate", unavailable())
+    await served.place(provider.id, identity=asker)
+    for request in served.calls.requests("CallsCreate"):
+        known = request.customer
+        assert (known.status, known.identity_verification, known.rtp_debug) == (
+            "frozen", "pending", True,
+        )  # fmt: skip
+    assert len(served.calls.requests("CallsCreate")) == 2

@@ -20,13 +20,14 @@ from mesh.clock import new_id
 from mesh.database import Database, Transaction
 from mesh.errors import MeshError
 from mesh.telemetry import remote_parent
+from mesh.verdict import Verdict
 from route_manager.bootstrap import MIGRATIONS
 from route_manager.provider import repository as providers
 from route_manager.provider.domain import Provider, ProviderSettings
 from route_manager.provider.vault import Vault
 from route_manager.providercall import repository
 from route_manager.providercall.convert import wish_of
-from route_manager.providercall.domain import Placed, ProviderCall, Status, Verdict, snapshot_of
+from route_manager.providercall.domain import Placed, ProviderCall, Status, snapshot_of
 from route_manager.providercall.peers import CallPeer, FlowPeer
 from route_manager.providercall.saga import SagaParts
 from route_manager.providercall.sagas import OVERDUE, SWEEP_EVERY_S, ProviderCallSagas
@@ -131,7 +132,7 @@ async def test_a_pending_record_that_lost_its_saga_is_ended_once_it_is_long_over
 
 
 async def test_the_first_end_of_a_record_is_its_only_one(house: House, tmp_path: Path) -> None:
-    verdict = Verdict(Status.FAILED, grpc.StatusCode.UNAVAILABLE, "LATE", "Too late.")
+    verdict = Verdict(grpc.StatusCode.UNAVAILABLE, "LATE", "Too late.")
     async with a_workshop(house, tmp_path) as workshop:
         record_id = await workshop.a_lost_record(timedelta(days=1))
 

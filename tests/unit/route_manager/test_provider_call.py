@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import grpc
@@ -16,20 +15,25 @@ from voipbin.route.v1.provider_call_service_pb2 import ProviderCallCreateRequest
 
 from mesh.clock import new_id
 from mesh.errors import FieldViolation, MeshError, ServiceOverloaded
+from mesh.verdict import Verdict
 from route_manager.providercall import stored
 from route_manager.providercall.admission import Admission
 from route_manager.providercall.convert import provider_call_to_proto, request_of, wish_of
 from route_manager.providercall.domain import (
+    NOTHING_KNOWN,
+    CustomerFacts,
     Outcome,
     Placed,
     ProviderCall,
     Snapshot,
     Status,
-    Verdict,
-    verdict_of,
+    end_of,
+    hung_up,
+    retold,
+    window_passed,
 )
 from route_manager.providercall.peers import call_metadata
-from route_manager.providercall.saga import pauses
+from tests.support.node import a_super_admin
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 TEL = address_pb2.Address(type=address_pb2.ADDRESS_TYPE_TEL, target="+15550100002")
@@ -94,25 +98,30 @@ def refused(code: grpc.StatusCode, reason: str, **facts: str) -> MeshError:
 def test_a_rules_no_is_refused_and_the_machinerys_is_failed(
     code: str, reason: str, status: Status
 ) -> None:
-    verdict = verdict_of(refused(grpc.StatusCode[code], reason, index="0", request_id="req_9"))
-    assert (verdict.status, verdict.code.name, verdict.reason) == (status, code, reason)
+    verdict = Verdict.of(refused(grpc.StatusCode[code], reason, index="0", request_id="req_9"))
+    assert (end_of(verdict), verdict.code.name, verdict.reason) == (status, code, reason)
     assert verdict.facts == {"index": "0"}
     assert "\0" not in verdict.message + verdict.violations[0].field
 
 
 def test_nothing_is_learnt_of_our_own_defects() -> None:
-    verdict = verdict_of(refused(grpc.StatusCode.INTERNAL, "INTERNAL", secret="x"))
-    assert (verdict.status, verdict.message, verdict.facts) == (
+    verdict = Verdict.of(refused(grpc.StatusCode.INTERNAL, "INTERNAL", secret="x"))
+    assert (end_of(verdict), verdict.message, verdict.facts) == (
         Status.FAILED,
         "internal error",
         {},
     )
 
 
+def test_what_is_too_late_or_hung_up_broke_no_rule() -> None:
+    assert end_of(window_passed(NOW)) is Status.FAILED
+    assert end_of(hung_up()) is Status.FAILED
+
+
 def test_a_verdict_is_told_with_the_records_id() -> None:
     record_id = new_id()
-    verdict = verdict_of(refused(grpc.StatusCode.NOT_FOUND, "PROVIDER_NOT_FOUND", a="b"))
-    error = verdict.error(record_id)
+    verdict = Verdict.of(refused(grpc.StatusCode.NOT_FOUND, "PROVIDER_NOT_FOUND", a="b"))
+    error = retold(verdict, record_id)
     assert (error.code, error.reason, error.message) == (
         verdict.code,
         "PROVIDER_NOT_FOUND",
@@ -199,7 +208,7 @@ def test_a_temporary_flow_is_shown_until_it_is_undone(status: Status, shown: boo
 
 
 def test_a_verdict_and_the_calls_are_shown_only_at_the_end() -> None:
-    verdict = Verdict(Status.FAILED, grpc.StatusCode.NOT_FOUND, "REASON", "Why.")
+    verdict = Verdict(grpc.StatusCode.NOT_FOUND, "REASON", "Why.")
     pending = provider_call_to_proto(a_record(verdict=verdict))
     assert (pending.error_reason, pending.error_message) == ("", "")
     assert not pending.call_ids
@@ -211,7 +220,6 @@ def test_a_verdict_and_the_calls_are_shown_only_at_the_end() -> None:
 
 def test_what_is_stored_of_an_end_comes_back_as_it_was() -> None:
     verdict = Verdict(
-        Status.REFUSED,
         grpc.StatusCode.NOT_FOUND,
         "REASON",
         "Why.",
@@ -229,10 +237,21 @@ def test_what_is_stored_of_an_end_comes_back_as_it_was() -> None:
     ):
         row: Any = {
             **stored.values_of(record),
-            "verdict": record.verdict and stored.verdict_to_plain(record.verdict),
+            "verdict": record.verdict and record.verdict.to_plain(),
             "placed": record.placed and stored.placed_to_plain(record.placed),
         }
         assert stored.record_of(row) == record
+
+
+def test_what_was_known_of_the_customer_is_stored_and_of_older_records_nothing_is() -> None:
+    identity = a_super_admin()
+    identity.rtp_debug = True
+    wish = wish_of(a_request(), identity)
+    assert wish.customer == CustomerFacts("active", "verified", True)
+    row: Any = stored.values_of(replace(a_record(), wish=wish))
+    assert stored.record_of(row).wish.customer == wish.customer
+    assert stored.record_of({**row, "customer": None}).wish.customer == NOTHING_KNOWN  # type: ignore[arg-type]
+    assert wish_of(a_request()).customer == NOTHING_KNOWN
 
 
 def test_a_record_without_its_providers_snapshot_cannot_be_stored() -> None:
@@ -248,14 +267,6 @@ def test_the_metadata_forces_one_provider_takes_the_source_as_given_and_captures
     assert forced.string_value == str(provider_id)
     assert metadata["skip_source_validation"].bool_value
     assert metadata["rtp_debug"].bool_value
-
-
-def test_pauses_double_up_to_two_seconds_and_are_never_the_same_for_all() -> None:
-    longest = [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0]
-    for _ in range(20):
-        for pause, limit in zip(islice(pauses(), len(longest)), longest, strict=True):
-            assert limit / 2 <= pause <= limit
-    assert len({next(pauses()) for _ in range(20)}) > 1
 
 
 def test_a_place_is_given_back_and_sagas_without_a_request_hold_theirs() -> None:

@@ -271,7 +271,9 @@ class Call(_message.Message):
     hangup_reason: Global___HangupReason.ValueType
     """Why it ended; unset while it lives."""
     provider_id: _builtins.str
-    """The carrier the last attempt went to (UUID); unset before the first."""
+    """The carrier the last attempt went to (UUID); unset before the first, and for a SIP address that
+    was dialled without a carrier.
+    """
     sip_code: _builtins.int
     """The final SIP status of the last attempt; 0 when there was none."""
     sip_reason: _builtins.str
@@ -429,7 +431,7 @@ class CallAttempt(_message.Message):
     sequence: _builtins.int
     """1 for the call's first INVITE, counting up."""
     provider_id: _builtins.str
-    """The carrier (UUID)."""
+    """The carrier (UUID); unset for a SIP address that was dialled without one."""
     sip_call_id: _builtins.str
     """The SIP Call-ID."""
     request_uri: _builtins.str

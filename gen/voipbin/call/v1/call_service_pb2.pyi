@@ -59,6 +59,7 @@ class CallsCreateRequest(_message.Message):
     ANONYMOUS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     DIAL_NOT_AFTER_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names this creation (UUID); a repeat with the same id is the same creation."""
     customer_id: _builtins.str
@@ -87,6 +88,10 @@ class CallsCreateRequest(_message.Message):
     def dial_not_after(self) -> _timestamp_pb2.Timestamp:
         """After this moment nothing of this request may be dialled. Required."""
 
+    @_builtins.property
+    def customer(self) -> Global___CustomerFacts:
+        """What was known of the customer when it was asked for; what is not stated counts against it."""
+
     def __init__(
         self,
         *,
@@ -99,14 +104,45 @@ class CallsCreateRequest(_message.Message):
         anonymous: _address_pb2.Anonymous.ValueType = ...,
         metadata: _abc.Mapping[_builtins.str, _struct_pb2.Value] | None = ...,
         dial_not_after: _timestamp_pb2.Timestamp | None = ...,
+        customer: Global___CustomerFacts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dial_not_after", b"dial_not_after", "source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "dial_not_after", b"dial_not_after", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "call_ids", b"call_ids", "customer_id", b"customer_id", "destinations", b"destinations", "dial_not_after", b"dial_not_after", "flow_id", b"flow_id", "id", b"id", "metadata", b"metadata", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "call_ids", b"call_ids", "customer", b"customer", "customer_id", b"customer_id", "destinations", b"destinations", "dial_not_after", b"dial_not_after", "flow_id", b"flow_id", "id", b"id", "metadata", b"metadata", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CallsCreateRequest: _TypeAlias = CallsCreateRequest  # noqa: Y015
+
+@_typing.final
+class CustomerFacts(_message.Message):
+    """What rules need to know of the customer who pays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    IDENTITY_VERIFICATION_FIELD_NUMBER: _builtins.int
+    RTP_DEBUG_FIELD_NUMBER: _builtins.int
+    status: _builtins.str
+    """Its status: only `active` places calls."""
+    identity_verification: _builtins.str
+    """Its identity verification: only `verified` calls telephone numbers."""
+    rtp_debug: _builtins.bool
+    """Whether it has its calls' RTP captured; a call's own metadata wins."""
+    def __init__(
+        self,
+        *,
+        status: _builtins.str = ...,
+        identity_verification: _builtins.str = ...,
+        rtp_debug: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_verification", b"identity_verification", "rtp_debug", b"rtp_debug", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomerFacts: _TypeAlias = CustomerFacts  # noqa: Y015
 
 @_typing.final
 class CallsCreateResponse(_message.Message):

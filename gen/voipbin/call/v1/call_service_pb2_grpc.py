@@ -87,6 +87,8 @@ class CallServiceServicer:
         - INVALID_ARGUMENT / METADATA_KEY_UNKNOWN: the registry has no such key.
         - INVALID_ARGUMENT / METADATA_TYPE_INVALID: a key's value is not of its type.
         - PERMISSION_DENIED / METADATA_KEY_NOT_ALLOWED: this peer may not set that key.
+        - PERMISSION_DENIED / CUSTOMER_NOT_ACTIVE: the customer may place no calls now.
+        - PERMISSION_DENIED / IDENTITY_VERIFICATION_REQUIRED: only verified customers call numbers.
         - INVALID_ARGUMENT / DESTINATION_INVALID: a destination is not a possible number or address.
         - INVALID_ARGUMENT / DESTINATION_TYPE_UNSUPPORTED: nobody here serves that type.
         - INVALID_ARGUMENT / SOURCE_REQUIRED: no source given and no default number configured.
@@ -110,7 +112,8 @@ class CallServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CallCreate(self, request, context):
-        """Places a call to each destination, by the customer's routes, and returns the calls at once.
+        """Places a call to each destination and returns the calls at once: to a number by the customer's
+        routes, to a SIP address at its own host, without any provider.
 
         A refused destination gets a call, too, which has ended with its reason. When none is admitted,
         nothing is created and the first failing rule is the error. Inline actions become a temporary
@@ -132,6 +135,7 @@ class CallServiceServicer:
         - INVALID_ARGUMENT / ANONYMOUS_SOURCE_INVALID: a hidden caller needs a number to assert.
         - PERMISSION_DENIED / DESTINATION_NOT_ALLOWED: the customer may not call that country.
         - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
+        - PERMISSION_DENIED / KEY_SCOPE_EXCEEDED: a key limited to providers calls no SIP address.
         - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
         - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
         - DEADLINE_EXCEEDED / CALLS_PENDING: the calls are not settled yet; `call_ids` says which to

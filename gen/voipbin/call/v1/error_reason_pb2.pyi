@@ -97,7 +97,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_IDENTITY_VERIFICATION_REQUIRED: _ErrorReason.ValueType  # 21
     """Only customers whose identity is verified may call telephone numbers.
 
-        {"reason": "IDENTITY_VERIFICATION_REQUIRED", "metadata": {"identity_verification": "none"}}
+        {"reason": "IDENTITY_VERIFICATION_REQUIRED", "metadata": {"index": "0"}}
     """
     ERROR_REASON_INVALID_VARIABLES: _ErrorReason.ValueType  # 22
     """Too many variables, too long ones, or one without a name.
@@ -189,6 +189,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "LAB_MODE_NEEDED", "metadata": {}}
     """
+    ERROR_REASON_NUMBERS_TOO_MANY: _ErrorReason.ValueType  # 51
+    """The customer has as many numbers as a customer may have.
+
+        {"reason": "NUMBERS_TOO_MANY", "metadata": {"limit": "10000"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of call_manager's errors; append only."""
@@ -268,7 +273,7 @@ ERROR_REASON_CUSTOMER_NOT_ACTIVE: ErrorReason.ValueType  # 20
 ERROR_REASON_IDENTITY_VERIFICATION_REQUIRED: ErrorReason.ValueType  # 21
 """Only customers whose identity is verified may call telephone numbers.
 
-    {"reason": "IDENTITY_VERIFICATION_REQUIRED", "metadata": {"identity_verification": "none"}}
+    {"reason": "IDENTITY_VERIFICATION_REQUIRED", "metadata": {"index": "0"}}
 """
 ERROR_REASON_INVALID_VARIABLES: ErrorReason.ValueType  # 22
 """Too many variables, too long ones, or one without a name.
@@ -359,5 +364,10 @@ ERROR_REASON_LAB_MODE_NEEDED: ErrorReason.ValueType  # 50
 """What was asked is for laboratories only.
 
     {"reason": "LAB_MODE_NEEDED", "metadata": {}}
+"""
+ERROR_REASON_NUMBERS_TOO_MANY: ErrorReason.ValueType  # 51
+"""The customer has as many numbers as a customer may have.
+
+    {"reason": "NUMBERS_TOO_MANY", "metadata": {"limit": "10000"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

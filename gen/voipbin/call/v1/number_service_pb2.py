@@ -29,7 +29,7 @@ from voipbin.call.v1 import number_pb2 as voipbin_dot_call_dot_v1_dot_number__pb
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$voipbin/call/v1/number_service.proto\x12\x0fvoipbin.call.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cvoipbin/call/v1/number.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\x94\x03\n\x13NumberCreateRequest\x12+\n\x06number\x18\x01 \x01(\tB\x1b\xbaH\x04r\x02\x18@\xb2\xd4\x18\x10:\x0e\"+15550100001\"\x12\x33\n\x04type\x18\x02 \x01(\x0e\x32\x1b.voipbin.call.v1.NumberTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12^\n\x0c\x63\x61ll_flow_id\x18\x03 \x01(\tBH\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x39\x10\x01\"5\n#voipbin.flow.v1.FlowService/FlowGet\x12\x0e\x46LOW_NOT_FOUND\x12\x61\n\x0fmessage_flow_id\x18\x04 \x01(\tBH\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x39\x10\x01\"5\n#voipbin.flow.v1.FlowService/FlowGet\x12\x0e\x46LOW_NOT_FOUND\x12\x16\n\x04name\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\x0b\x63ustomer_id\x18\x07 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\"?\n\x14NumberCreateResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number\".\n\x10NumberGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"<\n\x11NumberGetResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number\"_\n\x11NumberListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\"V\n\x12NumberListResponse\x12\'\n\x06result\x18\x01 \x03(\x0b\x32\x17.voipbin.call.v1.Number\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x03\n\x13NumberUpdateRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12^\n\x0c\x63\x61ll_flow_id\x18\x02 \x01(\tBH\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x39\x10\x01\"5\n#voipbin.flow.v1.FlowService/FlowGet\x12\x0e\x46LOW_NOT_FOUND\x12\x61\n\x0fmessage_flow_id\x18\x03 \x01(\tBH\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x39\x10\x01\"5\n#voipbin.flow.v1.FlowService/FlowGet\x12\x0e\x46LOW_NOT_FOUND\x12\x16\n\x04name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\x0b\x63ustomer_id\x18\x06 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x37\n\x0bupdate_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xb2\xd4\x18\x02\x08\x04\"?\n\x14NumberUpdateResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number\"\xb4\x02\n\x1aNumberFlowIdsUpdateRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12^\n\x0c\x63\x61ll_flow_id\x18\x02 \x01(\tBH\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x39\x10\x01\"5\n#voipbin.flow.v1.FlowService/FlowGet\x12\x0e\x46LOW_NOT_FOUND\x12\x61\n\x0fmessage_flow_id\x18\x03 \x01(\tBH\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x39\x10\x01\"5\n#voipbin.flow.v1.FlowService/FlowGet\x12\x0e\x46LOW_NOT_FOUND\x12\x37\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xb2\xd4\x18\x02\x08\x04\"F\n\x1bNumberFlowIdsUpdateResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number\"1\n\x13NumberDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"?\n\x14NumberDeleteResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number2\xe6\x06\n\rNumberService\x12\x87\x01\n\x0cNumberCreate\x12$.voipbin.call.v1.NumberCreateRequest\x1a%.voipbin.call.v1.NumberCreateResponse\"*\xaa\xd4\x18\x06\x08\x01\x12\x02 @\x82\xd3\xe4\x93\x02\x1a\"\r/v1.0/numbers:\x01*b\x06number\x12\x82\x01\n\tNumberGet\x12!.voipbin.call.v1.NumberGetRequest\x1a\".voipbin.call.v1.NumberGetResponse\".\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x1c\x12\x12/v1.0/numbers/{id}b\x06number\x12x\n\nNumberList\x12\".voipbin.call.v1.NumberListRequest\x1a#.voipbin.call.v1.NumberListResponse\"!\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/v1.0/numbers\x12\x8e\x01\n\x0cNumberUpdate\x12$.voipbin.call.v1.NumberUpdateRequest\x1a%.voipbin.call.v1.NumberUpdateResponse\"1\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x1f\x1a\x12/v1.0/numbers/{id}:\x01*b\x06number\x12\xac\x01\n\x13NumberFlowIdsUpdate\x12+.voipbin.call.v1.NumberFlowIdsUpdateRequest\x1a,.voipbin.call.v1.NumberFlowIdsUpdateResponse\":\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02(\x1a\x1b/v1.0/numbers/{id}/flow_ids:\x01*b\x06number\x12\x8b\x01\n\x0cNumberDelete\x12$.voipbin.call.v1.NumberDeleteRequest\x1a%.voipbin.call.v1.NumberDeleteResponse\".\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x1c*\x12/v1.0/numbers/{id}b\x06numberb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$voipbin/call/v1/number_service.proto\x12\x0fvoipbin.call.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cvoipbin/call/v1/number.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xa6\x02\n\x13NumberCreateRequest\x12+\n\x06number\x18\x01 \x01(\tB\x1b\xbaH\x04r\x02\x18@\xb2\xd4\x18\x10:\x0e\"+15550100001\"\x12\x33\n\x04type\x18\x02 \x01(\x0e\x32\x1b.voipbin.call.v1.NumberTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\'\n\x0c\x63\x61ll_flow_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12*\n\x0fmessage_flow_id\x18\x04 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x16\n\x04name\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\x0b\x63ustomer_id\x18\x07 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\"?\n\x14NumberCreateResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number\".\n\x10NumberGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"<\n\x11NumberGetResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number\"_\n\x11NumberListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\"V\n\x12NumberListResponse\x12\'\n\x06result\x18\x01 \x03(\x0b\x32\x17.voipbin.call.v1.Number\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x99\x02\n\x13NumberUpdateRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\'\n\x0c\x63\x61ll_flow_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12*\n\x0fmessage_flow_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x16\n\x04name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x18\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\x0b\x63ustomer_id\x18\x06 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x37\n\x0bupdate_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xb2\xd4\x18\x02\x08\x04\"?\n\x14NumberUpdateResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number\"\xc6\x01\n\x1aNumberFlowIdsUpdateRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\'\n\x0c\x63\x61ll_flow_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12*\n\x0fmessage_flow_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x37\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xb2\xd4\x18\x02\x08\x04\"F\n\x1bNumberFlowIdsUpdateResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number\"1\n\x13NumberDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"?\n\x14NumberDeleteResponse\x12\'\n\x06number\x18\x01 \x01(\x0b\x32\x17.voipbin.call.v1.Number2\xe6\x06\n\rNumberService\x12\x87\x01\n\x0cNumberCreate\x12$.voipbin.call.v1.NumberCreateRequest\x1a%.voipbin.call.v1.NumberCreateResponse\"*\xaa\xd4\x18\x06\x08\x01\x12\x02 @\x82\xd3\xe4\x93\x02\x1a\"\r/v1.0/numbers:\x01*b\x06number\x12\x82\x01\n\tNumberGet\x12!.voipbin.call.v1.NumberGetRequest\x1a\".voipbin.call.v1.NumberGetResponse\".\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x1c\x12\x12/v1.0/numbers/{id}b\x06number\x12x\n\nNumberList\x12\".voipbin.call.v1.NumberListRequest\x1a#.voipbin.call.v1.NumberListResponse\"!\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/v1.0/numbers\x12\x8e\x01\n\x0cNumberUpdate\x12$.voipbin.call.v1.NumberUpdateRequest\x1a%.voipbin.call.v1.NumberUpdateResponse\"1\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x1f\x1a\x12/v1.0/numbers/{id}:\x01*b\x06number\x12\xac\x01\n\x13NumberFlowIdsUpdate\x12+.voipbin.call.v1.NumberFlowIdsUpdateRequest\x1a,.voipbin.call.v1.NumberFlowIdsUpdateResponse\":\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02(\x1a\x1b/v1.0/numbers/{id}/flow_ids:\x01*b\x06number\x12\x8b\x01\n\x0cNumberDelete\x12$.voipbin.call.v1.NumberDeleteRequest\x1a%.voipbin.call.v1.NumberDeleteResponse\".\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x1c*\x12/v1.0/numbers/{id}b\x06numberb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,9 +41,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NUMBERCREATEREQUEST'].fields_by_name['type']._loaded_options = None
   _globals['_NUMBERCREATEREQUEST'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_NUMBERCREATEREQUEST'].fields_by_name['call_flow_id']._loaded_options = None
-  _globals['_NUMBERCREATEREQUEST'].fields_by_name['call_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\0309\020\001\"5\n#voipbin.flow.v1.FlowService/FlowGet\022\016FLOW_NOT_FOUND'
+  _globals['_NUMBERCREATEREQUEST'].fields_by_name['call_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
   _globals['_NUMBERCREATEREQUEST'].fields_by_name['message_flow_id']._loaded_options = None
-  _globals['_NUMBERCREATEREQUEST'].fields_by_name['message_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\0309\020\001\"5\n#voipbin.flow.v1.FlowService/FlowGet\022\016FLOW_NOT_FOUND'
+  _globals['_NUMBERCREATEREQUEST'].fields_by_name['message_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
   _globals['_NUMBERCREATEREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_NUMBERCREATEREQUEST'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\377\001'
   _globals['_NUMBERCREATEREQUEST'].fields_by_name['detail']._loaded_options = None
@@ -57,9 +57,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NUMBERUPDATEREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_NUMBERUPDATEREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
   _globals['_NUMBERUPDATEREQUEST'].fields_by_name['call_flow_id']._loaded_options = None
-  _globals['_NUMBERUPDATEREQUEST'].fields_by_name['call_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\0309\020\001\"5\n#voipbin.flow.v1.FlowService/FlowGet\022\016FLOW_NOT_FOUND'
+  _globals['_NUMBERUPDATEREQUEST'].fields_by_name['call_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
   _globals['_NUMBERUPDATEREQUEST'].fields_by_name['message_flow_id']._loaded_options = None
-  _globals['_NUMBERUPDATEREQUEST'].fields_by_name['message_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\0309\020\001\"5\n#voipbin.flow.v1.FlowService/FlowGet\022\016FLOW_NOT_FOUND'
+  _globals['_NUMBERUPDATEREQUEST'].fields_by_name['message_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
   _globals['_NUMBERUPDATEREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_NUMBERUPDATEREQUEST'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\377\001'
   _globals['_NUMBERUPDATEREQUEST'].fields_by_name['detail']._loaded_options = None
@@ -71,9 +71,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
   _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['call_flow_id']._loaded_options = None
-  _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['call_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\0309\020\001\"5\n#voipbin.flow.v1.FlowService/FlowGet\022\016FLOW_NOT_FOUND'
+  _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['call_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
   _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['message_flow_id']._loaded_options = None
-  _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['message_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\0309\020\001\"5\n#voipbin.flow.v1.FlowService/FlowGet\022\016FLOW_NOT_FOUND'
+  _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['message_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
   _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['update_mask']._loaded_options = None
   _globals['_NUMBERFLOWIDSUPDATEREQUEST'].fields_by_name['update_mask']._serialized_options = b'\262\324\030\002\010\004'
   _globals['_NUMBERDELETEREQUEST'].fields_by_name['id']._loaded_options = None
@@ -91,29 +91,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NUMBERSERVICE'].methods_by_name['NumberDelete']._loaded_options = None
   _globals['_NUMBERSERVICE'].methods_by_name['NumberDelete']._serialized_options = b'\252\324\030\010\010\001\022\002 @(\001\202\323\344\223\002\034*\022/v1.0/numbers/{id}b\006number'
   _globals['_NUMBERCREATEREQUEST']._serialized_start=212
-  _globals['_NUMBERCREATEREQUEST']._serialized_end=616
-  _globals['_NUMBERCREATERESPONSE']._serialized_start=618
-  _globals['_NUMBERCREATERESPONSE']._serialized_end=681
-  _globals['_NUMBERGETREQUEST']._serialized_start=683
-  _globals['_NUMBERGETREQUEST']._serialized_end=729
-  _globals['_NUMBERGETRESPONSE']._serialized_start=731
-  _globals['_NUMBERGETRESPONSE']._serialized_end=791
-  _globals['_NUMBERLISTREQUEST']._serialized_start=793
-  _globals['_NUMBERLISTREQUEST']._serialized_end=888
-  _globals['_NUMBERLISTRESPONSE']._serialized_start=890
-  _globals['_NUMBERLISTRESPONSE']._serialized_end=976
-  _globals['_NUMBERUPDATEREQUEST']._serialized_start=979
-  _globals['_NUMBERUPDATEREQUEST']._serialized_end=1370
-  _globals['_NUMBERUPDATERESPONSE']._serialized_start=1372
-  _globals['_NUMBERUPDATERESPONSE']._serialized_end=1435
-  _globals['_NUMBERFLOWIDSUPDATEREQUEST']._serialized_start=1438
-  _globals['_NUMBERFLOWIDSUPDATEREQUEST']._serialized_end=1746
-  _globals['_NUMBERFLOWIDSUPDATERESPONSE']._serialized_start=1748
-  _globals['_NUMBERFLOWIDSUPDATERESPONSE']._serialized_end=1818
-  _globals['_NUMBERDELETEREQUEST']._serialized_start=1820
-  _globals['_NUMBERDELETEREQUEST']._serialized_end=1869
-  _globals['_NUMBERDELETERESPONSE']._serialized_start=1871
-  _globals['_NUMBERDELETERESPONSE']._serialized_end=1934
-  _globals['_NUMBERSERVICE']._serialized_start=1937
-  _globals['_NUMBERSERVICE']._serialized_end=2807
+  _globals['_NUMBERCREATEREQUEST']._serialized_end=506
+  _globals['_NUMBERCREATERESPONSE']._serialized_start=508
+  _globals['_NUMBERCREATERESPONSE']._serialized_end=571
+  _globals['_NUMBERGETREQUEST']._serialized_start=573
+  _globals['_NUMBERGETREQUEST']._serialized_end=619
+  _globals['_NUMBERGETRESPONSE']._serialized_start=621
+  _globals['_NUMBERGETRESPONSE']._serialized_end=681
+  _globals['_NUMBERLISTREQUEST']._serialized_start=683
+  _globals['_NUMBERLISTREQUEST']._serialized_end=778
+  _globals['_NUMBERLISTRESPONSE']._serialized_start=780
+  _globals['_NUMBERLISTRESPONSE']._serialized_end=866
+  _globals['_NUMBERUPDATEREQUEST']._serialized_start=869
+  _globals['_NUMBERUPDATEREQUEST']._serialized_end=1150
+  _globals['_NUMBERUPDATERESPONSE']._serialized_start=1152
+  _globals['_NUMBERUPDATERESPONSE']._serialized_end=1215
+  _globals['_NUMBERFLOWIDSUPDATEREQUEST']._serialized_start=1218
+  _globals['_NUMBERFLOWIDSUPDATEREQUEST']._serialized_end=1416
+  _globals['_NUMBERFLOWIDSUPDATERESPONSE']._serialized_start=1418
+  _globals['_NUMBERFLOWIDSUPDATERESPONSE']._serialized_end=1488
+  _globals['_NUMBERDELETEREQUEST']._serialized_start=1490
+  _globals['_NUMBERDELETEREQUEST']._serialized_end=1539
+  _globals['_NUMBERDELETERESPONSE']._serialized_start=1541
+  _globals['_NUMBERDELETERESPONSE']._serialized_end=1604
+  _globals['_NUMBERSERVICE']._serialized_start=1607
+  _globals['_NUMBERSERVICE']._serialized_end=2477
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,7 @@ class NumberServiceServicer:
         - INVALID_ARGUMENT / NUMBER_INVALID: the number is not in E.164 form, or impossible.
         - PERMISSION_DENIED / NUMBER_CLAIM_FORBIDDEN: only a super-admin gives a customer a normal number, or another customer any.
         - ALREADY_EXISTS / NUMBER_IN_USE: the number is somebody's already.
+        - RESOURCE_EXHAUSTED / NUMBERS_TOO_MANY: the customer has 10,000 numbers.
         - NOT_FOUND / FLOW_NOT_FOUND: a flow that is named does not exist, is deleted, or is another customer's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -113,6 +114,7 @@ class NumberServiceServicer:
         Errors:
         - NOT_FOUND / NUMBER_NOT_FOUND: no such number, or it is another customer's.
         - PERMISSION_DENIED / NUMBER_CLAIM_FORBIDDEN: only a super-admin gives a number to another customer.
+        - RESOURCE_EXHAUSTED / NUMBERS_TOO_MANY: the other customer has 10,000 numbers.
         - NOT_FOUND / FLOW_NOT_FOUND: a flow that is named does not exist, is deleted, or is another customer's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -24,6 +24,7 @@ class NumberServiceStub:
     - INVALID_ARGUMENT / NUMBER_INVALID: the number is not in E.164 form, or impossible.
     - PERMISSION_DENIED / NUMBER_CLAIM_FORBIDDEN: only a super-admin gives a customer a normal number, or another customer any.
     - ALREADY_EXISTS / NUMBER_IN_USE: the number is somebody's already.
+    - RESOURCE_EXHAUSTED / NUMBERS_TOO_MANY: the customer has 10,000 numbers.
     - NOT_FOUND / FLOW_NOT_FOUND: a flow that is named does not exist, is deleted, or is another customer's.
     """
     NumberGet: _aio.UnaryUnaryMultiCallable[_number_service_pb2.NumberGetRequest, _number_service_pb2.NumberGetResponse]
@@ -46,6 +47,7 @@ class NumberServiceStub:
     Errors:
     - NOT_FOUND / NUMBER_NOT_FOUND: no such number, or it is another customer's.
     - PERMISSION_DENIED / NUMBER_CLAIM_FORBIDDEN: only a super-admin gives a number to another customer.
+    - RESOURCE_EXHAUSTED / NUMBERS_TOO_MANY: the other customer has 10,000 numbers.
     - NOT_FOUND / FLOW_NOT_FOUND: a flow that is named does not exist, is deleted, or is another customer's.
     """
     NumberFlowIdsUpdate: _aio.UnaryUnaryMultiCallable[_number_service_pb2.NumberFlowIdsUpdateRequest, _number_service_pb2.NumberFlowIdsUpdateResponse]
@@ -79,6 +81,7 @@ class NumberServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT / NUMBER_INVALID: the number is not in E.164 form, or impossible.
         - PERMISSION_DENIED / NUMBER_CLAIM_FORBIDDEN: only a super-admin gives a customer a normal number, or another customer any.
         - ALREADY_EXISTS / NUMBER_IN_USE: the number is somebody's already.
+        - RESOURCE_EXHAUSTED / NUMBERS_TOO_MANY: the customer has 10,000 numbers.
         - NOT_FOUND / FLOW_NOT_FOUND: a flow that is named does not exist, is deleted, or is another customer's.
         """
 
@@ -119,6 +122,7 @@ class NumberServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND / NUMBER_NOT_FOUND: no such number, or it is another customer's.
         - PERMISSION_DENIED / NUMBER_CLAIM_FORBIDDEN: only a super-admin gives a number to another customer.
+        - RESOURCE_EXHAUSTED / NUMBERS_TOO_MANY: the other customer has 10,000 numbers.
         - NOT_FOUND / FLOW_NOT_FOUND: a flow that is named does not exist, is deleted, or is another customer's.
         """
 

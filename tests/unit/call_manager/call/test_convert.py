@@ -12,8 +12,8 @@ from voipbin.flow.v1.action_pb2 import Action
 from voipbin.route.v1.provider_pb2 import Provider
 
 from call_manager.call import convert
-from call_manager.call.dialing import Undialable, sip_uri
 from call_manager.call.domain import Address, AddressType, Anonymous
+from call_manager.call.sip_address import SipAddress, Undialable
 from call_manager.errors import AnonymousInvalid
 from mesh.errors import InvalidArgument
 from mesh.metadata import plain_to_value
@@ -104,6 +104,12 @@ def test_an_action_survives_storage() -> None:
         ("192.0.2.1:5060", True),
         ("host:9999", True),
         ("host:65535", True),
+        ("[2001:db8::1]", True),
+        ("[2001:db8::1]:5060", True),
+        ("[]", False),
+        ("2001:db8::1", False),
+        ("host;transport=tcp", False),
+        ("host?Route=x", False),
         ("host:0", False),
         ("host:05060", False),
         ("host:65536", False),
@@ -119,13 +125,13 @@ def test_the_contract_lets_no_sip_address_through_that_cannot_be_dialled(
     sent = address_pb2.Address(type=address_pb2.ADDRESS_TYPE_SIP, target=f"sip:bob@{host}")
     assert (not Validator().collect_violations(sent)) is good
     if good:
-        assert sip_uri(sent.target) == sent.target
+        assert SipAddress.parse(sent.target).uri == sent.target
 
 
 @pytest.mark.parametrize("target", ["bob", "bob@", "@host", "bob@host:0", "bob@host:99999"])
 def test_a_sip_address_that_is_none_is_not_blamed_on_the_carrier(target: str) -> None:
     with pytest.raises(Undialable, match="A SIP address is"):
-        sip_uri(target)
+        SipAddress.parse(target)
 
 
 @pytest.mark.parametrize(("seconds", "nanos"), [(2**60, 0), (-(2**60), 0), (0, 2**30), (0, -1)])

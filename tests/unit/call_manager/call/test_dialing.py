@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from call_manager.call.dialing import DialConfig, Undialable, dial_target, escape_user, split_host
+from call_manager.call.dialing import DialConfig, dial_target, direct_config, split_host
 from call_manager.call.domain import (
     Address,
     AddressType,
@@ -18,6 +18,7 @@ from call_manager.call.domain import (
     CallStatus,
     DialState,
 )
+from call_manager.call.sip_address import SipAddress, Undialable, escape_user
 from call_manager.channel import DialTarget
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -125,6 +126,64 @@ def test_a_sip_destination_is_its_own_uri_at_the_carriers_host(target: str) -> N
     assert got.codecs == ()
     assert got.headers == (("X-Account", "42"),)
     assert got.credentials is not None
+
+
+@pytest.mark.parametrize(
+    ("target", "uri", "host", "port"),
+    [
+        ("bob@office.example", "sip:bob@office.example", "office.example", None),
+        ("SIP:bob@office.example:5070", "sip:bob@office.example:5070", "office.example", 5070),
+        ("b.o%40b@192.0.2.1:1", "sip:b.o%40b@192.0.2.1:1", "192.0.2.1", 1),
+        ("bob@[2001:DB8::1]:5070", "sip:bob@[2001:DB8::1]:5070", "2001:DB8::1", 5070),
+        ("bob@office.example.", "sip:bob@office.example", "office.example", None),
+        ("bob@b\u00fcro.example", "sip:bob@xn--bro-hoa.example", "xn--bro-hoa.example", None),
+    ],
+)
+def test_a_sip_address_alone_is_dialled_at_its_own_host(
+    target: str, uri: str, host: str, port: int | None
+) -> None:
+    destination = Address(AddressType.SIP, target)
+    call = replace(CALL, destination=destination, metadata={"codecs": "PCMA"})
+    config = direct_config(destination)
+    got = dial_target(call, config)
+    assert (got.request_uri, got.host, got.port) == (uri, host, port)
+    assert (got.headers, got.codecs, got.credentials) == ((), ("PCMA",), None)
+    assert config.provider_id is None
+
+
+def test_who_is_called_without_a_carrier_does_not_learn_who_hides() -> None:
+    destination = Address(AddressType.SIP, "bob@office.example")
+    hidden = replace(CALL, destination=destination, anonymous=Anonymous.YES)
+    got = dial_target(hidden, direct_config(destination))
+    assert got.headers == (("Privacy", "id"),)
+    assert "15550100001" not in repr(got)
+
+
+def test_a_number_is_not_dialled_without_a_carrier() -> None:
+    with pytest.raises(Undialable, match="No carrier"):
+        direct_config(tel("+15550100002"))
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["bob", "@host", "bob@", "a@b@host", "bob:secret@host", "bob@host;transport=tcp",
+     "bob;lr@host", "bob?Route=x@host", "bob@host?Route=x", "b b@host", "bob@127.1", "bob@a..b",
+     "bob@-a.example", "sips:bob@host", "tel:+15550100002", "bob@host\r\nVia: x", "b\0@host"],
+)  # fmt: skip
+def test_a_sip_address_takes_nothing_but_user_host_and_port(target: str) -> None:
+    with pytest.raises(Undialable):
+        direct_config(Address(AddressType.SIP, target))
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_no_sip_address_makes_more_than_one_plain_uri(user: str, host: str) -> None:
+    try:
+        uri = SipAddress.parse(f"{user}@{host}").uri
+    except Undialable:
+        return
+    assert uri.count("@") == 1
+    assert uri.isascii()
+    assert not set(uri) & set('\r\n <>;?"')
 
 
 def test_a_number_gets_the_carriers_codecs_in_order() -> None:

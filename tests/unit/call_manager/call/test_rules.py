@@ -8,13 +8,14 @@ import pytest
 
 from call_manager.call import rules
 from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
-from call_manager.call.rules import Asked, Draft
-from call_manager.errors import Refusal
+from call_manager.call.judging import Asked, CustomerFacts, Draft, apply
+from call_manager.errors import CustomerNotActive, Refusal
 from call_manager.outbound_config.domain import NOTHING, Permitted
 
 CUSTOMER = uuid4()
 ROUTE = Dialroute(uuid4(), uuid4())
 SOURCE = Address(AddressType.TEL, "+15550100001", target_name="Desk")
+GOOD = CustomerFacts("active", "verified")
 EVERYWHERE = Permitted(everywhere=True)
 
 
@@ -72,11 +73,14 @@ async def judge(
     anonymous: Anonymous = Anonymous.AUTO,
     forced: tuple[UUID, ...] = (),
     skip: bool = False,
+    customer: CustomerFacts = GOOD,
+    keyed: tuple[UUID, ...] = (),
+    lab: bool = False,
 ) -> tuple[tuple[Draft, ...], Refusal | None]:
     drafts = [Draft(index, uuid4(), one, source) for index, one in enumerate(destinations)]
-    return await rules.apply(
-        rules.rules(carriers or Carriers(), numbers or Owned((SOURCE.target,))),
-        Asked(CUSTOMER, anonymous, forced, skip),
+    return await apply(
+        rules.rules(carriers or Carriers(), numbers or Owned((SOURCE.target,)), private_hosts=lab),
+        Asked(CUSTOMER, anonymous, forced, skip, customer, keyed),
         drafts,
     )
 
@@ -126,9 +130,62 @@ async def test_forced_carriers_are_asked_for_once_and_taken_in_order() -> None:
         assert tuple(route.provider_id for route in draft.dialroutes) == forced
 
 
-async def test_a_sip_address_that_is_not_forced_has_no_carrier() -> None:
-    drafts, _ = await judge(sip("bob@office.example"))
-    assert reasons(drafts) == ["NO_DIALROUTE"]
+async def test_a_sip_address_that_is_not_forced_needs_no_carrier() -> None:
+    carriers = Carriers(served={})
+    drafts, first = await judge(sip("bob@office.example"), carriers=carriers)
+    assert first is None
+    assert drafts[0].dialroutes == ()
+    assert carriers.questions == [()]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "a.LOCALHOST", "10.0.0.1:5070", "192.168.1.1", "169.254.169.254",
+     "100.64.0.1", "[::1]", "[fe80::1]:5060", "[fd00::1]", "[::ffff:127.0.0.1]", "[2002:7f00:1::]"],
+)  # fmt: skip
+async def test_a_private_host_is_dialled_in_the_lab_only_and_never_without_a_carrier(
+    host: str,
+) -> None:
+    address = sip(f"bob@{host}")
+    drafts, _ = await judge(address)
+    assert reasons(drafts) == ["DESTINATION_INVALID"]
+    for kinder in (await judge(address, lab=True), await judge(address, forced=(uuid4(),))):
+        assert reasons(kinder[0]) == [""]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "224.0.0.1", "[::]", "[ff02::1]"])
+async def test_an_address_that_nobody_answers_at_is_never_dialled(host: str) -> None:
+    drafts, _ = await judge(sip(f"bob@{host}"), lab=True)
+    assert reasons(drafts) == ["DESTINATION_INVALID"]
+
+
+async def test_a_key_for_some_carriers_calls_no_sip_address() -> None:
+    drafts, first = await judge(sip("bob@office.example"), tel(US), keyed=(ROUTE.provider_id,))
+    assert reasons(drafts) == ["KEY_SCOPE_EXCEEDED", ""]
+    assert first is not None
+    assert (first.code.name, first.metadata) == (
+        "PERMISSION_DENIED", {"limit": "provider_ids", "field": "destinations[0]"},
+    )  # fmt: skip
+
+
+async def test_a_hidden_caller_of_a_sip_address_needs_no_number() -> None:
+    source = sip("alice@office.example")
+    _, first = await judge(sip("bob@office.example"), source=source, anonymous=Anonymous.YES)
+    assert first is None
+
+
+@pytest.mark.parametrize("status", ["", "frozen", "initial", "deleted", "Active"])
+async def test_a_customer_that_is_not_known_to_be_active_calls_nobody(status: str) -> None:
+    with pytest.raises(CustomerNotActive):
+        await judge(sip("bob@office.example"), customer=CustomerFacts(status, "verified"))
+
+
+async def test_a_customer_that_is_not_known_to_be_verified_calls_no_numbers() -> None:
+    drafts, first = await judge(
+        tel(US), sip("bob@office.example"), forced=(uuid4(),), customer=CustomerFacts("active")
+    )
+    assert reasons(drafts) == ["IDENTITY_VERIFICATION_REQUIRED", ""]
+    assert first is drafts[0].refusal
 
 
 async def test_a_number_without_a_route_has_no_carrier() -> None:
