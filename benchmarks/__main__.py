@@ -9,7 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import pagination, provider_calls, routing, shim, storage
+from benchmarks import (
+    pagination,
+    provider_calls,
+    routing,
+    shim,
+    shim_against_envoy,
+    storage,
+)
 from benchmarks.subject import subject
 
 CLIENTS = (1, 16)
@@ -26,6 +33,10 @@ async def run(seconds: float) -> None:
             for clients in CLIENTS:
                 await shim.measure(measured, clients, seconds / 2)
                 print()
+            async with shim_against_envoy.fronts(measured, Path(folder)) as fronts:
+                for clients in CLIENTS:
+                    await shim_against_envoy.measure(measured, fronts, clients, seconds / 4)
+                    print()
             for clients in CLIENTS:
                 await provider_calls.measure(measured, clients, seconds)
                 print()
