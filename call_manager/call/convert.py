@@ -30,6 +30,7 @@ from call_manager.call.domain import (
 from call_manager.call.judging import CustomerFacts
 from call_manager.errors import AnonymousInvalid
 from call_manager.metadata import CALL_METADATA
+from call_manager.wire import optional_id
 from mesh.errors import InvalidArgument
 from mesh.metadata import plain_to_value
 from mesh.verdict import storable
@@ -90,7 +91,7 @@ def call_filter(request: call_service_pb2.CallListRequest) -> CallFilter:
     return CallFilter(
         customer_id=UUID(request.customer_id),
         status=None if status == "UNSPECIFIED" else CallStatus[status],
-        provider_id=UUID(request.provider_id) if request.provider_id else None,
+        provider_id=optional_id(request.provider_id),
         created_after=moment("created_after", request.created_after)
         if request.HasField("created_after")
         else None,

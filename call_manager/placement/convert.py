@@ -13,6 +13,7 @@ from call_manager.call.creation import NewCalls
 from call_manager.call.judging import ACTIVE, VERIFIED, CustomerFacts
 from call_manager.errors import InvalidVariables
 from call_manager.placement.domain import Placement
+from call_manager.wire import optional_id
 from mesh.metadata import Metadata
 from mesh.variables import VariablesMistake, stated_variables
 
@@ -30,9 +31,8 @@ def content_of(request: CallCreateRequest) -> bytes:
         said.ClearField(field)
     if said.anonymous == address_pb2.ANONYMOUS_UNSPECIFIED:
         said.anonymous = address_pb2.ANONYMOUS_AUTO
-    if said.flow_id:
-        # A named flow wins; what would have been done instead is not looked at.
-        said.ClearField("actions")
+    # A named flow wins; what would have been done instead is not looked at.
+    said.ClearField("flow_id" if named_flow(request) is None else "actions")
     try:
         stated = stated_variables(request.variables)
     except VariablesMistake as mistake:
@@ -43,6 +43,11 @@ def content_of(request: CallCreateRequest) -> bytes:
     return said.SerializeToString(deterministic=True)
 
 
+def named_flow(request: CallCreateRequest) -> UUID | None:
+    """Return the flow that the answered calls are to run, or None when none is named."""
+    return optional_id(request.flow_id)
+
+
 def request_of(placement: Placement) -> CallCreateRequest:
     """Return the request as it was given, without who asked and without its key."""
     return CallCreateRequest.FromString(placement.content)
@@ -51,14 +56,13 @@ def request_of(placement: Placement) -> CallCreateRequest:
 def new_calls(placement: Placement) -> NewCalls:
     """Return the calls that a placement asks for."""
     request = request_of(placement)
-    named = UUID(request.flow_id) if request.flow_id else None
     # REST clients send an empty object where they mean no source.
     source = convert.address(request.source) if request.source.target else None
     return NewCalls(
         id=placement.id,
         customer_id=placement.customer_id,
         call_ids=placement.call_ids,
-        flow_id=named or placement.temporary_flow_id,
+        flow_id=named_flow(request) or placement.temporary_flow_id,
         source=source,
         destinations=tuple(convert.address(one) for one in request.destinations),
         anonymous=convert.anonymous(request.anonymous),

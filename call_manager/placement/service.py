@@ -78,7 +78,7 @@ class PlacementService:
 
     def _draft(self, asker: Identity, request: CallCreateRequest) -> Placement:
         now = self.parts.clock.now()
-        inline = bool(request.actions) and not request.flow_id
+        inline = bool(request.actions) and convert.named_flow(request) is None
         return Placement(
             id=new_id(),
             customer_id=UUID(request.customer_id),
@@ -107,8 +107,9 @@ class PlacementService:
 
     async def _check_flow(self, request: CallCreateRequest, customer_id: UUID) -> None:
         """Raise what can be found wrong before anything is written."""
-        if request.flow_id:
-            await self.parts.flows.demand_flow(UUID(request.flow_id), customer_id)
+        named = convert.named_flow(request)
+        if named is not None:
+            await self.parts.flows.demand_flow(named, customer_id)
         elif request.actions:
             await self.parts.flows.demand_actions(request.actions)
 

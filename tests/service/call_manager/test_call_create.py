@@ -15,7 +15,7 @@ from voipbin.call.v1 import call_pb2, call_service_pb2
 
 from call_manager.placement import convert, repository
 from call_manager.placement.domain import Placement, Status, window_passed
-from mesh.clock import new_id
+from mesh.clock import ZERO_ID, new_id
 from mesh.database import Transaction
 from tests.service.call_manager.calls_world import facts, refusal, sip, tel
 from tests.service.call_manager.exchange import ended
@@ -67,6 +67,24 @@ async def test_without_flow_and_actions_an_answered_call_is_hung_up(world: Placi
     assert (placed.flow_id, placed.activeflow_id) == ("", "")
     call = await world.exchange.until(placed.id, "hangup")
     assert ended(call) == ("local", "normal", 200)
+
+
+async def test_the_all_zero_flow_id_names_no_flow(world: Placing) -> None:
+    # It is how REST shows an id that is not set, so clients send it back.
+    (placed,) = await world.place(
+        flow_id=str(ZERO_ID), actions=[action("hangup")], idempotency_key="k0"
+    )
+    flow = await world.flow(placed.flow_id)
+    assert [one.type for one in flow.actions] == ["hangup"]
+    (plain,) = await world.place(flow_id=str(ZERO_ID))
+    assert plain.flow_id == ""
+    (again,) = await world.place(actions=[action("hangup")], idempotency_key="k0")
+    assert again.id == placed.id
+
+
+async def test_the_all_zero_provider_id_filters_nothing(world: Placing) -> None:
+    (placed,) = await world.place()
+    assert [one.id for one in (await world.listed(provider_id=str(ZERO_ID))).result] == [placed.id]
 
 
 async def test_a_named_flow_wins_over_actions(world: Placing) -> None:
