@@ -30,6 +30,10 @@ SCOPE: Final = frozenset(
 """What the scoped key may ask, through its one provider."""
 ENVIRONMENT: Final = {
     "VBMESH_PUBLIC_SIP_FQDN": "sip.voipbin.example",
+    # Short enough to be waited for: unanswered calls, endless ones, requests.
+    "VBMESH_RING_TIMEOUT_S": "3",
+    "VBMESH_CALL_DURATION_MAX_S": "4",
+    "VBMESH_REQUEST_DEADLINE_S": "5",
     # Lab mode has only the limits that are set, so this holds for delegated tokens alone.
     "VBMESH_LIMIT_DELEGATED_PER_S": "0.1",
     "VBMESH_LIMIT_DELEGATED_BURST": "3",
