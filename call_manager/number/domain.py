@@ -6,11 +6,14 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from call_manager.number.errors import NumberClaimForbidden, NumberInvalid
 from mesh.numbers import e164
+
+NUMBERS_MAX: Final = 10_000
+"""The most numbers of a customer; deleted ones are not counted."""
 
 
 class NumberType(enum.StrEnum):

@@ -37,6 +37,15 @@ class NumberInUse(MeshError):
         super().__init__(f"The number {number} is in use already.", number=number)
 
 
+class NumbersTooMany(MeshError):
+    """The customer has as many numbers as a customer may have."""
+
+    code, reason = StatusCode.RESOURCE_EXHAUSTED, "NUMBERS_TOO_MANY"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The customer has {limit} numbers already.", limit=str(limit))
+
+
 class NumberClaimForbidden(MeshError):
     """Only a super-admin says whose a number is."""
 

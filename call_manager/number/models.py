@@ -1,11 +1,11 @@
-"""The table of numbers (CONTRACT.md section 2.9), with who they belong to."""
+"""The tables of numbers (CONTRACT.md section 2.9): whose they are, and how many each has."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Index, String, text
+from sqlalchemy import Column, Index, Integer, String, text
 from sqlmodel import Field
 
 from call_manager.tables import Table
@@ -51,3 +51,12 @@ class NumberRow(Table, table=True):
     tm_create: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
     tm_update: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
     tm_delete: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
+
+
+class NumberCountRow(Table, table=True):
+    """How many numbers a customer has; deleted ones are not counted."""
+
+    __tablename__ = "number_count"
+
+    customer_id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
+    numbers: int = Field(sa_column=Column(Integer(), nullable=False))

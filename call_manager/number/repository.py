@@ -11,11 +11,15 @@ from uuid import UUID
 from sqlalchemy import RowMapping, Select, insert, select, update
 
 from call_manager.number.domain import Number, NumberStatus, NumberType
-from call_manager.number.models import NumberRow
+from call_manager.number.models import NumberCountRow, NumberRow
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
+from mesh.places import Places
 
 _NUMBERS: Final = NumberRow.__table__  # type: ignore[attr-defined]
+PLACES: Final = Places(NumberCountRow.__table__, "numbers")  # type: ignore[attr-defined]
+"""The customers' numbers; deleted ones are not counted."""
+
 _INSERT: Final = insert(_NUMBERS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from call_manager.number import repository
 from call_manager.number.domain import (
+    NUMBERS_MAX,
     Number,
     NumberChange,
     NumberDraft,
@@ -17,7 +19,7 @@ from call_manager.number.domain import (
     accepted_number,
     check_claim,
 )
-from call_manager.number.errors import NumberInUse, NumberNotFound
+from call_manager.number.errors import NumberInUse, NumberNotFound, NumbersTooMany
 from mesh.clock import ZERO_ID, Clock, new_id
 from mesh.database import Database, Transaction
 from mesh.errors import PermissionDenied
@@ -27,17 +29,27 @@ from mesh.pagination import PageRequest
 log = structlog.get_logger()
 
 
+class Flows(Protocol):
+    """Who knows the customers' flows."""
+
+    async def demand_flow(self, flow_id: UUID, customer_id: UUID) -> None:
+        """Raise FLOW_NOT_FOUND unless the flow is the customer's and not deleted."""
+        ...
+
+
 class NumberService:
     """Records, shows, changes and deletes numbers."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, flows: Flows, clock: Clock) -> None:
         self._database = database
+        self._flows = flows
         self._clock = clock
 
     async def create(self, caller: Caller, draft: NumberDraft) -> Number:
         """Record that a number is a customer's.
 
-        Raises NumberClaimForbidden, NumberInvalid and NumberInUse.
+        Raises NumberClaimForbidden, NumberInvalid, NumberInUse and NumbersTooMany, and what
+        `Flows` says of flows that are not the customer's.
         """
         customer_id = draft.customer_id or caller.customer_id or ZERO_ID
         own = customer_id == caller.customer_id
@@ -56,10 +68,12 @@ class NumberService:
             detail=draft.detail,
             tm_purchase=now,
         )
+        await self._demand_flows(customer_id, draft.call_flow_id, draft.message_flow_id)
 
         async def work(tx: Transaction) -> None:
             if await repository.is_taken(tx, number.number):
                 raise NumberInUse(number.number)
+            await _take_place(tx, customer_id)
             await repository.add(tx, number)
 
         try:
@@ -86,23 +100,35 @@ class NumberService:
         )
 
     async def update(self, caller: Caller, number_id: UUID, change: NumberChange) -> Number:
-        """Change what `change` names. Raises NumberNotFound and NumberClaimForbidden."""
+        """Change what `change` names.
+
+        Raises NumberNotFound, NumberClaimForbidden and NumbersTooMany, and what `Flows` says of
+        flows that are not the customer's.
+        """
         now = self._clock.now()
+        before = await self.get(caller, number_id)
+        if before.tm_delete is not None:
+            raise NumberNotFound(number_id)
+        columns = change.checked(before, super_admin=_may_claim(caller), now=now)
+        if not columns:
+            return before
+        await self._demand_flows(
+            columns.get("customer_id", before.customer_id),
+            columns.get("call_flow_id"),
+            columns.get("message_flow_id"),
+        )
 
         async def work(tx: Transaction) -> Number:
-            number = await _owned(tx, caller, number_id)
-            if number.tm_delete is not None:
-                raise NumberNotFound(number_id)
-            columns = change.checked(number, super_admin=_may_claim(caller), now=now)
-            if not columns:
-                return number
-            changed = await repository.change(tx, number, columns, now)
+            changed = await repository.change(tx, before, columns, now)
             if changed is None:
                 raise NumberNotFound(number_id)
+            if changed.customer_id != before.customer_id:
+                await _take_place(tx, changed.customer_id)
+                await repository.PLACES.release(tx, before.customer_id)
             return changed
 
         changed = await self._database.transact(work, name="number_update")
-        log.info("number changed", number_id=str(number_id), columns=sorted(change.columns))
+        log.info("number changed", number_id=str(number_id), columns=sorted(columns))
         return changed
 
     async def delete(self, caller: Caller, number_id: UUID) -> Number:
@@ -112,11 +138,25 @@ class NumberService:
         async def work(tx: Transaction) -> Number:
             number = await _owned(tx, caller, number_id)
             columns = {"status": NumberStatus.DELETED.value, "tm_delete": now}
-            return await repository.change(tx, number, columns, now) or number
+            deleted = await repository.change(tx, number, columns, now)
+            if deleted is None:
+                return number
+            await repository.PLACES.release(tx, deleted.customer_id)
+            return deleted
 
         deleted = await self._database.transact(work, name="number_delete")
         log.info("number deleted", number_id=str(number_id))
         return deleted
+
+    async def _demand_flows(self, customer_id: UUID, *flow_ids: UUID | None) -> None:
+        for flow_id in dict.fromkeys(flow_ids):
+            if flow_id is not None:
+                await self._flows.demand_flow(flow_id, customer_id)
+
+
+async def _take_place(tx: Transaction, customer_id: UUID) -> None:
+    if not await repository.PLACES.reserve(tx, customer_id, NUMBERS_MAX):
+        raise NumbersTooMany(NUMBERS_MAX)
 
 
 def _may_claim(caller: Caller) -> bool:

@@ -19,9 +19,9 @@ from flow_manager.activeflow.domain import (
     Step,
 )
 from flow_manager.activeflow.models import ActiveflowCountRow, ActiveflowRow, ActiveflowStepRow
-from flow_manager.places import Places
 from mesh.database import Transaction, insert_if_absent
 from mesh.pagination import Cursor, PageRequest, page
+from mesh.places import Places
 
 LISTED_STEPS_MAX: Final = 2 * STEPS_MAX
 """From this many steps on a page takes no further running flow."""

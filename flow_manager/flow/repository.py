@@ -13,10 +13,10 @@ from flow_manager.action.convert import actions_from_json, actions_to_json
 from flow_manager.action.domain import Action
 from flow_manager.flow.domain import Flow, FlowChange
 from flow_manager.flow.models import FlowCountRow, FlowRow
-from flow_manager.places import Places
 from mesh.clock import ZERO_ID
 from mesh.database import Transaction, insert_if_absent
 from mesh.pagination import PageRequest, page
+from mesh.places import Places
 
 _FLOWS: Final = FlowRow.__table__  # type: ignore[attr-defined]
 

@@ -144,6 +144,17 @@ async def test_the_flows_of_a_number_must_be_there(office: RunningMesh) -> None:
     unknown = await office.put(path, {"message_flow_id": str(new_id())}, CUSTOMER)
     assert reason(unknown) == (404, "FLOW_NOT_FOUND")
     assert (await office.put(path, {"name": "x"}, CUSTOMER)).status_code == 400
+    # Not even an administrator gives a customer's number a flow of somebody else's.
+    others = ok(await office.post("/v1.0/flows", {"name": "Other"}))["id"]
+    gone = ok(await office.post("/v1.0/flows", {"name": "Gone"}, CUSTOMER))["id"]
+    ok(await office.delete(f"/v1.0/flows/{gone}", CUSTOMER))
+    body = {"number": a_number(), "type": "virtual"}
+    for wrong in (others, gone):
+        refused = await office.put(path, {"call_flow_id": wrong})
+        assert reason(refused) == (404, "FLOW_NOT_FOUND")
+        refused = await office.post("/v1.0/numbers", {**body, "message_flow_id": wrong}, CUSTOMER)
+        assert reason(refused) == (404, "FLOW_NOT_FOUND")
+    assert ok(await office.get(f"/v1.0/numbers/{made['id']}"))["call_flow_id"] == flow
     moved = ok(
         await office.put(
             f"/v1.0/numbers/{made['id']}",

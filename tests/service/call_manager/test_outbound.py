@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from call_manager.bootstrap import MIGRATIONS
-from call_manager.number.domain import NumberDraft, NumberType
-from call_manager.number.errors import NumberInUse
+from call_manager.number.domain import NumberChange, NumberDraft, NumberType
+from call_manager.number.errors import NumberInUse, NumbersTooMany
 from call_manager.number.service import NumberService
 from call_manager.outbound_config.domain import OutboundConfigChange
 from call_manager.outbound_config.errors import LabModeNeeded, OutboundConfigExists
@@ -30,12 +31,19 @@ from tests.support.node import a_super_admin, an_identity
 AT_ONCE = 8
 
 
+class AnyFlow:
+    """Takes every flow for the customer's: what flow_manager says is tested over REST."""
+
+    async def demand_flow(self, flow_id: UUID, customer_id: UUID) -> None:
+        return
+
+
 async def outcomes(*asked: Coroutine[Any, Any, Any]) -> list[Any]:
     return await asyncio.gather(*asked, return_exceptions=True)
 
 
 async def test_a_number_is_recorded_once_however_many_ask(world: World) -> None:
-    service = NumberService(world.database, SystemClock())
+    service = NumberService(world.database, AnyFlow(), SystemClock())
     admin = Caller("api_gateway", a_super_admin())
     draft = NumberDraft("+1 202 555 0123", NumberType.NORMAL)
     made = await outcomes(*(service.create(admin, draft) for _ in range(AT_ONCE)))
@@ -45,6 +53,34 @@ async def test_a_number_is_recorded_once_however_many_ask(world: World) -> None:
     assert number.number == "+12025550123"
     await service.delete(admin, number.id)
     assert (await service.create(admin, draft)).id != number.id
+
+
+async def test_a_customer_has_so_many_numbers_and_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("call_manager.number.service.NUMBERS_MAX", 3)
+    service = NumberService(world.database, AnyFlow(), SystemClock())
+    admin, other = Caller("api_gateway", a_super_admin()), new_id()
+    drafts = [
+        NumberDraft(f"+1 202 555 01{n:02}", NumberType.NORMAL, customer_id=UUID(world.customer))
+        for n in range(AT_ONCE)
+    ]
+    made = await outcomes(*(service.create(admin, draft) for draft in drafts))
+    refused = [one for one in made if isinstance(one, NumbersTooMany)]
+    assert [one.metadata["limit"] for one in refused] == ["3"] * (AT_ONCE - 3)
+    first, second, _ = (one for one in made if not isinstance(one, BaseException))
+    # A deletion makes room once, and so does a number that goes to another customer.
+    for _ in range(2):
+        await service.delete(admin, first.id)
+    await service.create(admin, replace(drafts[0], number="+1 202 555 0150"))
+    moved = await service.update(admin, second.id, NumberChange({"customer_id": other}))
+    assert moved.customer_id == other
+    again = replace(drafts[0], number=first.number)
+    assert (await service.create(admin, again)).number == first.number
+    back = NumberChange({"customer_id": UUID(world.customer)})
+    with pytest.raises(NumbersTooMany):
+        await service.update(admin, second.id, back)
+    assert (await service.get(admin, second.id)).customer_id == other
 
 
 async def test_a_customer_has_one_configuration_however_many_ask(world: World) -> None:
@@ -125,5 +161,7 @@ async def test_a_schema_of_yesterday_with_numbers_in_it_is_brought_up_to_date(
             assert await check_models(connection, Table.metadata) == []
             query = text("SELECT everywhere, codecs FROM outbound_config")
             assert (await connection.execute(query)).one() == (0, "")
+            counted = text("SELECT numbers FROM number_count")
+            assert (await connection.execute(counted)).one() == (1,)
     finally:
         await new.stop()
