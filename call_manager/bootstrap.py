@@ -85,7 +85,8 @@ def build(settings: CallSettings) -> Node:
         settings=settings.dialer(),
     )
     routes = RemoteRoutes(RouteServiceStub(route_manager))
-    judges = rules.rules(routes, StoredNumbers(database), private_hosts=settings.lab)
+    numbers = StoredNumbers(database, lab=settings.lab)
+    judges = rules.rules(routes, numbers, private_hosts=settings.lab)
     calls = CallService(database, judges, clock, queue=dialer, live=dialer)
     parts = SagaParts(database, calls, flows, clock)
     placements = Placements(parts, grace_s=PLACEMENTS_GRACE_S)

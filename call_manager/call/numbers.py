@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from call_manager.number import repository as numbers
@@ -11,10 +12,14 @@ from mesh.database import Database, Transaction
 
 
 class StoredNumbers:
-    """Fulfils `rules.Numbers`."""
+    """Fulfils `judging.Numbers`.
 
-    def __init__(self, database: Database) -> None:
+    Outside of a `lab` nobody may call everywhere, whatever a lab allowed on the same data.
+    """
+
+    def __init__(self, database: Database, *, lab: bool) -> None:
         self._database = database
+        self._lab = lab
 
     async def owned(self, customer_id: UUID, number: str) -> bool:
         """Tell whether the E.164 number is the customer's: normal, active, not deleted."""
@@ -37,6 +42,7 @@ class StoredNumbers:
 
     async def permitted(self, customer_id: UUID) -> Permitted:
         """Return what the customer's outbound configuration permits; nothing without one."""
-        return await self._database.read(
+        permitted = await self._database.read(
             lambda tx: configs.permitted(tx, customer_id), name="outbound_permitted"
         )
+        return replace(permitted, everywhere=permitted.everywhere and self._lab)

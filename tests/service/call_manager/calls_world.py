@@ -121,6 +121,7 @@ class World:
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder = folder
+        self.lab = True
         self.credentials = Credentials(folder)
         self.routes = RouteManager()  # type: ignore[abstract]  # Nobody asks the rest.
         self.dialled = Dialled()
@@ -136,7 +137,8 @@ class World:
                 route_manager.address, "call_manager", route_service_pb2.DESCRIPTOR, budget_s=1.0
             )
             routes = RemoteRoutes(route_service_pb2_grpc.RouteServiceStub(asking))
-            judges = rules.rules(routes, StoredNumbers(self.database), private_hosts=False)
+            numbers = StoredNumbers(self.database, lab=self.lab)
+            judges = rules.rules(routes, numbers, private_hosts=False)
             calls = CallService(
                 self.database, judges, SystemClock(), queue=self.dialled, live=self.dialled
             )
