@@ -183,12 +183,3 @@ class ActiveflowsTooMany(MeshError):
         super().__init__(
             f"{limit} of the customer's flows run without a call already.", limit=str(limit)
         )
-
-
-class ActiveflowChainTooLong(MeshError):
-    """As many running flows follow one another as may; kept with the last, and never answered."""
-
-    code, reason = StatusCode.FAILED_PRECONDITION, "ACTIVEFLOW_CHAIN_TOO_LONG"
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} flows followed one another already.", limit=str(limit))

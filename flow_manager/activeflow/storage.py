@@ -15,10 +15,16 @@ from flow_manager.action.domain import ActionTypes
 from flow_manager.activeflow import convert, repository
 from flow_manager.activeflow.domain import Activeflow, begin
 from flow_manager.activeflow.shown import shown
-from flow_manager.activeflow.unattended import RUNNING_MAX, check_needs_no_call, due, follower
+from flow_manager.activeflow.unattended import (
+    CHAIN_TOO_LONG,
+    FOLLOWERS_MAX,
+    RUNNING_MAX,
+    check_needs_no_call,
+    due,
+    follower,
+)
 from flow_manager.errors import (
     ActionNeedsCall,
-    ActiveflowChainTooLong,
     ActiveflowIdReused,
     ActiveflowsTooMany,
     FlowNotFound,
@@ -32,13 +38,7 @@ from mesh.outbox import Event
 TOLD_STEPS_MAX: Final = 10
 """The newest steps that an event tells of; all of them would make a long flow's events square."""
 
-_NOT_FOLLOWED: Final = (
-    ActionNeedsCall,
-    ActiveflowChainTooLong,
-    ActiveflowIdReused,
-    ActiveflowsTooMany,
-    FlowNotFound,
-)
+_NOT_FOLLOWED: Final = (ActionNeedsCall, ActiveflowIdReused, ActiveflowsTooMany, FlowNotFound)
 """Why nothing may follow; none of them is a reason not to end what is over."""
 
 
@@ -102,20 +102,26 @@ class Storage:
         flow_id = activeflow.on_complete_flow_id
         if activeflow.is_running or flow_id is None:
             return activeflow
-        try:
-            await self._follow(tx, activeflow, flow_id)
-        except _NOT_FOLLOWED as error:
-            await repository.keep_skipped(tx, activeflow.id, error.reason)
-            return replace(activeflow, on_complete_skipped=error.reason)
-        return activeflow
+        skipped = await self._follow(tx, activeflow, flow_id)
+        if not skipped:
+            return activeflow
+        await repository.keep_skipped(tx, activeflow.id, skipped)
+        return replace(activeflow, on_complete_skipped=skipped)
 
-    async def _follow(self, tx: Transaction, ended: Activeflow, flow_id: UUID) -> None:
+    async def _follow(self, tx: Transaction, ended: Activeflow, flow_id: UUID) -> str:
+        """Begin what follows; return why it cannot, or nothing."""
+        if ended.complete_count >= FOLLOWERS_MAX:
+            return CHAIN_TOO_LONG
         fresh = follower(ended, flow_id, telemetry.traceparent())
-        flow = await self._flows.runnable(tx, ended.customer_id, flow_id)
-        check_needs_no_call(flow.actions, self._types)
-        # It may be over at once, and be followed itself: no deeper than `follower` allows.
-        if await self.add(tx, begin(fresh, flow, self._types)) is None:
-            raise ActiveflowIdReused(fresh.id)
+        try:
+            flow = await self._flows.runnable(tx, ended.customer_id, flow_id)
+            check_needs_no_call(flow.actions, self._types)
+            # It may be over at once, and be followed itself, until the chain is too long.
+            if await self.add(tx, begin(fresh, flow, self._types)) is None:
+                raise ActiveflowIdReused(fresh.id)
+        except _NOT_FOLLOWED as error:
+            return error.reason
+        return ""
 
     async def _tell(self, tx: Transaction, change: str, activeflow: Activeflow) -> None:
         told = replace(activeflow, steps=activeflow.steps[-TOLD_STEPS_MAX:])

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from flow_manager.action.domain import Action, ActionTypes
 from flow_manager.activeflow.domain import Activeflow, advance
-from flow_manager.errors import ActionNeedsCall, ActiveflowChainTooLong
+from flow_manager.errors import ActionNeedsCall
 
 FOLLOWERS_MAX: Final = 5
 """The most running flows that follow one another after a first one (CONTRACT.md section 2.7)."""
@@ -19,6 +19,9 @@ RUNNING_MAX: Final = 1000
 
 STRIDE_MAX: Final = 100
 """The most actions that flow_manager does itself in one go (CONTRACT.md section 2.7)."""
+
+CHAIN_TOO_LONG: Final = "ACTIVEFLOW_CHAIN_TOO_LONG"
+"""Why nothing follows the last of a chain of `FOLLOWERS_MAX`."""
 
 
 def due(activeflow: Activeflow, types: ActionTypes) -> datetime | None:
@@ -52,10 +55,8 @@ def check_needs_no_call(actions: Sequence[Action], types: ActionTypes) -> None:
 def follower(ended: Activeflow, flow_id: UUID, traceparent: str) -> Activeflow:
     """Return the running flow that follows one that is over; it has not begun yet.
 
-    Its id is made of the other's, so that there is one at most. Raises ActiveflowChainTooLong.
+    Its id is made of the other's, so that there is one at most.
     """
-    if ended.complete_count >= FOLLOWERS_MAX:
-        raise ActiveflowChainTooLong(FOLLOWERS_MAX)
     return Activeflow(
         id=uuid5(ended.id, "on_complete"),
         customer_id=ended.customer_id,

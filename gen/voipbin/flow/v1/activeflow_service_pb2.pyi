@@ -120,7 +120,8 @@ class Activeflow(_message.Message):
     """The action to go on with instead of the next one (UUID); always unset for now."""
     on_complete_skipped: _builtins.str
     """Why the flow of `on_complete_flow_id` was not run: the reason of an error, such as
-    `FLOW_NOT_FOUND`; empty while there is nothing to say.
+    `FLOW_NOT_FOUND`, or `ACTIVEFLOW_CHAIN_TOO_LONG` where five follow one another; empty while
+    there is nothing to say.
     """
     @_builtins.property
     def current_action(self) -> _action_pb2.Action:

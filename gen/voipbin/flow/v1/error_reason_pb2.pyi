@@ -89,11 +89,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "FLOW_FOLLOWS_ITSELF", "metadata": {"flow_id": "…"}}
     """
-    ERROR_REASON_ACTIVEFLOW_CHAIN_TOO_LONG: _ErrorReason.ValueType  # 25
-    """As many running flows follow one another as may; shown with the last of them.
-
-        {"reason": "ACTIVEFLOW_CHAIN_TOO_LONG", "metadata": {"limit": "5"}}
-    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of flow_manager's errors; append only."""
@@ -164,10 +159,5 @@ ERROR_REASON_FLOW_FOLLOWS_ITSELF: ErrorReason.ValueType  # 24
 """A flow names itself as the flow to run when it is over.
 
     {"reason": "FLOW_FOLLOWS_ITSELF", "metadata": {"flow_id": "…"}}
-"""
-ERROR_REASON_ACTIVEFLOW_CHAIN_TOO_LONG: ErrorReason.ValueType  # 25
-"""As many running flows follow one another as may; shown with the last of them.
-
-    {"reason": "ACTIVEFLOW_CHAIN_TOO_LONG", "metadata": {"limit": "5"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
