@@ -119,7 +119,8 @@ class PlacementService:
             raise IdempotencyKeyReused
         if standing.status is Status.PENDING:
             running = self.placements.of(standing.id)
-            ended = await _waited(running) if running is not None else None
+            # Without work it ended a moment ago, or another process has it.
+            ended = await (_waited(running) if running is not None else self._standing(draft))
             if ended is None or ended.status is Status.PENDING:
                 raise IdempotencyKeyInUse(standing.call_ids)
             standing = ended
