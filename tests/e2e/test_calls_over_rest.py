@@ -10,6 +10,7 @@ import pytest_asyncio
 from mesh.clock import new_id
 from tests.support.carrier import Carrier
 from tests.support.running_mesh import RunningMesh, ok, reason
+from tests.support.running_mesh import wish as provider_wish
 
 CALLS: Final = "/v1.0/calls"
 NUMBER: Final = "+12025550123"
@@ -129,3 +130,57 @@ async def test_lists_and_timelines_refuse_what_they_do_not_know(
     }  # fmt: skip
     for path, expected in refusals.items():
         assert reason(await mesh.get(path, role=ADMIN)) == expected, path
+
+
+async def test_a_sip_address_is_called_without_a_provider(
+    mesh: RunningMesh, routed: Carrier, rings: Carrier
+) -> None:
+    customer_id = mesh.ready[ADMIN]["customer_id"]
+    config = ok(await mesh.put("/v1.0/outbound_config", {"codecs": "PCMA"}, role=ADMIN))
+    assert config["customer_id"] == customer_id
+    address = {"type": "sip", "target": f"sip:bob@{rings.address}"}
+    body = wish(destinations=[address, {"type": "tel", "target": NUMBER}])
+    try:
+        direct, by_route = ok(await mesh.post(CALLS, body, role=ADMIN))["calls"]
+    finally:
+        ok(await mesh.put("/v1.0/outbound_config", {"codecs": ""}, role=ADMIN))
+
+    assert direct["destination"]["target"] == address["target"]
+    assert (direct["metadata"], by_route["metadata"]) == ({"codecs": "PCMA"}, {})
+    ringing = await mesh.call_in(direct["id"], "ringing")
+    (leg,) = rings.legs.values()
+    assert leg.invite.startswith(f"INVITE sip:bob@{rings.address} SIP/2.0\r\n")
+    assert "m=audio" in leg.invite
+    assert " RTP/AVP 8 101\r\n" in leg.invite
+    nobody = "00000000-0000-0000-0000-000000000000"
+    assert ringing["provider_id"] == nobody
+    assert [attempt["provider_id"] for attempt in ringing["attempts"]] == [nobody]
+    assert (await mesh.ended(by_route["id"]))["provider_id"] != nobody
+    assert routed.numbers == [NUMBER]
+
+    ok(await mesh.post(f"{CALLS}/{direct['id']}/hangup", role=ADMIN))
+    over = await mesh.ended(direct["id"])
+    assert (over["hangup_reason"], over["hangup_by"]) == ("cancel", "local")
+
+
+async def test_an_unverified_administrator_tests_no_numbers_until_verified(
+    mesh: RunningMesh, answers: Carrier
+) -> None:
+    provider = await mesh.a_provider(answers.address)
+    customer = f"/v1.0/customers/{mesh.ready['admin']['customer_id']}"
+    body = provider_wish(provider["id"], NUMBER)
+    ok(await mesh.put(customer, {"identity_verification_status": "none"}))
+    try:
+        refused = await mesh.post("/v1.0/providercalls", body)
+        assert reason(refused) == (403, "IDENTITY_VERIFICATION_REQUIRED")
+        record_id, *_ = await mesh.newest()
+        record = ok(await mesh.get(f"/v1.0/providercalls/{record_id}"))
+        assert (record["status"], record["error_reason"]) == (
+            "refused", "IDENTITY_VERIFICATION_REQUIRED",
+        )  # fmt: skip
+        assert answers.numbers == []
+    finally:
+        ok(await mesh.put(customer, {"identity_verification_status": "verified"}))
+    placed = ok(await mesh.post("/v1.0/providercalls", body))
+    await mesh.ended(placed["call_ids"][0])
+    assert answers.numbers == [NUMBER]
