@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, Select, bindparam, select, update
 
 from api_gateway.account.agent.domain import AgentRecord
 from api_gateway.account.models import Agent
@@ -16,6 +16,7 @@ from api_gateway.account.rights import SUPER_ADMIN
 from mesh.database import Transaction, insert_if_absent
 from mesh.pagination import PageRequest, page
 
+_BY_ID: Final[Select[Any]] = select(AGENTS).where(AGENTS.c.id == bindparam("of"))
 # Whatever unique value is taken, it is the user name: the id was minted just now.
 _INSERT: Final = insert_if_absent(AGENTS).returning(AGENTS.c.id)
 
@@ -38,7 +39,16 @@ async def add(tx: Transaction, agent: AgentRecord, password_hash: str) -> bool:
 
 async def get(tx: Transaction, agent_id: UUID) -> AgentRecord | None:
     """Return the agent, deleted or not, or None."""
-    row = await tx.one_or_none(select(AGENTS).where(AGENTS.c.id == agent_id))
+    row = await tx.one_or_none(_BY_ID, {"of": agent_id})
+    return None if row is None else to_agent(row)
+
+
+async def held(tx: Transaction, agent_id: UUID) -> AgentRecord | None:
+    """Return the agent as `get` does; it stays as it is until the transaction ends.
+
+    For whoever changes it because of what it holds.
+    """
+    row = await tx.one_or_none(_BY_ID.with_for_update(), {"of": agent_id})
     return None if row is None else to_agent(row)
 
 

@@ -80,7 +80,7 @@ class AgentService:
         """Return an agent, even a deleted one; raises AgentNotFound, also for another's."""
 
         async def work(tx: Transaction) -> AgentRecord:
-            return await _owned(tx, caller, agent_id)
+            return _owned(caller, agent_id, await repository.get(tx, agent_id))
 
         return await self._database.read(work, name="agent_get")
 
@@ -117,16 +117,17 @@ class AgentService:
         """
         now = self._clock.now()
 
-        async def check(tx: Transaction) -> AgentRecord:
+        async def check(tx: Transaction) -> None:
             await check_may_make_credentials(tx, caller)
-            return await _password_changeable(tx, caller, agent_id)
+            _check_password_changeable(caller, agent_id, await repository.get(tx, agent_id))
 
         # Hashing is dear, so whoever may not set the password does not get as far.
         await self._database.read(check, name="agent_password_check")
         password_hash = await self._passwords.hash(password)
 
         async def work(tx: Transaction) -> AgentRecord:
-            await check(tx)
+            await check_may_make_credentials(tx, caller)
+            _check_password_changeable(caller, agent_id, await repository.held(tx, agent_id))
             changed = await repository.set_password(tx, agent_id, password_hash, now)
             return _still_there(changed, agent_id)
 
@@ -162,7 +163,7 @@ class AgentService:
         now = self._clock.now()
 
         async def work(tx: Transaction) -> AgentRecord:
-            agent = await _owned(tx, caller, agent_id)
+            agent = _owned(caller, agent_id, await repository.held(tx, agent_id))
             check_held(caller, agent.permissions)
             if agent.tm_delete is not None:
                 return agent
@@ -194,33 +195,34 @@ class AgentService:
         return password
 
 
-async def _owned(tx: Transaction, caller: Caller, agent_id: UUID) -> AgentRecord:
-    agent = await repository.get(tx, agent_id)
+def _owned(caller: Caller, agent_id: UUID, agent: AgentRecord | None) -> AgentRecord:
     # Another customer's agent must look like none: a 403 would tell that the id is used.
     if agent is None or not caller.owns(agent.customer_id):
         raise AgentNotFound(agent_id)
     return agent
 
 
-async def _changeable(tx: Transaction, caller: Caller, agent_id: UUID) -> AgentRecord:
-    agent = await _owned(tx, caller, agent_id)
-    if agent.tm_delete is not None:
+def _living(caller: Caller, agent_id: UUID, agent: AgentRecord | None) -> AgentRecord:
+    owned = _owned(caller, agent_id, agent)
+    if owned.tm_delete is not None:
         raise AgentNotFound(agent_id)
+    return owned
+
+
+async def _changeable(tx: Transaction, caller: Caller, agent_id: UUID) -> AgentRecord:
+    agent = _living(caller, agent_id, await repository.held(tx, agent_id))
     check_held(caller, agent.permissions)
     return agent
 
 
-async def _password_changeable(tx: Transaction, caller: Caller, agent_id: UUID) -> AgentRecord:
-    agent = await _owned(tx, caller, agent_id)
-    if agent.tm_delete is not None:
-        raise AgentNotFound(agent_id)
+def _check_password_changeable(caller: Caller, agent_id: UUID, found: AgentRecord | None) -> None:
+    agent = _living(caller, agent_id, found)
     if _is_agent_itself(caller, agent):
-        return agent
+        return
     if not caller.has(PERMISSION_CUSTOMER_ADMIN):
         # A manager or an agent sees no other agents, so there is none.
         raise AgentNotFound(agent_id)
     check_held(caller, agent.permissions)
-    return agent
 
 
 def _is_agent_itself(caller: Caller, agent: AgentRecord) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from mesh.clock import new_id
 from tests.service.api_gateway.account_house import PASSWORD, AccountHouse
@@ -198,3 +200,28 @@ async def test_two_super_admins_who_remove_each_other_at_once_do_not_both_succee
         ok(await house.ask("PUT", first, winner, {"permission": SUPER}))
         survivor = agents[0] if winner is left else agents[1]
         ok(await house.ask("DELETE", f"{AGENTS}/{survivor['id']}", house.admin))
+
+
+@pytest.mark.parametrize("what", ["password", "permission", "delete"])
+async def test_whoever_becomes_a_super_admin_meanwhile_is_out_of_reach(
+    house: AccountHouse, what: str
+) -> None:
+    admin = await house.signed_in("office", ADMIN)
+    agent = await house.an_agent("rising", AGENT)
+    path = f"{AGENTS}/{agent['id']}"
+    asks = {
+        "password": ("PUT", f"{path}/password", {"password": "known to the admin"}),
+        "permission": ("PUT", f"{path}/permission", {"permission": 0}),
+        "delete": ("DELETE", path, None),
+    }
+    method, target, wish = asks[what]
+    engine = create_async_engine(house.settings.database_url_for("api_gateway"))
+    try:
+        async with engine.begin() as promotion:
+            rise = text("UPDATE agent SET permissions = 1 WHERE username = 'rising'")
+            await promotion.execute(rise)
+            asked = asyncio.create_task(house.ask(method, target, admin, wish))
+            await asyncio.sleep(1.0)
+        assert reason(await asked) == (403, "PERMISSION_NOT_HELD")
+    finally:
+        await engine.dispose()
