@@ -76,7 +76,7 @@ class Transcoder:
 
     Everything is compiled when it is made, from descriptors; a contract that cannot be served
     raises ContractError. `extra` serves further paths, exact ones, as they are: no credential is
-    asked there, nothing is counted and nothing observed.
+    asked there, and of what goes well nothing is observed. An address's limit counts them, too.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Transcoder:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         elif scope["path"] in self._extra:
-            await self._extra[scope["path"]](scope, receive, send)
+            await self._serve_extra(HttpRequest(scope, receive, send), scope)
         else:
             await self._serve(HttpRequest(scope, receive, send))
 
@@ -114,9 +114,32 @@ class Transcoder:
             headers = (*_EVERY_ANSWER, *_correlation(request), (b"connection", b"close"))
             await answer.send(request, headers)
 
-    async def _serve(self, request: HttpRequest) -> None:
+    async def _serve_extra(self, request: HttpRequest, scope: Scope) -> None:
+        self._begin(request)
+        told: list[Allowance] = []
+        try:
+            self._door.limits.address(site(request.client), signing_in=False, told=told)
+            await self._extra[scope["path"]](scope, request.receive, request.send_event)
+        except MeshError as error:
+            failure: MeshError = error
+        except Exception:
+            log.exception("unexpected failure", method=request.method)
+            if request.started:
+                raise
+            failure = Internal("internal error")
+        else:
+            return
+        with observe(request, scope["path"]) as seen:
+            answer = self._problem(request, failure, seen)
+            seen.status = answer.status
+            await answer.send(request, (*_EVERY_ANSWER, *_correlation(request), *_limits(told)))
+
+    def _begin(self, request: HttpRequest) -> None:
         ambient.set_request_id(request.id)
         request.client = self._door.settings.origins.client(request.client, request.headers)
+
+    async def _serve(self, request: HttpRequest) -> None:
+        self._begin(request)
         found = self._find(request)
         route = found.template.text if isinstance(found, Match) else ""
         told: list[Allowance] = []

@@ -55,7 +55,9 @@ class HttpRequest:
         self.server: tuple[str, int | None] = tuple(scope.get("server") or ("", None))
         self.headers = _headers(scope["headers"])
         self.id = _request_id(self.headers)
-        self._receive = receive
+        self.receive = receive
+        self.started = False
+        """Whether an answer has begun; no other can follow."""
         self._send = send
 
     async def body(self, *, bytes_max: int, deadline_s: float) -> bytes:
@@ -86,25 +88,30 @@ class HttpRequest:
         return body
 
     async def _piece(self) -> tuple[bytes, bool]:
-        event = await self._receive()
+        event = await self.receive()
         if event["type"] == "http.disconnect":
             raise ClientGone
         return event.get("body", b""), event.get("more_body", False)
 
     async def gone(self) -> None:
         """Wait until the client goes away; only after the body was received."""
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self.receive())["type"] != "http.disconnect":
             pass
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status line and the headers."""
-        await self._send(
+        await self.send_event(
             {"type": "http.response.start", "status": status, "headers": list(headers)}
         )
 
     async def send(self, body: bytes, *, more: bool) -> None:
         """Send a piece of the body."""
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        await self.send_event({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def send_event(self, event: MutableMapping[str, Any]) -> None:
+        """Send an event as it is (ASGI)."""
+        self.started = True
+        await self._send(event)
 
 
 def _too_large(bytes_max: int) -> BodyTooLarge:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
 from api_gateway.door import Door
 from api_gateway.transcoder import Transcoder
@@ -40,6 +41,39 @@ async def test_extra_paths_are_served_as_they_are(transcoder: Transcoder) -> Non
         transport=httpx.ASGITransport(served), base_url="http://door"
     ) as client:
         assert reason(await client.get("/ping")) == (404, "ROUTE_NOT_FOUND")
+
+
+async def test_a_defect_of_an_extra_path_is_told_as_every_other_and_tells_nothing() -> None:
+    async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise LookupError("private")
+
+    served = Transcoder(Door([], KnownTokens()), extra={"/docs": broken})
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(served), base_url="http://door"
+    ) as client:
+        answer = await client.get("/docs")
+    assert reason(answer) == (500, "INTERNAL")
+    assert "private" not in answer.text
+    assert answer.headers["x-request-id"] == answer.json()["error"]["request_id"]
+
+
+async def test_an_extra_path_that_breaks_off_has_no_second_answer() -> None:
+    async def broken(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise LookupError("in the middle")
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    served = Transcoder(Door([], KnownTokens()), extra={"/docs": broken})
+    with pytest.raises(LookupError):
+        await served(a_scope("GET", "/docs"), receive, send)
+    assert [event["type"] for event in sent] == ["http.response.start"]
 
 
 async def test_a_lifespan_begins_and_ends(transcoder: Transcoder) -> None:

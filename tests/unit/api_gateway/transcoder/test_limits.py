@@ -14,6 +14,7 @@ from voipbin.route.v1 import provider_service_pb2
 from api_gateway.account.admitted import Admitted
 from api_gateway.door import Door, DoorSettings, Rates, ServedService
 from api_gateway.door.origin import Origins, networks
+from api_gateway.ping import ping
 from api_gateway.transcoder import Transcoder
 from mesh.clients import MeshChannel
 from mesh.ratelimit import Rate
@@ -146,3 +147,14 @@ async def test_rest_and_grpc_count_together(doors: Doors, peer: Peer) -> None:
     assert found[error_details_pb2.ErrorInfo].metadata["limited_by"] == "customer"
     assert 0 < found[error_details_pb2.RetryInfo].retry_delay.ToMilliseconds() <= 2000
     assert dict(error.initial_metadata())["ratelimit"] == '"customer";r=0;t=2'
+
+
+async def test_pages_count_against_their_readers_address(doors: Doors) -> None:
+    transcoder = Transcoder(doors(Rates(address=SLOW)), extra={"/ping": ping()})
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(transcoder), base_url="http://door"
+    ) as client:
+        answers = [await client.get("/ping") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert reason(answers[2]) == LIMITED
+    assert answers[2].headers["retry-after"] == "2"
