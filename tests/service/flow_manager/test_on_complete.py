@@ -15,6 +15,7 @@ from voipbin.mesh.v1.identity_pb2 import Identity
 
 from flow_manager.activeflow import repository
 from flow_manager.activeflow.domain import Activeflow
+from flow_manager.bootstrap import build
 from flow_manager.flow.domain import FlowDraft
 from mesh.clock import ZERO_ID, new_id
 from mesh.database import Transaction
@@ -32,7 +33,7 @@ from tests.service.flow_manager.test_api_activeflows import (
     stop,
     until_ended,
 )
-from tests.support.node import an_identity
+from tests.support.node import an_identity, running
 
 CALL = pb.ACTIVEFLOW_REFERENCE_TYPE_CALL
 NOT_FOUND = (StatusCode.NOT_FOUND, "FLOW_NOT_FOUND")
@@ -279,6 +280,17 @@ async def test_what_follows_goes_on_after_a_restart(stopped_house: House) -> Non
         after = await the_follower(house, someone, following.id)
         await until_ended(house, someone, after.id)
     assert (following.flow_id, after.flow_id) == (second.id, last.id)
+
+
+async def test_two_replicas_let_each_flow_be_followed_once(stopped_house: House) -> None:
+    someone = an_identity()
+    async with stopped_house.serving() as house, running(build(house.settings)):
+        first, _ = await a_pair(house, someone, a_sleep(20), a_sleep(0), a_sleep(20))
+        made = [await create(house, someone, flow_id=first.id) for _ in range(20)]
+        for one in made:
+            await until_ended(house, someone, one.id)
+        for one in made:
+            assert len(await followers(house, someone, one.id)) == 1
 
 
 async def test_a_repeated_creation_is_known_by_what_it_asked_for(house: House) -> None:
