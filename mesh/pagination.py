@@ -13,7 +13,7 @@ import json
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
@@ -49,6 +49,16 @@ class Cursor:
 
     tm_create: datetime
     id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When what a list shows was created; None: without an end on that side."""
+
+    since: datetime | None = None
+    """The first moment that counts."""
+    before: datetime | None = None
+    """The first moment after it."""
 
 
 class Listed(Protocol):
@@ -96,6 +106,19 @@ class PageRequest:
         after = _read_token(page_token, fingerprint) if page_token else None
         return cls(min(page_size or PAGE_SIZE_DEFAULT, size_max), after, fingerprint)
 
+    def within(self, statement: Select[Any], table: Any, times: Times) -> Select[Any]:
+        """Return the page of those rows that were created within `times`; see `page`."""
+        after = self.after
+        if times.before is not None:
+            # Both are upper ends, and an engine that is given two may begin at the wrong one.
+            end = Cursor(times.before, ZERO_ID)
+            after = end if after is None else min(after, end, key=astuple)
+        if times.since is not None:
+            columns = getattr(table, "__table__", table).c
+            begin = _row_value(columns, Cursor(times.since, ZERO_ID))
+            statement = statement.where(tuple_(columns.tm_create, columns.id) >= begin)
+        return page(statement, table, replace(self, after=after))
+
     def split(self, rows: Sequence[RowMapping]) -> tuple[Sequence[RowMapping], str]:
         """Split what `page` selected into the page's rows and the next page's token.
 
@@ -137,13 +160,16 @@ def page(statement: Select[Any], table: Any, request: PageRequest) -> Select[Any
     """
     columns = getattr(table, "__table__", table).c
     if request.after is not None:
-        after = tuple_(
-            literal(request.after.tm_create, columns.tm_create.type),
-            literal(request.after.id, columns.id.type),
-        )
+        after = _row_value(columns, request.after)
         # The row value, never `a < ? OR (a = ? AND b < ?)`: that form scans (GATEWAY.md C).
         statement = statement.where(tuple_(columns.tm_create, columns.id) < after)
     return statement.order_by(columns.tm_create.desc(), columns.id.desc()).limit(request.limit + 1)
+
+
+def _row_value(columns: Any, cursor: Cursor) -> Any:
+    return tuple_(
+        literal(cursor.tm_create, columns.tm_create.type), literal(cursor.id, columns.id.type)
+    )
 
 
 def filter_fingerprint(filters: Mapping[str, Any]) -> bytes:

@@ -36,7 +36,7 @@ from call_manager.call.domain import (
 )
 from call_manager.call.models import CallAttemptRow, CallCreationRow, CallRow
 from mesh.database import Transaction, insert_if_absent
-from mesh.pagination import PageRequest, page
+from mesh.pagination import PageRequest, Times
 
 CALLS: Final = CallRow.__table__  # type: ignore[attr-defined]
 CREATIONS: Final = CallCreationRow.__table__  # type: ignore[attr-defined]
@@ -143,14 +143,11 @@ async def calls_page(
         conditions.append(columns.status == wanted.status.value)
     if wanted.provider_id is not None:
         conditions.append(columns.provider_id == wanted.provider_id)
-    if wanted.created_after is not None:
-        conditions.append(columns.tm_create >= wanted.created_after)
-    if wanted.created_before is not None:
-        conditions.append(columns.tm_create < wanted.created_before)
     if limit:
         conditions.append(columns.provider_id.in_(limit))
     statement: Select[Any] = select(CALLS).where(*conditions)
-    rows, token = request.split(await tx.all(page(statement, CALLS, request)))
+    times = Times(wanted.created_after, wanted.created_before)
+    rows, token = request.split(await tx.all(request.within(statement, CALLS, times)))
     return tuple(call_of(row) for row in rows), token
 
 

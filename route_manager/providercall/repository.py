@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from mesh.database import Transaction
-from mesh.pagination import PageRequest, page
+from mesh.pagination import PageRequest, Times
 from mesh.verdict import Verdict
 from route_manager.providercall.domain import (
     Placed,
@@ -63,13 +63,10 @@ async def record_page(
         statement = statement.where(_COLUMNS.provider_id == wanted.provider_id)
     if wanted.agent_id is not None:
         statement = statement.where(_COLUMNS.agent_id == wanted.agent_id)
-    if wanted.created_after is not None:
-        statement = statement.where(_COLUMNS.tm_create >= wanted.created_after)
-    if wanted.created_before is not None:
-        statement = statement.where(_COLUMNS.tm_create < wanted.created_before)
     if wanted.allowed_providers is not None:
         statement = statement.where(_COLUMNS.provider_id.in_(wanted.allowed_providers))
-    rows, token = request.split(await tx.all(page(statement, TABLE, request)))
+    times = Times(wanted.created_after, wanted.created_before)
+    rows, token = request.split(await tx.all(request.within(statement, TABLE, times)))
     return [record_of(row) for row in rows], token
 
 

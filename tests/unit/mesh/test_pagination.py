@@ -15,7 +15,7 @@ from sqlalchemy.dialects import sqlite
 from mesh.clock import ZERO_ID
 from mesh.database import Database, Transaction
 from mesh.errors import PageSizeInvalid, PageTokenInvalid
-from mesh.pagination import PAGE_BYTES_MAX, Cursor, PageRequest, page
+from mesh.pagination import PAGE_BYTES_MAX, Cursor, PageRequest, Times, page
 from tests.support.notes import NOTES, Note, a_note
 
 SHARED = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -105,6 +105,51 @@ async def test_a_bare_time_stamp_means_strictly_older(database: Database) -> Non
     request = PageRequest.parse(10, "2026-01-02T03:04:05.678901Z")
     assert request.after == Cursor(SHARED, ZERO_ID)
     assert (await read_page(database, request))[0] == ["older"]
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        ("", ["5", "4", "3", "2"]),
+        ("2026-01-02T03:04:09.000000Z", ["3", "2"]),
+        ("2026-01-02T03:05:00.000000Z", ["5", "4", "3", "2"]),
+    ],
+)
+async def test_times_say_what_is_in_a_list_whatever_page_is_read(
+    database: Database, token: str, shown: list[str]
+) -> None:
+    moments = [SHARED + timedelta(seconds=second) for second in range(8)]
+    await add(database, *(a_note(str(n), tm_create=moment) for n, moment in enumerate(moments)))
+    times, texts = Times(since=moments[2], before=moments[6]), []
+    while True:
+        request = PageRequest.parse(2, token)
+
+        async def work(tx: Transaction, request: PageRequest = request) -> Any:
+            return await tx.all(request.within(select(NOTES), Note, times))
+
+        rows, token = request.split(await database.read(work, name="page"))
+        texts += [row["text"] for row in rows]
+        if not token:
+            break
+    assert texts == shown
+
+
+@pytest.mark.parametrize("before", [SHARED, SHARED + timedelta(days=1), None])
+async def test_a_page_deep_among_times_begins_where_the_page_does(
+    sqlite_database: Database, before: datetime | None
+) -> None:
+    request = PageRequest.parse(10, PageRequest.parse(1, "").token(Cursor(SHARED, UUID(int=9))))
+    times = Times(since=SHARED - timedelta(days=9), before=before)
+
+    async def work(tx: Transaction) -> str:
+        statement = request.within(select(NOTES), Note, times).compile(
+            dialect=sqlite_dialect(), compile_kwargs={"literal_binds": True}
+        )
+        rows = await tx.all(text(f"EXPLAIN QUERY PLAN {statement}"))
+        return " ".join(row["detail"] for row in rows)
+
+    plan = await sqlite_database.read(work, name="explain")
+    assert plan.endswith("((tm_create,id)>(?,?) AND (tm_create,id)<(?,?))")
 
 
 async def test_a_page_deep_in_the_list_uses_the_index(sqlite_database: Database) -> None:
