@@ -103,7 +103,9 @@ class Activeflow(_message.Message):
     reference_type: Global___ActiveflowReferenceType.ValueType
     """What kind of thing it runs on."""
     reference_id: _builtins.str
-    """What it runs on (UUID); unset when it runs on nothing but itself."""
+    """What it runs on (UUID); unset when it runs on nothing but itself. One that follows another
+    has that one's, and runs without it.
+    """
     reference_activeflow_id: _builtins.str
     """The running flow that this one follows (UUID): it was over, and named this one's flow as the
     one to run then. Unset for one that follows none.

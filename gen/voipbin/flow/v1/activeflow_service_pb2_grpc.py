@@ -128,8 +128,9 @@ class ActiveflowServiceServicer:
 
     def ActiveflowStop(self, request, context):
         """Ends a running flow. Idempotent: one that has ended stays as it is. The action a call is at
-        may finish first; then the call is told that its flow is over, and is hung up. A peer whose
-        reference is over may name one that never ran: then it never will.
+        may finish first; then the call is told that its flow is over, and is hung up. The flow that
+        is to run on completion begins. A peer whose reference is over may name one that never ran:
+        then it never will.
 
         Errors:
         - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
@@ -139,8 +140,8 @@ class ActiveflowServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ActiveflowDelete(self, request, context):
-        """Ends a running flow as ActiveflowStop does, and marks it deleted. Idempotent; the first
-        deletion's time stays. The temporary flow of inline actions goes with it.
+        """Ends a running flow as ActiveflowStop does, but nothing follows it, and marks it deleted.
+        Idempotent; the first deletion's time stays. The temporary flow of inline actions goes with it.
 
         Errors:
         - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.

@@ -57,15 +57,16 @@ class ActiveflowServiceStub:
     """
     ActiveflowStop: _aio.UnaryUnaryMultiCallable[_activeflow_service_pb2.ActiveflowStopRequest, _activeflow_service_pb2.ActiveflowStopResponse]
     """Ends a running flow. Idempotent: one that has ended stays as it is. The action a call is at
-    may finish first; then the call is told that its flow is over, and is hung up. A peer whose
-    reference is over may name one that never ran: then it never will.
+    may finish first; then the call is told that its flow is over, and is hung up. The flow that
+    is to run on completion begins. A peer whose reference is over may name one that never ran:
+    then it never will.
 
     Errors:
     - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
     """
     ActiveflowDelete: _aio.UnaryUnaryMultiCallable[_activeflow_service_pb2.ActiveflowDeleteRequest, _activeflow_service_pb2.ActiveflowDeleteResponse]
-    """Ends a running flow as ActiveflowStop does, and marks it deleted. Idempotent; the first
-    deletion's time stays. The temporary flow of inline actions goes with it.
+    """Ends a running flow as ActiveflowStop does, but nothing follows it, and marks it deleted.
+    Idempotent; the first deletion's time stays. The temporary flow of inline actions goes with it.
 
     Errors:
     - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
@@ -144,8 +145,9 @@ class ActiveflowServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_activeflow_service_pb2.ActiveflowStopRequest, _abc.Awaitable[_activeflow_service_pb2.ActiveflowStopResponse]],
     ) -> _abc.Awaitable[_activeflow_service_pb2.ActiveflowStopResponse]:
         """Ends a running flow. Idempotent: one that has ended stays as it is. The action a call is at
-        may finish first; then the call is told that its flow is over, and is hung up. A peer whose
-        reference is over may name one that never ran: then it never will.
+        may finish first; then the call is told that its flow is over, and is hung up. The flow that
+        is to run on completion begins. A peer whose reference is over may name one that never ran:
+        then it never will.
 
         Errors:
         - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.
@@ -157,8 +159,8 @@ class ActiveflowServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _activeflow_service_pb2.ActiveflowDeleteRequest,
         context: _aio.ServicerContext[_activeflow_service_pb2.ActiveflowDeleteRequest, _abc.Awaitable[_activeflow_service_pb2.ActiveflowDeleteResponse]],
     ) -> _abc.Awaitable[_activeflow_service_pb2.ActiveflowDeleteResponse]:
-        """Ends a running flow as ActiveflowStop does, and marks it deleted. Idempotent; the first
-        deletion's time stays. The temporary flow of inline actions goes with it.
+        """Ends a running flow as ActiveflowStop does, but nothing follows it, and marks it deleted.
+        Idempotent; the first deletion's time stays. The temporary flow of inline actions goes with it.
 
         Errors:
         - NOT_FOUND / ACTIVEFLOW_NOT_FOUND: no such running flow, or it is another customer's.

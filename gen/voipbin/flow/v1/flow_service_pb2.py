@@ -30,7 +30,7 @@ from voipbin.flow.v1 import flow_pb2 as voipbin_dot_flow_dot_v1_dot_flow__pb2
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"voipbin/flow/v1/flow_service.proto\x12\x0fvoipbin.flow.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1avoipbin/flow/v1/flow.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\x81\x03\n\x11\x46lowCreateRequest\x12\x1d\n\x02id\x18\x01 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x08\x05\x12#\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12#\n\x08owner_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x08\x05\x12&\n\x04name\x18\x04 \x01(\tB\x18\xbaH\x05r\x03\x18\xff\x01\xb2\xd4\x18\x0c:\n\"greeting\"\x12\x18\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x90\x01\n\x07\x61\x63tions\x18\x06 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionBf\xbaH\x05\x92\x01\x02\x10\x64\xb2\xd4\x18Z:X[{\"type\": \"talk\", \"option\": {\"text\": \"Hello\", \"language\": \"en-US\"}}, {\"type\": \"hangup\"}]\x12.\n\x13on_complete_flow_id\x18\x07 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\"9\n\x12\x46lowCreateResponse\x12#\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.voipbin.flow.v1.Flow\",\n\x0e\x46lowGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"6\n\x0f\x46lowGetResponse\x12#\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.voipbin.flow.v1.Flow\"]\n\x0f\x46lowListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\"R\n\x10\x46lowListResponse\x12%\n\x06result\x18\x01 \x03(\x0b\x32\x15.voipbin.flow.v1.Flow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x02\n\x11\x46lowUpdateRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12&\n\x04name\x18\x02 \x01(\tB\x18\xbaH\x05r\x03\x18\xff\x01\xb2\xd4\x18\x0c:\n\"greeting\"\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x32\n\x07\x61\x63tions\x18\x04 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12.\n\x13on_complete_flow_id\x18\x06 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x37\n\x0bupdate_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xb2\xd4\x18\x02\x08\x04\"9\n\x12\x46lowUpdateResponse\x12#\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.voipbin.flow.v1.Flow\"/\n\x11\x46lowDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"9\n\x12\x46lowDeleteResponse\x12#\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.voipbin.flow.v1.Flow\"L\n\x16\x41\x63tionsValidateRequest\x12\x32\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionB\x08\xbaH\x05\x92\x01\x02\x10\x64\"\x19\n\x17\x41\x63tionsValidateResponse2\xea\x06\n\x0b\x46lowService\x12\x9a\x01\n\nFlowCreate\x12\".voipbin.flow.v1.FlowCreateRequest\x1a#.voipbin.flow.v1.FlowCreateResponse\"C\xaa\xd4\x18#\x08\x01\x12\x02 @\"\x0c\x63\x61ll_manager\"\rroute_manager\x82\xd3\xe4\x93\x02\x16\"\x0b/v1.0/flows:\x01*b\x04\x66low\x12\x95\x01\n\x07\x46lowGet\x12\x1f.voipbin.flow.v1.FlowGetRequest\x1a .voipbin.flow.v1.FlowGetResponse\"G\xaa\xd4\x18%\x08\x01\x12\x02 @\"\x0c\x63\x61ll_manager\"\rroute_manager(\x01\x82\xd3\xe4\x93\x02\x18\x12\x10/v1.0/flows/{id}b\x04\x66low\x12p\n\x08\x46lowList\x12 .voipbin.flow.v1.FlowListRequest\x1a!.voipbin.flow.v1.FlowListResponse\"\x1f\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1.0/flows\x12\x84\x01\n\nFlowUpdate\x12\".voipbin.flow.v1.FlowUpdateRequest\x1a#.voipbin.flow.v1.FlowUpdateResponse\"-\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x1b\x1a\x10/v1.0/flows/{id}:\x01*b\x04\x66low\x12\x9e\x01\n\nFlowDelete\x12\".voipbin.flow.v1.FlowDeleteRequest\x1a#.voipbin.flow.v1.FlowDeleteResponse\"G\xaa\xd4\x18%\x08\x01\x12\x02 @\"\x0c\x63\x61ll_manager\"\rroute_manager(\x01\x82\xd3\xe4\x93\x02\x18*\x10/v1.0/flows/{id}b\x04\x66low\x12\x8b\x01\n\x0f\x41\x63tionsValidate\x12\'.voipbin.flow.v1.ActionsValidateRequest\x1a(.voipbin.flow.v1.ActionsValidateResponse\"%\xaa\xd4\x18!\x08\x02\"\x0c\x63\x61ll_manager\"\rroute_manager(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"voipbin/flow/v1/flow_service.proto\x12\x0fvoipbin.flow.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1avoipbin/flow/v1/flow.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xeb\x02\n\x11\x46lowCreateRequest\x12\x1d\n\x02id\x18\x01 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x08\x05\x12#\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12#\n\x08owner_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x08\x05\x12&\n\x04name\x18\x04 \x01(\tB\x18\xbaH\x05r\x03\x18\xff\x01\xb2\xd4\x18\x0c:\n\"greeting\"\x12\x18\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12{\n\x07\x61\x63tions\x18\x06 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionBQ\xbaH\x05\x92\x01\x02\x10\x64\xb2\xd4\x18\x45:C[{\"type\": \"sleep\", \"option\": {\"duration\": 1000}}, {\"type\": \"stop\"}]\x12.\n\x13on_complete_flow_id\x18\x07 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\"9\n\x12\x46lowCreateResponse\x12#\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.voipbin.flow.v1.Flow\",\n\x0e\x46lowGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"6\n\x0f\x46lowGetResponse\x12#\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.voipbin.flow.v1.Flow\"]\n\x0f\x46lowListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\"R\n\x10\x46lowListResponse\x12%\n\x06result\x18\x01 \x03(\x0b\x32\x15.voipbin.flow.v1.Flow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x02\n\x11\x46lowUpdateRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12&\n\x04name\x18\x02 \x01(\tB\x18\xbaH\x05r\x03\x18\xff\x01\xb2\xd4\x18\x0c:\n\"greeting\"\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x32\n\x07\x61\x63tions\x18\x04 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12.\n\x13on_complete_flow_id\x18\x06 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x37\n\x0bupdate_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xb2\xd4\x18\x02\x08\x04\"9\n\x12\x46lowUpdateResponse\x12#\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.voipbin.flow.v1.Flow\"/\n\x11\x46lowDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"9\n\x12\x46lowDeleteResponse\x12#\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.voipbin.flow.v1.Flow\"L\n\x16\x41\x63tionsValidateRequest\x12\x32\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionB\x08\xbaH\x05\x92\x01\x02\x10\x64\"\x19\n\x17\x41\x63tionsValidateResponse2\xea\x06\n\x0b\x46lowService\x12\x9a\x01\n\nFlowCreate\x12\".voipbin.flow.v1.FlowCreateRequest\x1a#.voipbin.flow.v1.FlowCreateResponse\"C\xaa\xd4\x18#\x08\x01\x12\x02 @\"\x0c\x63\x61ll_manager\"\rroute_manager\x82\xd3\xe4\x93\x02\x16\"\x0b/v1.0/flows:\x01*b\x04\x66low\x12\x95\x01\n\x07\x46lowGet\x12\x1f.voipbin.flow.v1.FlowGetRequest\x1a .voipbin.flow.v1.FlowGetResponse\"G\xaa\xd4\x18%\x08\x01\x12\x02 @\"\x0c\x63\x61ll_manager\"\rroute_manager(\x01\x82\xd3\xe4\x93\x02\x18\x12\x10/v1.0/flows/{id}b\x04\x66low\x12p\n\x08\x46lowList\x12 .voipbin.flow.v1.FlowListRequest\x1a!.voipbin.flow.v1.FlowListResponse\"\x1f\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1.0/flows\x12\x84\x01\n\nFlowUpdate\x12\".voipbin.flow.v1.FlowUpdateRequest\x1a#.voipbin.flow.v1.FlowUpdateResponse\"-\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x1b\x1a\x10/v1.0/flows/{id}:\x01*b\x04\x66low\x12\x9e\x01\n\nFlowDelete\x12\".voipbin.flow.v1.FlowDeleteRequest\x1a#.voipbin.flow.v1.FlowDeleteResponse\"G\xaa\xd4\x18%\x08\x01\x12\x02 @\"\x0c\x63\x61ll_manager\"\rroute_manager(\x01\x82\xd3\xe4\x93\x02\x18*\x10/v1.0/flows/{id}b\x04\x66low\x12\x8b\x01\n\x0f\x41\x63tionsValidate\x12\'.voipbin.flow.v1.ActionsValidateRequest\x1a(.voipbin.flow.v1.ActionsValidateResponse\"%\xaa\xd4\x18!\x08\x02\"\x0c\x63\x61ll_manager\"\rroute_manager(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,7 +48,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLOWCREATEREQUEST'].fields_by_name['detail']._loaded_options = None
   _globals['_FLOWCREATEREQUEST'].fields_by_name['detail']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_FLOWCREATEREQUEST'].fields_by_name['actions']._loaded_options = None
-  _globals['_FLOWCREATEREQUEST'].fields_by_name['actions']._serialized_options = b'\272H\005\222\001\002\020d\262\324\030Z:X[{\"type\": \"talk\", \"option\": {\"text\": \"Hello\", \"language\": \"en-US\"}}, {\"type\": \"hangup\"}]'
+  _globals['_FLOWCREATEREQUEST'].fields_by_name['actions']._serialized_options = b'\272H\005\222\001\002\020d\262\324\030E:C[{\"type\": \"sleep\", \"option\": {\"duration\": 1000}}, {\"type\": \"stop\"}]'
   _globals['_FLOWCREATEREQUEST'].fields_by_name['on_complete_flow_id']._loaded_options = None
   _globals['_FLOWCREATEREQUEST'].fields_by_name['on_complete_flow_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
   _globals['_FLOWGETREQUEST'].fields_by_name['id']._loaded_options = None
@@ -84,29 +84,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLOWSERVICE'].methods_by_name['ActionsValidate']._loaded_options = None
   _globals['_FLOWSERVICE'].methods_by_name['ActionsValidate']._serialized_options = b'\252\324\030!\010\002\"\014call_manager\"\rroute_manager(\001'
   _globals['_FLOWCREATEREQUEST']._serialized_start=238
-  _globals['_FLOWCREATEREQUEST']._serialized_end=623
-  _globals['_FLOWCREATERESPONSE']._serialized_start=625
-  _globals['_FLOWCREATERESPONSE']._serialized_end=682
-  _globals['_FLOWGETREQUEST']._serialized_start=684
-  _globals['_FLOWGETREQUEST']._serialized_end=728
-  _globals['_FLOWGETRESPONSE']._serialized_start=730
-  _globals['_FLOWGETRESPONSE']._serialized_end=784
-  _globals['_FLOWLISTREQUEST']._serialized_start=786
-  _globals['_FLOWLISTREQUEST']._serialized_end=879
-  _globals['_FLOWLISTRESPONSE']._serialized_start=881
-  _globals['_FLOWLISTRESPONSE']._serialized_end=963
-  _globals['_FLOWUPDATEREQUEST']._serialized_start=966
-  _globals['_FLOWUPDATEREQUEST']._serialized_end=1236
-  _globals['_FLOWUPDATERESPONSE']._serialized_start=1238
-  _globals['_FLOWUPDATERESPONSE']._serialized_end=1295
-  _globals['_FLOWDELETEREQUEST']._serialized_start=1297
-  _globals['_FLOWDELETEREQUEST']._serialized_end=1344
-  _globals['_FLOWDELETERESPONSE']._serialized_start=1346
-  _globals['_FLOWDELETERESPONSE']._serialized_end=1403
-  _globals['_ACTIONSVALIDATEREQUEST']._serialized_start=1405
-  _globals['_ACTIONSVALIDATEREQUEST']._serialized_end=1481
-  _globals['_ACTIONSVALIDATERESPONSE']._serialized_start=1483
-  _globals['_ACTIONSVALIDATERESPONSE']._serialized_end=1508
-  _globals['_FLOWSERVICE']._serialized_start=1511
-  _globals['_FLOWSERVICE']._serialized_end=2385
+  _globals['_FLOWCREATEREQUEST']._serialized_end=601
+  _globals['_FLOWCREATERESPONSE']._serialized_start=603
+  _globals['_FLOWCREATERESPONSE']._serialized_end=660
+  _globals['_FLOWGETREQUEST']._serialized_start=662
+  _globals['_FLOWGETREQUEST']._serialized_end=706
+  _globals['_FLOWGETRESPONSE']._serialized_start=708
+  _globals['_FLOWGETRESPONSE']._serialized_end=762
+  _globals['_FLOWLISTREQUEST']._serialized_start=764
+  _globals['_FLOWLISTREQUEST']._serialized_end=857
+  _globals['_FLOWLISTRESPONSE']._serialized_start=859
+  _globals['_FLOWLISTRESPONSE']._serialized_end=941
+  _globals['_FLOWUPDATEREQUEST']._serialized_start=944
+  _globals['_FLOWUPDATEREQUEST']._serialized_end=1214
+  _globals['_FLOWUPDATERESPONSE']._serialized_start=1216
+  _globals['_FLOWUPDATERESPONSE']._serialized_end=1273
+  _globals['_FLOWDELETEREQUEST']._serialized_start=1275
+  _globals['_FLOWDELETEREQUEST']._serialized_end=1322
+  _globals['_FLOWDELETERESPONSE']._serialized_start=1324
+  _globals['_FLOWDELETERESPONSE']._serialized_end=1381
+  _globals['_ACTIONSVALIDATEREQUEST']._serialized_start=1383
+  _globals['_ACTIONSVALIDATEREQUEST']._serialized_end=1459
+  _globals['_ACTIONSVALIDATERESPONSE']._serialized_start=1461
+  _globals['_ACTIONSVALIDATERESPONSE']._serialized_end=1486
+  _globals['_FLOWSERVICE']._serialized_start=1489
+  _globals['_FLOWSERVICE']._serialized_end=2363
 # @@protoc_insertion_point(module_scope)
