@@ -204,7 +204,7 @@ class Transcoder:
         rpc = found.route.rpc
         admitted = None
         if not rpc.policy.anonymous:
-            credentials = read_credentials(request.headers, request.query)
+            credentials = read_credentials(request.method, request.headers, request.query)
             admitted = await self._door.identify(rpc, credentials, told)
         with acting_as(admitted.identity) if admitted is not None else without_identity():
             try:

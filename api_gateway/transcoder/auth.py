@@ -20,15 +20,25 @@ CREDENTIAL_PARAMETERS: Final = frozenset({TOKEN_PARAMETER, ACCESS_KEY_PARAMETER}
 """Query parameters that nothing but authentication may see."""
 
 
-def read_credentials(headers: Mapping[str, str], query: str) -> Credentials:
+_READING: Final = frozenset({"GET", "HEAD"})
+_FETCH_SITE: Final = "sec-fetch-site"
+"""Where browsers say whose page makes them ask (W3C Fetch Metadata); nobody else sends it."""
+_OTHER_SITES: Final = frozenset({"same-site", "cross-site"})
+
+
+def read_credentials(method: str, headers: Mapping[str, str], query: str) -> Credentials:
     """Find the credentials of a request, at most one of each kind.
 
     A bearer token is looked for in the cookie `token`, then `?token=`, then `Authorization:
     Bearer`; an access key in the cookie `accesskey`, then `?accesskey=` (contract section 1.2),
     then in the header `X-Api-Key`. `headers` have lower-case names; `query` is the raw query
     string.
+
+    Cookies that another origin's page made a browser send do not count where they could change
+    something: SameSite lets the pages of a sibling domain through, and a form needs no preflight.
     """
-    cookies = _first(_pairs(headers.get("cookie", ""), ";"))
+    forged = method not in _READING and headers.get(_FETCH_SITE) in _OTHER_SITES
+    cookies = {} if forged else _first(_pairs(headers.get("cookie", ""), ";"))
     parameters = {name: unquote_plus(value) for name, value in _first(_pairs(query, "&")).items()}
     return Credentials(
         token=cookies.get(TOKEN_PARAMETER)

@@ -33,7 +33,20 @@ from api_gateway.transcoder.auth import Credentials, read_credentials
 def test_the_first_place_that_has_one_counts(
     headers: dict[str, str], query: str, expected: Credentials
 ) -> None:
-    assert read_credentials(headers, query) == expected
+    assert read_credentials("POST", headers, query) == expected
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+def test_another_sites_page_changes_nothing_by_a_cookie(site: str) -> None:
+    headers = {"cookie": "token=c; accesskey=d", "sec-fetch-site": site}
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert read_credentials(method, headers, "") == Credentials()
+    explicit = {**headers, "authorization": "Bearer b"}
+    assert read_credentials("POST", explicit, "") == Credentials("b")
+    assert read_credentials("GET", headers, "") == Credentials("c", "d")
+    for own in ("same-origin", "none"):
+        said = {**headers, "sec-fetch-site": own}
+        assert read_credentials("POST", said, "") == Credentials("c", "d")
 
 
 def test_credentials_do_not_tell_themselves() -> None:
