@@ -21,12 +21,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "one_engine(name): unless one is chosen, run on this engine alone, to save time"
+    )
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Whoever uses this fixture, however indirectly, runs once on each engine.
     if "engine" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--database")
-        engines = ENGINES if chosen == "both" else (chosen,)
+        engines = _engines(metafunc)
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
+
+
+def _engines(metafunc: pytest.Metafunc) -> tuple[str, ...]:
+    chosen = str(metafunc.config.getoption("--database"))
+    if chosen != "both":
+        return (chosen,)
+    marker = metafunc.definition.get_closest_marker("one_engine")
+    return ENGINES if marker is None else (marker.args[0],)
 
 
 @pytest.fixture(scope="session")

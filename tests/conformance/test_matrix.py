@@ -64,6 +64,8 @@ def check(rpc: Rpc, role: str, status: int, response: httpx.Response) -> None:
         assert response.content == b"", told
     elif status in REASONS:
         assert response.json()["error"]["reason"] in REASONS[status], told
+    elif status == 404:
+        assert response.json()["error"]["reason"].endswith("_NOT_FOUND"), told
 
 
 def test_every_public_route_has_an_example() -> None:

@@ -48,6 +48,7 @@ NO_LIMITS: Final = {
 
 
 @pytest.mark.timeout(RUN_S_MAX + 60)
+@pytest.mark.one_engine("postgresql")  # The stricter one about what a text or a number may be.
 async def test_no_request_breaks_a_promise_of_the_description(tmp_path: Path) -> None:
     async with telnyx() as carrier:
         environment = {**NO_LIMITS, "VBMESH_TELNYX_BASE_URL": carrier.base_url}
