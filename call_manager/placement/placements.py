@@ -177,7 +177,7 @@ async def _write(tx: Transaction, placement: Placement, admitted: Settled) -> Pl
     at_once = placement.temporary_flow_id is None
     record = replace(placement, status=Status.COMPLETED) if at_once else placement
     if not await repository.insert(tx, record):
-        # Another replica was faster. Its row is visible here, or PostgreSQL would run us again.
+        # Another replica was faster. PostgreSQL waited for its COMMIT, so its row is visible here.
         standing = await repository.by_key(tx, placement.customer_id, key or "")
         if standing is None:
             raise LookupError("an idempotency key is taken by no placement")

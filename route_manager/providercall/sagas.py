@@ -192,7 +192,7 @@ async def _write(tx: Transaction, vault: Vault, draft: ProviderCall) -> Provider
     record = replace(draft, snapshot=snapshot_of(provider))
     if await repository.insert_record(tx, record):
         return record
-    # Another replica was faster. Its row is visible here, or PostgreSQL would have us run again.
+    # Another replica was faster. PostgreSQL waited for its COMMIT, so its row is visible here.
     if wish.idempotency_key is None:
         raise LookupError("a record without a key met another")
     standing = await repository.record_by_key(tx, wish.customer_id, wish.idempotency_key)
