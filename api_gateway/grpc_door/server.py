@@ -22,6 +22,12 @@ from mesh.telemetry import TelemetryConcern
 STREAMS_MAX: Final = 128
 """How many RPCs one connection may have open at once."""
 
+IDLE_S: Final = 60.0
+"""How long a connection without RPCs is kept, in seconds; clients connect again by themselves."""
+
+HANDSHAKE_S: Final = 10.0
+"""How long a new connection may take to say that it speaks HTTP/2, in seconds."""
+
 log = structlog.get_logger()
 
 
@@ -71,6 +77,10 @@ class PublicGrpc:
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
                 ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
                 ("grpc.max_concurrent_streams", STREAMS_MAX),
+                # Each takes a file of the process, which REST and the database need, too.
+                ("grpc.max_allowed_incoming_connections", self._concurrency_max),
+                ("grpc.max_connection_idle_ms", round(IDLE_S * 1000)),
+                ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_S * 1000)),
                 # Two servers on one port would share it silently; the second must fail.
                 ("grpc.so_reuseport", 0),
             ),

@@ -22,7 +22,7 @@ from voipbin.account.v1.agent_service_pb2_grpc import AgentServiceStub
 from voipbin.account.v1.auth_service_pb2_grpc import AuthServiceStub
 from voipbin.account.v1.customer_service_pb2_grpc import CustomerServiceStub
 
-from api_gateway.grpc_door import bounds
+from api_gateway.grpc_door import bounds, server
 from mesh import contract
 from tests.service.api_gateway.account_house import AccountHouse
 from tests.support.grpc_client import bearer, plain_channel, refusal
@@ -163,6 +163,30 @@ async def test_streams_and_requests_that_strangers_hold_open_keep_nobody_out(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
         }
         assert await owner_of(channel, house) == own
+
+
+async def test_idle_connections_over_grpc_are_few_and_end(
+    houses: Houses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HANDSHAKE_S", 1.0)
+    monkeypatch.setattr(server, "IDLE_S", 1.0)
+    house = await houses(http_concurrency_max=8)
+    host, _, port = public_address(house).rpartition(":")
+    before = open_files()
+    idle = [await asyncio.open_connection(host, int(port)) for _ in range(64)]
+    await asyncio.sleep(0.5)
+    # This test's own ends are among them.
+    assert open_files() - before <= 64 + 8 + 2
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(reader.read() for reader, _ in idle), return_exceptions=True)
+    for _, writer in idle:
+        writer.close()
+    async with plain_channel(public_address(house)) as channel:
+        assert await owner_of(channel, house) == house.first.customer_admin.customer_id
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def silence() -> AsyncIterator[bytes]:
