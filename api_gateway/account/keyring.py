@@ -81,16 +81,22 @@ class Keyring:
                 self._use(await self._stored())
         return self._started().read(token)
 
-    async def rotate(self) -> StoredKey:
-        """Make a new key, which signs from now on, and return it."""
+    async def rotate(self, *, end_tokens: bool = False) -> StoredKey:
+        """Make a new key, which signs from now on, and return it.
+
+        With `end_tokens` the older ones are removed, and every token ends: here at once, at other
+        replicas when they look at the keys the next time.
+        """
         fresh = self._fresh()
 
         async def work(tx: Transaction) -> Sequence[StoredKey]:
+            for old in await repository.keys(tx) if end_tokens else ():
+                await repository.remove_key(tx, old.id)
             await repository.add_key(tx, fresh)
             return await repository.keys(tx)
 
         self._use(await self._database.transact(work, name="signing_key_rotate"))
-        log.info("signing key made", key_id=str(fresh.id))
+        log.info("signing key made", key_id=str(fresh.id), older_removed=end_tokens)
         return fresh
 
     async def _watch(self) -> None:

@@ -70,7 +70,7 @@ class AuthRpc(AuthServiceServicer):
     async def SigningKeyRotate(
         self, request: pb.SigningKeyRotateRequest, context: Context
     ) -> pb.SigningKeyRotateResponse:
-        made = await self._keyring.rotate()
+        made = await self._keyring.rotate(end_tokens=request.end_tokens)
         return pb.SigningKeyRotateResponse(key_id=str(made.id))
 
 

@@ -43,11 +43,17 @@ def passwd(
     print(_run("passwd", data_dir, ask))
 
 
-def rotate_keys(data_dir: DataDirOption) -> None:
+def rotate_keys(
+    data_dir: DataDirOption,
+    end_tokens: Annotated[
+        bool, typer.Option("--end-tokens", help="End every token: an older key may be known.")
+    ] = False,
+) -> None:
     """Sign tokens with a new key from now on; tokens of older keys are read until they expire."""
 
     async def ask(auth: AuthServiceStub) -> str:
-        return (await auth.SigningKeyRotate(pb.SigningKeyRotateRequest())).key_id
+        wish = pb.SigningKeyRotateRequest(end_tokens=end_tokens)
+        return (await auth.SigningKeyRotate(wish)).key_id
 
     print(f"Tokens are signed with the key {_run('rotate-keys', data_dir, ask)} from now on.")
 

@@ -105,6 +105,23 @@ async def test_tokens_of_an_older_key_are_read_until_the_last_has_expired(
         assert await stored_keys(house) == {rotated.key_id}
 
 
+async def test_a_key_that_became_known_signs_nothing_any_more(house: AccountHouse) -> None:
+    old = house.admin
+    async with house.replica() as replica:
+        await replica.authenticator.identify(Shown(token=old))
+        wish = pb.SigningKeyRotateRequest(end_tokens=True)
+        rotated = await house.auth.SigningKeyRotate(wish)
+        assert await stored_keys(house) == {rotated.key_id}
+        refused = (401, "INVALID_CREDENTIALS")
+        assert reason(await house.ask("GET", AGENTS, old)) == refused
+        await replica.keyring.look_after()
+        with pytest.raises(InvalidCredentials):
+            await replica.authenticator.identify(Shown(token=old))
+    fresh = await house.login(house.first.admin.username, house.first.admin.password)
+    assert header(fresh)["kid"] == rotated.key_id
+    ok(await house.ask("GET", AGENTS, fresh))
+
+
 async def test_a_key_that_is_old_is_replaced_and_every_replica_reads_the_new_ones_tokens(
     house: AccountHouse,
 ) -> None:
@@ -188,6 +205,9 @@ async def test_the_commands_for_passwords_and_keys_work_on_a_running_mesh(tmp_pa
         assert header(before)["kid"] != header(after)["kid"]
         assert header(after)["kid"] in told
         assert (await mesh.get("/v1.0/customer")).status_code == 401
+        assert (await vbmesh("rotate-keys", *options, "--end-tokens"))[0] == 0
+        mine = {"authorization": f"Bearer {after}"}
+        assert (await mesh.http.get("/v1.0/customer", headers=mine)).status_code == 401
         status, _, said = await vbmesh("passwd", "nobody", *options)
         assert status == 1
         assert said == "vbmesh passwd: There is no agent nobody.\n"

@@ -177,12 +177,19 @@ class SigningKeyRotateRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    END_TOKENS_FIELD_NUMBER: _builtins.int
+    end_tokens: _builtins.bool
+    """Whether the older keys go at once, and with them every token there is: for when one of them may
+    have become known.
+    """
     def __init__(
         self,
+        *,
+        end_tokens: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_tokens", b"end_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

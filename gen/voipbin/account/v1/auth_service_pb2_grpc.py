@@ -115,7 +115,7 @@ class AuthServiceServicer:
 
     def SigningKeyRotate(self, request, context):
         """Makes a new key that tokens are signed with. Tokens of the older keys are read until the last of
-        them has expired.
+        them has expired, unless they are to end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,7 @@ class AuthServiceStub:
     """
     SigningKeyRotate: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SigningKeyRotateRequest, _auth_service_pb2.SigningKeyRotateResponse]
     """Makes a new key that tokens are signed with. Tokens of the older keys are read until the last of
-    them has expired.
+    them has expired, unless they are to end.
     """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -117,7 +117,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_auth_service_pb2.SigningKeyRotateRequest, _abc.Awaitable[_auth_service_pb2.SigningKeyRotateResponse]],
     ) -> _abc.Awaitable[_auth_service_pb2.SigningKeyRotateResponse]:
         """Makes a new key that tokens are signed with. Tokens of the older keys are read until the last of
-        them has expired.
+        them has expired, unless they are to end.
         """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _aio.Server) -> None: ...
