@@ -10,8 +10,8 @@ from voipbin.flow.v1 import activeflow_service_pb2 as pb
 from flow_manager.activeflow.models import ActiveflowRow
 from flow_manager.bootstrap import NAME
 from mesh.database import Database, Transaction
+from tests.service.flow_manager.asking import create, until_ended
 from tests.service.flow_manager.conftest import House, an_action
-from tests.service.flow_manager.test_api_activeflows import create, until_ended
 from tests.support.node import an_identity
 
 

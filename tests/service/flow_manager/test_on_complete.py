@@ -21,8 +21,7 @@ from mesh.clock import ZERO_ID, new_id
 from mesh.database import Transaction
 from mesh.identity import acting_as
 from mesh.remote import RemoteError
-from tests.service.flow_manager.conftest import House, Reference, an_action
-from tests.service.flow_manager.test_api_activeflows import (
+from tests.service.flow_manager.asking import (
     API,
     ENDED,
     RUNNING,
@@ -33,6 +32,7 @@ from tests.service.flow_manager.test_api_activeflows import (
     stop,
     until_ended,
 )
+from tests.service.flow_manager.conftest import House, Reference, an_action
 from tests.support.node import an_identity, running
 
 CALL = pb.ACTIVEFLOW_REFERENCE_TYPE_CALL
