@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from google.protobuf.descriptor import ServiceDescriptor
+
 from mesh import contract
 from tests.referee.court import Court, Request, court
 from tests.support.carrier import carrier
@@ -56,10 +58,14 @@ class House:
         return text
 
 
+def services() -> list[ServiceDescriptor]:
+    """Return the services of the contract."""
+    return list(contract.services(*(one for name in PACKAGES for one in contract.files(name))))
+
+
 @asynccontextmanager
 async def a_house(folder: Path) -> AsyncIterator[House]:
     """Build it: some seconds, so do it once for all tests."""
-    services = list(contract.services(*(one for name in PACKAGES for one in contract.files(name))))
     async with carrier() as answers, telnyx() as account:
         environment = {
             "VBMESH_PUBLIC_SIP_FQDN": "sip.voipbin.example",
@@ -67,7 +73,7 @@ async def a_house(folder: Path) -> AsyncIterator[House]:
         }
         async with (
             running_mesh(folder / "data", environment) as mesh,
-            court(folder, mesh, services) as made,
+            court(folder, mesh, services()) as made,
         ):
             house = House(made, account, {"nobody": NOBODY, "carrier": answers.address})
             await _furnish(house, mesh, answers.address)

@@ -14,6 +14,7 @@ and nothing else, so that any other difference shows:
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, OneofDescriptor
@@ -22,6 +23,7 @@ from voipbin.mesh.v1 import options_pb2
 from mesh import contract
 
 TIMESTAMP: Final = "google.protobuf.Timestamp"
+_BROKEN: Final = re.compile("[\udc80-\udcff]")
 ZERO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -72,7 +74,8 @@ def _shown_value(field: FieldDescriptor, value: Any) -> Any:
     if policy.format == options_pb2.FIELD_FORMAT_UUID:
         return value or ZERO_UUID
     if policy.format == options_pb2.FIELD_FORMAT_TEXT:
-        return base64.b64decode(value).decode("utf-8", errors="replace")
+        text = base64.b64decode(value).decode("utf-8", errors="surrogateescape")
+        return _BROKEN.sub("\N{REPLACEMENT CHARACTER}", text)
     return value
 
 
