@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field
 
@@ -49,6 +50,12 @@ def _call_id() -> Any:
     return Field(sa_column=Column(Uuid(), ForeignKey("call.id"), nullable=False))
 
 
+def _listed_by(*columns: str) -> Index:
+    # What lists show and nothing else, or a page would look at every deleted row between two.
+    alive = text("tm_delete IS NULL")
+    return Index(None, *columns, "tm_create", "id", sqlite_where=alive, postgresql_where=alive)
+
+
 class CallCreationRow(Table, table=True):
     """One CallsCreate, or the tombstone of one that must never happen."""
 
@@ -73,9 +80,9 @@ class CallRow(Table, table=True):
     __tablename__ = "call"
     __table_args__ = (
         UniqueConstraint("creation_id", "position"),
-        Index(None, "customer_id", "tm_create", "id"),
-        Index(None, "customer_id", "status", "tm_create", "id"),
-        Index(None, "customer_id", "provider_id", "tm_create", "id"),
+        _listed_by("customer_id"),
+        _listed_by("customer_id", "status"),
+        _listed_by("customer_id", "provider_id"),
         # The dialer looks for the few calls that are not done among all that ever were.
         Index(None, "dial_state", "tm_create"),
     )
