@@ -20,7 +20,7 @@ NOWHERE: Final = "127.0.0.1:9"
 
 _own_ids: Final = frozenset(os.environ.get(OWN_IDS, "").lower().split(","))
 _could_be_a_host: Final = re.compile(r"[\w.:\[\]-]{1,255}")
-_host_of_an_address: Final = re.compile(r"@[\w.-]+")
+_host_of_an_address: Final = re.compile(r"@(?:\[[^\]]*\]|[\w.-]+)")
 
 
 @schemathesis.hook

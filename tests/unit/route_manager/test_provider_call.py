@@ -241,6 +241,12 @@ def test_what_is_stored_of_an_end_comes_back_as_it_was() -> None:
             "placed": record.placed and stored.placed_to_plain(record.placed),
         }
         assert stored.record_of(row) == record
+    # Records of earlier versions say with the verdict what is read off it now.
+    older: Any = {
+        **stored.values_of(a_record(verdict=verdict, status=Status.REFUSED)),
+        "verdict": {**verdict.to_plain(), "status": "refused"},
+    }
+    assert stored.record_of(older).verdict == verdict
 
 
 def test_what_was_known_of_the_customer_is_stored_and_of_older_records_nothing_is() -> None:

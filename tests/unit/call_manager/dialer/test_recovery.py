@@ -9,7 +9,15 @@ from uuid import UUID
 import grpc
 import pytest
 
-from call_manager.call.domain import Call, CallStatus, DialState, HangupBy, HangupReason
+from call_manager.call.domain import (
+    Address,
+    AddressType,
+    Call,
+    CallStatus,
+    DialState,
+    HangupBy,
+    HangupReason,
+)
 from call_manager.channel import AttemptState
 from call_manager.dialer import DialerSettings, endings
 from mesh.clock import new_id
@@ -76,6 +84,18 @@ async def test_an_answered_call_is_hung_up_with_its_stored_dialog(stopped: World
     assert call.hangup_detail == endings.HUNG_UP
     assert stopped.flows.stopped == [str(call.activeflow_id)]
     assert await stopped.methods(call_id) == ["BYE"]
+
+
+async def test_a_call_without_a_carrier_is_hung_up_without_asking_for_one(stopped: World) -> None:
+    address = Address(AddressType.SIP, "bob@office.example")
+    call_id = await left(
+        stopped, CallStatus.PROGRESSING, destination=address, dialroutes=(), provider_id=None
+    )
+    await stopped.left_attempt(call_id, AttemptState.CONFIRMED, provider_id=None)
+    call = await recovered(stopped, call_id)
+    assert (call.hangup_reason, call.provider_id) == (HangupReason.NORMAL, None)
+    assert await stopped.methods(call_id) == ["BYE"]
+    assert stopped.routes.asked == 0
 
 
 @pytest.mark.parametrize(("username", "password"), [("mesh", "correct horse"), ("", None)])

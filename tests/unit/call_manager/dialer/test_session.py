@@ -10,7 +10,14 @@ from typing import Any
 import grpc
 import pytest
 
-from call_manager.call.domain import CallStatus, DialState, HangupBy, HangupReason
+from call_manager.call.domain import (
+    Address,
+    AddressType,
+    CallStatus,
+    DialState,
+    HangupBy,
+    HangupReason,
+)
 from call_manager.channel import AttemptState, EndedBy
 from call_manager.dialer import DialerSettings, endings, session
 from call_manager.dialer.journal import NOT_DIALLED
@@ -38,6 +45,31 @@ async def test_an_answered_call_without_a_flow_is_hung_up_as_normal_by_us(world:
     assert call.tm_hangup is not None
     assert (call.dial_state, call.provider_id) == (DialState.DONE, PROVIDER_ID)
     assert line.hangups == 1
+
+
+async def test_a_sip_address_is_dialled_at_its_own_host_and_no_carrier_is_asked_for(
+    world: World,
+) -> None:
+    address = Address(AddressType.SIP, "bob@office.example:5070")
+    call_id = await world.commit(destination=address, dialroutes=())
+    line = await world.lines.line()
+    target = line.target
+    assert (target.host, target.port) == ("office.example", 5070)
+    assert (target.headers, target.credentials, target.codecs) == ((), None, ())
+    await line.refuse(486)
+    call = await world.over(call_id)
+    assert (call.hangup_reason, call.provider_id) == (HangupReason.BUSY, None)
+    (attempt,) = await world.attempts(call_id)
+    assert attempt["provider_id"] is None
+    assert attempt["dial_config"]["hostname"] == "office.example:5070"
+    assert world.routes.asked == 0
+
+
+async def test_a_number_without_a_carrier_is_not_dialled(world: World) -> None:
+    call = await world.over(await world.commit(dialroutes=()))
+    assert call.hangup_reason == HangupReason.FAILED
+    assert call.hangup_detail == "No carrier was chosen for the call."
+    assert world.lines.lines == []
 
 
 async def test_a_call_is_ended_in_its_row_whatever_kept_it_from_being_written(
