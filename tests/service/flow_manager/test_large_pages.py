@@ -13,7 +13,8 @@ async def test_a_page_of_the_largest_flows_arrives(house: House) -> None:
     largest = [an_action("hangup", reason=LONG, reference_id=LONG) for _ in range(100)]
     # The page is nearly full when it comes to the largest.
     made = [(await house.create(someone, *largest[:number])).id for number in (100, 40, 20)]
-    listed, token = [], ""
+    listed: list[str] = []
+    token = ""
     while not listed or token:
         page = await house.page(someone, page_token=token)
         listed += [flow.id for flow in page.result]
