@@ -63,6 +63,12 @@ async def standing_of(tx: Transaction, customer_id: UUID) -> Standing | None:
     return None if row is None else standing(row)
 
 
+async def customer_held(tx: Transaction, customer_id: UUID) -> bool:
+    """Tell whether there is such a customer; it is not deleted before the transaction ends."""
+    row = await tx.one_or_none(_STANDING_OF.with_for_update(read=True), {"of": customer_id})
+    return row is not None
+
+
 async def add(tx: Transaction, customer: Customer, agent: Agent) -> None:
     """Store a customer with its first agent; raises IntegrityError when the name is taken."""
     await tx.run(insert(CUSTOMERS), customer.model_dump())

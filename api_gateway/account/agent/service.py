@@ -16,7 +16,7 @@ from api_gateway.account.accesskey.service import (
 from api_gateway.account.agent import repository
 from api_gateway.account.agent.domain import AgentDraft, AgentRecord
 from api_gateway.account.passwords import Passwords, mint_password
-from api_gateway.account.repository import by_username, standing_of
+from api_gateway.account.repository import by_username, customer_held
 from api_gateway.account.rights import check_held, is_super_admin
 from api_gateway.errors import (
     AgentNotFound,
@@ -67,7 +67,7 @@ class AgentService:
 
         async def work(tx: Transaction) -> None:
             await check_may_make_credentials(tx, caller)
-            if await standing_of(tx, customer_id) is None:
+            if not await customer_held(tx, customer_id):
                 raise CustomerNotFound(customer_id)
             if not await repository.add(tx, agent, password_hash):
                 raise UsernameTaken(draft.username)

@@ -225,3 +225,25 @@ async def test_whoever_becomes_a_super_admin_meanwhile_is_out_of_reach(
         assert reason(await asked) == (403, "PERMISSION_NOT_HELD")
     finally:
         await engine.dispose()
+
+
+async def test_a_customer_that_is_deleted_meanwhile_gets_no_agent(house: AccountHouse) -> None:
+    customer = await house.a_customer()
+    wish = {
+        "username": "late",
+        "password": PASSWORD,
+        "permission": ADMIN,
+        "customer_id": customer["id"],
+    }
+    engine = create_async_engine(house.settings.database_url_for("api_gateway"))
+    try:
+        async with engine.begin() as deletion:
+            gone = text("UPDATE customer SET tm_delete = tm_create WHERE name = 'Example Ltd'")
+            await deletion.execute(gone)
+            asked = asyncio.create_task(house.ask("POST", AGENTS, house.admin, wish))
+            await asyncio.sleep(1.0)
+        assert reason(await asked) == (404, "CUSTOMER_NOT_FOUND")
+    finally:
+        await engine.dispose()
+    # The name stays free.
+    await house.an_agent("late", ADMIN)
