@@ -17,7 +17,7 @@ from tests.referee.house import EVERYBODY, NUMBER, House
 from tests.support.telnyx import KEY, UNAUTHENTICATED, answering
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
+_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{6}Z|\+00:00)")
 _CARRIERS_ID: Final = re.compile(r"\b\d{15,20}\b")
 _TOKEN: Final = re.compile(r"eyJ[\w.-]+|vb_[\w-]+")
 PASSWORD: Final = "correct horse battery"
