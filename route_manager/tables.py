@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text, text
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import Field, SQLModel
 
@@ -21,6 +21,16 @@ def table_of(model: type[RouteTable]) -> Table:
     """Return a model's table, on which all statements are written (DESIGN.md, Storage)."""
     table: Table = vars(model)["__table__"]
     return table
+
+
+def listed_by(*columns: str) -> Index:
+    """Return the index of a list, newest first, by these columns.
+
+    It holds what the list shows and nothing else, or a page would look at every deleted row
+    between two that it shows.
+    """
+    alive = text("tm_delete IS NULL")
+    return Index(None, *columns, "tm_create", "id", sqlite_where=alive, postgresql_where=alive)
 
 
 def key_column() -> Any:

@@ -15,6 +15,7 @@ from route_manager.tables import (
     bytes_column,
     json_column,
     key_column,
+    listed_by,
     string_column,
     time_column,
     uuid_column,
@@ -32,9 +33,9 @@ class ProviderCallRow(RouteTable, table=True):
     __table_args__ = (
         # A key stands for one request of one customer; requests without one are not limited.
         UniqueConstraint("customer_id", "idempotency_key"),
-        Index(None, "tm_create", "id"),
-        Index(None, "provider_id", "tm_create", "id"),
-        Index(None, "agent_id", "tm_create", "id"),
+        listed_by(),
+        listed_by("provider_id"),
+        listed_by("agent_id"),
         # A start looks for the few that are pending among all that ever were.
         Index(None, "status", "id"),
     )

@@ -14,6 +14,7 @@ from route_manager.tables import (
     RouteTable,
     integer_column,
     key_column,
+    listed_by,
     string_column,
     text_column,
     time_column,
@@ -30,9 +31,9 @@ class RouteRow(RouteTable, table=True):
 
     __tablename__ = "route"
     __table_args__ = (
-        Index(None, "tm_create", "id"),
-        Index(None, "customer_id", "tm_create", "id"),
-        Index(None, "provider_id", "tm_create", "id"),
+        listed_by(),
+        listed_by("customer_id"),
+        listed_by("provider_id"),
         # Every call asks where to go by customer and target.
         Index(None, "customer_id", "target", "priority"),
     )
