@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import grpc
 from typing_extensions import override
@@ -61,8 +61,7 @@ class PromptRequests(grpc.aio.ServerInterceptor):
             try:
                 request = await self._one(requests)
             except MeshError as error:
-                status = error.to_status()
-                return await context.abort(status.code, status.details, status.trailing_metadata)
+                return await _abort(context, error)
             return await behaviour(request, context)
 
         return make(
@@ -110,3 +109,13 @@ class OpenStreams:
             raise DeadlineExceeded("The stream was open long enough; ask again.") from None
         finally:
             self._open -= 1
+
+
+async def _abort(context: Any, error: MeshError) -> NoReturn:
+    status = error.to_status()
+    try:
+        await context.abort(status.code, status.details, status.trailing_metadata)
+    except grpc.aio.InternalError:
+        # No request came because gRPC has refused it already, as too large.
+        raise asyncio.CancelledError from None
+    raise AssertionError("unreachable: an abort raises")
