@@ -24,7 +24,7 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
     server = grpc.aio.server(
         interceptors=[PromptRequests(0.3)], options=[("grpc.max_receive_message_length", LIMIT)]
     )
-    methods = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
+    methods: dict[str, Any] = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", methods),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
