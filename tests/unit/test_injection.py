@@ -22,8 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from call_manager.call import convert as calls
-from call_manager.call.dialing import Undialable, dial_target
+from call_manager.call.dialing import dial_target
 from call_manager.call.domain import Address, AddressType, Anonymous, Call, CallStatus, DialState
+from call_manager.call.sip_address import Undialable
 from call_manager.channel import DialTarget
 from call_manager.sip.effects import Resolved
 from call_manager.sip.inviting import LegSpec, Next, plan_invite
