@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import cast
+
+from sqlalchemy import RowMapping
 
 from call_manager.call import repository as calls
 from call_manager.call.domain import Call, CallStatus, DialState
@@ -31,7 +34,7 @@ async def test_a_hangup_at_the_moment_of_its_end_leaves_no_call_that_never_ends(
     for _ in range(40):
         made = await world.one_call()
         await world.move(made.id, dial_state=DialState.CLAIMED.value, owner="me")
-        call = calls.call_of(await world.row(made.id))
+        call = calls.call_of(cast("RowMapping", await world.row(made.id)))
         ended, _ = await asyncio.gather(finish(call), hang_up(call))
         assert ended is not None
         assert (await world.row(made.id))["status"] == CallStatus.HANGUP
