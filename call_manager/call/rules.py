@@ -77,17 +77,31 @@ async def identity_verified(asked: Asked, drafts: Sequence[Draft]) -> Sequence[D
         return drafts
     return [
         replace(draft, refusal=IdentityVerificationRequired(draft.index))
-        if draft.destination.type is AddressType.TEL
+        if _number_in(draft.destination) is not None
         else draft
         for draft in drafts
     ]
 
 
+def _number_in(destination: Address) -> str | None:
+    """Return the telephone number that may ring, or None.
+
+    A SIP address can hold one, and its host can be a carrier that trusts and bills us: who may not
+    call a number may not write it as an address either.
+    """
+    if destination.type is AddressType.TEL:
+        return destination.target
+    try:
+        return SipAddress.parse(destination.target).number
+    except Undialable:
+        return None
+
+
 class OutboundConfiguration:
     """Keep to the customer's outbound configuration (CONTRACT.md section 3.1).
 
-    A number must be of a country that may be called, whoever asks and through whichever carrier;
-    a SIP address is offered the configuration's codecs.
+    A number must be of a country that may be called, whoever asks, through whichever carrier, and
+    also as the user of a SIP address; a SIP address is offered the configuration's codecs.
     """
 
     def __init__(self, numbers: Numbers) -> None:
@@ -100,12 +114,16 @@ class OutboundConfiguration:
 
 
 def _permitted(permitted: Permitted, draft: Draft) -> Draft:
-    if draft.destination.type is not AddressType.TEL:
-        return replace(draft, codecs=permitted.codecs)
-    country = country_of(draft.destination.target)
-    if permitted.allows(country):
+    number = _number_in(draft.destination)
+    if number is not None:
+        # Without + and country code, only the host knows which country `number` is of.
+        known = e164(number)
+        country = country_of(known) if known is not None else None
+        if not permitted.allows(country):
+            return replace(draft, refusal=DestinationNotAllowed(draft.index, country))
+    if draft.destination.type is AddressType.TEL:
         return draft
-    return replace(draft, refusal=DestinationNotAllowed(draft.index, country))
+    return replace(draft, codecs=permitted.codecs)
 
 
 class Dialroutes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from mesh.hosts import host_of, on_the_wire
 
@@ -19,6 +20,10 @@ _ESCAPED_IN_USER: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9_.!~*'()&=
 # The same without what begins parameters or headers in the eyes of some readers.
 _USER: Final = re.compile(r"(?:[A-Za-z0-9_.!~*'()&=+$,/#-]|%[0-9A-Fa-f]{2}){1,64}")
 _SCHEME: Final = re.compile(r"sip:", re.IGNORECASE)
+# What people put between digits, and a carrier drops (RFC 3966 section 5.1.1, visual-separator).
+_SEPARATORS: Final = str.maketrans("", "", "-.() ")
+# What can be dialled: so many digits are a subscriber's number, fewer an extension's.
+_DIALLED: Final = re.compile(r"\+?[*#]*(?:[0-9][*#]*){7,}")
 
 
 class Undialable(ValueError):
@@ -44,6 +49,15 @@ class SipAddress:
         if not at or host is None or not _USER.fullmatch(user):
             raise Undialable("A SIP address is user@host or user@host:port.")
         return cls(user, on_the_wire(authority), host)
+
+    @property
+    def number(self) -> str | None:
+        """Return the telephone number that a carrier at the host would read, or None for a name.
+
+        Separators and escapes are resolved; whether there is such a number is not judged.
+        """
+        plain = unquote(self.user, errors="replace").translate(_SEPARATORS)
+        return plain if _DIALLED.fullmatch(plain) else None
 
     @property
     def uri(self) -> str:

@@ -314,3 +314,45 @@ async def test_a_sip_address_needs_no_country_and_is_offered_the_configured_code
     )
     assert first is None
     assert [draft.codecs for draft in drafts] == ["PCMA,PCMU", ""]
+
+
+US_AND_CODECS = Permitted(frozenset({"us"}), codecs="PCMA")
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "+442071838750",
+        "+44-20-7183-8750",
+        "%2B442071838750",
+        "00442071838750",
+        "011442071838750",
+        "2071838750",
+        "9*442071838750",
+        "442071838750#",
+    ],
+)
+@pytest.mark.parametrize("forced", [(), (uuid4(),)])
+async def test_a_number_that_may_not_be_called_may_not_be_written_as_an_address_either(
+    user: str, forced: tuple[UUID, ...]
+) -> None:
+    destination = sip(f"sip:{user}@carrier.example")
+    _, first = await judge(
+        destination, forced=forced, numbers=Owned((SOURCE.target,), permits=US_AND_CODECS)
+    )
+    assert first is not None
+    assert first.reason == "DESTINATION_NOT_ALLOWED"
+    unverified = CustomerFacts("active", "none")
+    _, first = await judge(destination, forced=forced, customer=unverified)
+    assert first is not None
+    assert first.reason == "IDENTITY_VERIFICATION_REQUIRED"
+
+
+@pytest.mark.parametrize("user", ["+12025550123", "bob", "1001", "line-123456", "acc1234567"])
+async def test_an_address_of_a_name_an_extension_or_a_number_that_may_be_called_is_admitted(
+    user: str,
+) -> None:
+    numbers = Owned((SOURCE.target,), permits=US_AND_CODECS)
+    drafts, first = await judge(sip(f"{user}@office.example"), numbers=numbers)
+    assert first is None
+    assert [draft.codecs for draft in drafts] == ["PCMA"]
