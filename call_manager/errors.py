@@ -218,11 +218,14 @@ class DestinationNotAllowed(Refusal):
     code, reason = StatusCode.PERMISSION_DENIED, "DESTINATION_NOT_ALLOWED"
 
     def __init__(self, index: int, country: str | None) -> None:
-        where = f"is a number of {country}" if country is not None else "is of no country"
-        what = f"add {country} to" if country is not None else "nothing can be added for it to"
+        why = (
+            "is a number of no country, so no whitelist permits it; check + and the country code."
+            if country is None
+            else f"is a number of {country}, where the customer may not call; add {country} to"
+            " destination_whitelist of its outbound configuration."
+        )
         super().__init__(
-            f"Destination {index} {where}, where the customer may not call; {what}"
-            " destination_whitelist of its outbound configuration.",
+            f"Destination {index} {why}",
             field=f"destinations[{index}].target",
             index=str(index),
             country=country or "",

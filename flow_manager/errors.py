@@ -128,13 +128,13 @@ class ActiveflowActionMismatch(MeshError):
 
 
 class ActiveflowIdReused(MeshError):
-    """The id runs another flow, or for another reference."""
+    """The id was given to a running flow before, which may be over or deleted."""
 
     code, reason = StatusCode.ALREADY_EXISTS, "ACTIVEFLOW_ID_REUSED"
 
     def __init__(self, activeflow_id: UUID) -> None:
         super().__init__(
-            f"The id {activeflow_id} runs another flow, or for another reference.",
+            f"The id {activeflow_id} was given to a running flow before.",
             activeflow_id=str(activeflow_id),
         )
 

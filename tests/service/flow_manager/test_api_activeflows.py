@@ -127,6 +127,7 @@ async def test_an_id_is_used_once(house: House) -> None:
     with pytest.raises(RemoteError) as caught:
         await create(house, someone, id=id_)
     assert refusal(caught) == (StatusCode.ALREADY_EXISTS, "ACTIVEFLOW_ID_REUSED")
+    assert "was given to a running flow before" in str(caught.value)
 
 
 async def test_variables_have_limits_and_the_platforms_are_dropped(house: House) -> None:

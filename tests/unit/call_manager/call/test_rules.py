@@ -268,6 +268,16 @@ US, GB, OF_NO_COUNTRY = "+12025550123", "+442071838750", "+15550100002"
 
 
 @pytest.mark.parametrize(
+    ("number", "help_"),
+    [(GB, "add gb to destination_whitelist"), (OF_NO_COUNTRY, "check + and the country code")],
+)
+async def test_a_refused_number_is_told_what_would_help(number: str, help_: str) -> None:
+    _, first = await judge(tel(number), numbers=Owned((SOURCE.target,), permits=US_AND_CODECS))
+    assert first is not None
+    assert help_ in str(first)
+
+
+@pytest.mark.parametrize(
     ("permits", "expected"),
     [
         (NOTHING, ["DESTINATION_NOT_ALLOWED"] * 3),

@@ -1,0 +1,28 @@
+"""Whoever pastes a documented command gets an answer, not 415."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+COMMAND: Final = re.compile(r"\bcurl (?:[^\n]*\\\n)*[^\n]*")
+"""A command with the lines it is continued on."""
+
+DECLARED: Final = "Content-Type: application/json"
+
+
+def commands_with_a_body() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for command in COMMAND.findall(page.read_text()):
+            if re.search(r" (-d|--data\S*) ", command):
+                yield page.name, command
+
+
+def test_commands_that_send_a_body_declare_it_as_json() -> None:
+    found = list(commands_with_a_body())
+    assert found
+    assert [(page, command) for page, command in found if DECLARED not in command] == []
