@@ -70,7 +70,7 @@ types: .venv/.installed ## Check every type, strictly.
 
 .PHONY: test
 test: setup ## Run every test; `ARGS=-k word` chooses some.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: fuzz-api
 fuzz-api: setup ## Ask the API more than 10,000 things that its description allows, or does not.

@@ -141,24 +141,21 @@ async def test_the_contract_a_client_learns_says_where_rest_serves_it(stranger: 
     assert b"/v1.0/providercalls" in options
 
 
-async def test_a_call_can_be_placed_without_the_shim(
-    mesh: RunningMesh, stranger: Stranger, answers: Carrier
-) -> None:
+async def test_a_call_can_be_placed_without_the_shim(mesh: RunningMesh, answers: Carrier) -> None:
     provider = await mesh.a_provider(answers.address)
     request = {
         "provider_id": provider["id"],
-        "customer_id": mesh.ready["admin"]["customer_id"],
-        "agent_id": mesh.ready["admin"]["agent_id"],
         "source": {"type": "ADDRESS_TYPE_TEL", "target": "+12025550100"},
         "destinations": [{"type": "ADDRESS_TYPE_TEL", "target": "+12025550123"}],
     }
 
-    answer = await stranger.ask(
-        "voipbin.route.v1.ProviderCallService",
-        "ProviderCallCreate",
-        request,
-        mesh.ready["peer_token"],
-    )
+    async with plain_channel(mesh.ready["public_grpc"]) as channel:
+        answer = await Stranger(channel).ask(
+            "voipbin.route.v1.ProviderCallService",
+            "ProviderCallCreate",
+            request,
+            mesh.ready["admin"]["token"],
+        )
 
     (call_id,) = answer.provider_call.call_ids
     assert (await mesh.ended(call_id))["hangup_reason"] == "normal"

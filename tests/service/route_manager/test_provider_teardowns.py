@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Final
 
 import grpc
 import pytest
@@ -31,6 +33,8 @@ from tests.support import telnyx as at
 from tests.support.node import a_super_admin
 from tests.support.telnyx import KEY, Telnyx
 from tests.support.telnyx_http import Asked, Reply
+
+STAMP: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
 
 @pytest.fixture
@@ -74,7 +78,7 @@ async def test_a_deleted_providers_side_at_the_carrier_is_removed(
         assert len(telnyx.left()) == 3
         shown = await torn_down(setups, provider.id)
         assert telnyx.left() == []
-        assert shown.metadata["carrier_removed_at"]
+        assert re.fullmatch(STAMP, shown.metadata["carrier_removed_at"])
         again = await setups.house.providers().ProviderDelete(ProviderDeleteRequest(id=provider.id))
         assert list(again.provider.warnings) == []
         assert shown.metadata["telnyx_fqdn_id"] == provider.metadata["telnyx_fqdn_id"]
