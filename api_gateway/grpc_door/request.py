@@ -66,7 +66,9 @@ class MessageReader:
                 raise FieldInvalid(f"{name} names no field to change.", field=name)
             for path in paths:
                 if path not in self._changeable:
-                    raise FieldInvalid(f"{name} names {shortened(path)!r}.", field=name)
+                    raise FieldInvalid(
+                        f"{name} names {shortened(path)!r}, which no update changes.", field=name
+                    )
 
     def _read_key(self, message: Any, header: Any) -> None:
         said = read_idempotency_key(header if isinstance(header, str) else None)

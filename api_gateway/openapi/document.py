@@ -25,10 +25,11 @@ from mesh import contract
 _DESCRIPTION: Final = (
     "Calls through exactly the carrier an administrator names, and the record of them.\n\n"
     "Unknown fields and parameters are refused; `null` in a request stands for absence; every"
-    " field of an answer is there. A create answers 200, a delete answers the deleted object."
-    " Lists end where `next_page_token` is empty. Every refusal has a stable reason, which"
-    " [/docs/errors](/docs/errors) explains. The same operations are served over gRPC; their"
-    " contracts are in [/protos.zip](/protos.zip). `/v1/` is another name of `/v1.0/`."
+    " field of an answer is there, but the unset ones of calls and access keys. A create answers"
+    " 200, a delete answers the deleted object. Lists end where `next_page_token` is empty. Every"
+    " refusal has a stable reason, which [/docs/errors](/docs/errors) explains. The same"
+    " operations are served over gRPC; their contracts are in [/protos.zip](/protos.zip)."
+    " `/v1/` is another name of `/v1.0/`."
 )
 
 _PROBLEM: Final[Schema] = {

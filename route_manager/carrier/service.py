@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -207,7 +207,9 @@ class ProviderSetupService:
 
     async def _torn_down(self, provider: Provider) -> Provider:
         now = self._parts.clock.now()
-        metadata = {**provider.metadata, REMOVED_AT: now.isoformat(timespec="seconds")}
+        # Written as every other time of an answer is.
+        stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        metadata = {**provider.metadata, REMOVED_AT: stamp}
 
         async def work(tx: Transaction) -> None:
             await repository.keep_metadata(tx, provider.id, metadata, now)
