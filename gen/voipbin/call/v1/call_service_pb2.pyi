@@ -128,7 +128,9 @@ class CustomerFacts(_message.Message):
     identity_verification: _builtins.str
     """Its identity verification: only `verified` calls telephone numbers."""
     rtp_debug: _builtins.bool
-    """Whether it has its calls' RTP captured; a call's own metadata wins."""
+    """Whether its calls are marked `rtp_debug` in their metadata; a call's own metadata wins. The
+    mark is kept with the call; the trace holds SIP alone.
+    """
     def __init__(
         self,
         *,

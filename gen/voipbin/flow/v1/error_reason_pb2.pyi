@@ -60,7 +60,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "ACTIVEFLOW_ACTION_MISMATCH", "metadata": {"activeflow_id": "…"}}
     """
     ERROR_REASON_ACTIVEFLOW_ID_REUSED: _ErrorReason.ValueType  # 8
-    """The id runs another flow, or for another reference.
+    """The id was given to a running flow before, which may be over or deleted.
 
         {"reason": "ACTIVEFLOW_ID_REUSED", "metadata": {"activeflow_id": "…"}}
     """
@@ -131,7 +131,7 @@ ERROR_REASON_ACTIVEFLOW_ACTION_MISMATCH: ErrorReason.ValueType  # 7
     {"reason": "ACTIVEFLOW_ACTION_MISMATCH", "metadata": {"activeflow_id": "…"}}
 """
 ERROR_REASON_ACTIVEFLOW_ID_REUSED: ErrorReason.ValueType  # 8
-"""The id runs another flow, or for another reference.
+"""The id was given to a running flow before, which may be over or deleted.
 
     {"reason": "ACTIVEFLOW_ID_REUSED", "metadata": {"activeflow_id": "…"}}
 """
