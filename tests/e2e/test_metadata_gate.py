@@ -19,7 +19,7 @@ from tests.support.grpc_client import Refusal, bearer, plain_channel, refusal
 from tests.support.running_mesh import RunningMesh, ok
 
 NUMBER: Final = "+12025550123"
-AN_ID: Final = str(new_id())
+AN_ID: Final = "01a20162-97c5-77c7-a349-439f92fb2f41"
 
 
 def creation(mesh: RunningMesh, metadata: dict[str, Any]) -> call_service_pb2.CallsCreateRequest:

@@ -16,6 +16,7 @@ from tests.support.grpc_client import bearer, plain_channel
 from tests.support.running_mesh import RunningMesh, eventually, ok, reason, wish
 
 RECORDS: Final = "/v1.0/providercalls"
+NOBODYS: Final = "01a20162-97ee-7286-b19d-bea0361c6b5d"
 STAYS: Final = [{"type": "sleep", "option": {"duration": 60_000}}]
 """What keeps an answered call up."""
 
@@ -109,8 +110,8 @@ async def test_a_body_that_brings_metadata_is_refused(mesh: RunningMesh, answers
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", RECORDS), ("GET", RECORDS), ("GET", f"{RECORDS}/{new_id()}"),
-     ("DELETE", f"{RECORDS}/{new_id()}"), ("GET", "/v1.0/providers"), ("POST", "/v1.0/providers"),
+    [("POST", RECORDS), ("GET", RECORDS), ("GET", f"{RECORDS}/{NOBODYS}"),
+     ("DELETE", f"{RECORDS}/{NOBODYS}"), ("GET", "/v1.0/providers"), ("POST", "/v1.0/providers"),
      ("GET", "/v1.0/routes")],
 )  # fmt: skip
 async def test_only_a_platform_administrator_may_use_it(

@@ -9,7 +9,7 @@ from call_manager.metadata import CALL_METADATA, ROUTE_PROVIDER_IDS, RTP_DEBUG
 from mesh.errors import MetadataKeyNotAllowed, MetadataKeyUnknown, MetadataTypeInvalid
 from mesh.metadata import plain_to_value
 
-A, B = str(uuid4()), str(uuid4())
+A, B = "a321bb86-7a44-4567-8e9e-99f4be2b6e95", "a78b0afe-17e0-40a7-afbd-39496e500521"
 
 
 def raw(**values: object) -> dict[str, Value]:

@@ -89,7 +89,9 @@ def reasons(drafts: Sequence[Draft]) -> list[str]:
     return [draft.refusal.reason if draft.refusal else "" for draft in drafts]
 
 
-@pytest.mark.parametrize("kind", set(AddressType) - {AddressType.TEL, AddressType.SIP})
+@pytest.mark.parametrize(
+    "kind", [one for one in AddressType if one not in (AddressType.TEL, AddressType.SIP)]
+)
 async def test_no_other_type_is_served(kind: AddressType) -> None:
     _, first = await judge(Address(kind, "+15550100002"))
     assert first is not None
