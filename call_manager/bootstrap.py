@@ -43,7 +43,7 @@ from call_manager.sip.channel import SipChannel
 from call_manager.timeline.events import EventService
 from call_manager.timeline.rpc import TimelineRpc
 from call_manager.timeline.service import TimelineService
-from mesh.clients import channel
+from mesh.clients import MeshChannel, channel
 from mesh.clock import SystemClock
 from mesh.database import Database
 from mesh.node import Node
@@ -60,21 +60,9 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 def build(settings: CallSettings) -> Node:
     """Construct the service."""
-    clock, token = SystemClock(), settings.peer_token()
+    clock = SystemClock()
     database = Database(settings.database_url_for(NAME), migrations=MIGRATIONS)
-    route_manager = channel(
-        settings.route_manager_address,
-        route_service_pb2.DESCRIPTOR,
-        provider_service_pb2.DESCRIPTOR,
-        token=token,
-    )
-    flow_manager = channel(
-        settings.flow_manager_address,
-        activeflow_service_pb2.DESCRIPTOR,
-        flow_service_pb2.DESCRIPTOR,
-        flow_timeline_pb2.DESCRIPTOR,
-        token=token,
-    )
+    route_manager, flow_manager = _peers(settings)
     flows, events = Flows(flow_manager), TimelineServiceStub(flow_manager)
     sip = SipChannel(settings.sip(), clock=clock)
     dialer = Dialer(
@@ -121,3 +109,22 @@ def build(settings: CallSettings) -> Node:
         owns=[database, route_manager, flow_manager, dialer, placements],
         extra=lambda: {"sip": sip.address},
     )
+
+
+def _peers(settings: CallSettings) -> tuple[MeshChannel, MeshChannel]:
+    """Return the channels to route_manager and to flow_manager."""
+    token = settings.peer_token()
+    route_manager = channel(
+        settings.route_manager_address,
+        route_service_pb2.DESCRIPTOR,
+        provider_service_pb2.DESCRIPTOR,
+        token=token,
+    )
+    flow_manager = channel(
+        settings.flow_manager_address,
+        activeflow_service_pb2.DESCRIPTOR,
+        flow_service_pb2.DESCRIPTOR,
+        flow_timeline_pb2.DESCRIPTOR,
+        token=token,
+    )
+    return route_manager, flow_manager

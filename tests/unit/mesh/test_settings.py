@@ -150,7 +150,7 @@ def test_nobody_may_ask_without_a_peers_file() -> None:
     ("name", "wrong", "right"),
     [
         ("DATABASE_URL", "mysql://me:swordfish@host/db", "postgresql+asyncpg://me@host/db"),
-        ("DATABASE_URL", "sqlite:///swordfish.db", "sqlite+aiosqlite:////tmp/notes.db"),
+        ("DATABASE_URL", "sqlite:///swordfish.db", "sqlite+aiosqlite:////srv/notes/notes.db"),
         ("OTLP_ENDPOINT", "host:4317", "http://host:4317"),
     ],
 )
