@@ -14,7 +14,7 @@ from uuid import UUID
 
 from call_manager.call.domain import Address, AddressType, Anonymous, Call
 from call_manager.call.sip_address import SipAddress, Undialable, escape_user
-from call_manager.channel import Credentials, DialTarget
+from call_manager.channel import Credentials, DialTarget, NextHop
 from call_manager.metadata import CODECS
 from mesh.masking import mask_secret
 
@@ -78,8 +78,7 @@ def dial_target(call: Call, config: DialConfig) -> DialTarget:
     return DialTarget(
         call_id=call.id,
         request_uri=request_uri(call.destination, config),
-        host=host,
-        port=port,
+        next_hop=NextHop(host, port),
         from_uri=ANONYMOUS_URI if _hidden(call) else from_uri(call.source),
         from_display="Anonymous" if _hidden(call) else call.source.target_name,
         headers=(*config.tech_headers, *_privacy(call, to_carrier=config.provider_id is not None)),

@@ -140,12 +140,18 @@ class CallAttemptRow(Table, table=True):
     """One INVITE transaction: what `channel.InviteRecord`, `DialogRecord`, `AttemptOutcome` say."""
 
     __tablename__ = "call_attempt"
-    __table_args__ = (UniqueConstraint("call_id", "sequence"), Index(None, "state"))
+    __table_args__ = (
+        UniqueConstraint("call_id", "sequence"),
+        Index(None, "state"),
+        Index(None, "provider_id", "tm_invite"),
+    )
 
     id: UUID = Field(sa_column=Column(Uuid(), primary_key=True))
     call_id: UUID = _call_id()
     sequence: int = _integer()
     """1 for the call's first INVITE, counting up over all its legs."""
+    leg: int = _integer()
+    """Which of the call's routes it is, from 1."""
     provider_id: UUID | None = _uuid(nullable=True)
     state: str = _text(16)
     """`channel.AttemptState`."""
@@ -158,6 +164,10 @@ class CallAttemptRow(Table, table=True):
     cseq: int = _integer()
     local_address: str = _text()
     remote_address: str = _text()
+    transport: str = _text(8)
+    """`channel.Transport`."""
+    dns: list[dict[str, Any]] = _json()
+    """`channel.DnsRecord` as JSON: the answers that led to the address."""
     request_uri: str = _text()
     from_header: str = _text()
     to_header: str = _text()
@@ -177,6 +187,20 @@ class CallAttemptRow(Table, table=True):
     tm_ringing: datetime | None = _time()
     tm_answered: datetime | None = _time()
     tm_end: datetime | None = _time()
+    tm_first_response: datetime | None = _time()
+    tm_early_media: datetime | None = _time()
+    pdd_ms: int | None = _integer(nullable=True)
+    """From the leg's first INVITE to the first 18x, or to the 2xx that came without one."""
+    q850_cause: int | None = _integer(nullable=True)
+    q850_text: str | None = _text(nullable=True)
+    tls: dict[str, Any] | None = _json(nullable=True)
+    """`channel.TlsPeer` as JSON; unset without TLS."""
+    detail: str | None = _text(nullable=True)
+    """Why it ended without a final answer; unset otherwise."""
+    media: dict[str, Any] | None = _json(nullable=True)
+    """`channel.MediaReport` as JSON, once the leg that had audio is over."""
+    continued: bool = Field(sa_column=Column(Boolean(), nullable=False, default=False))
+    """Whether the leg went on with another INVITE: after a challenge, or to the next address."""
 
 
 class SipMessageRow(Table, table=True):
@@ -199,3 +223,22 @@ class SipMessageRow(Table, table=True):
     local_address: str = _text()
     remote_address: str = _text()
     raw: bytes = Field(sa_column=Column(LargeBinary(), nullable=False))
+    transport: str = _text(8)
+    """`channel.Transport`."""
+
+
+class RtpCaptureRow(Table, table=True):
+    """Some of a call's RTP packets, in the order they passed the sockets."""
+
+    __tablename__ = "rtp_capture"
+    __table_args__ = (Index(None, "call_id", "seq"),)
+
+    seq: int | None = Field(
+        default=None,
+        sa_column=Column(
+            BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
+        ),
+    )
+    call_id: UUID = _call_id()
+    chunk: bytes = Field(sa_column=Column(LargeBinary(), nullable=False))
+    """Packets as `media.capture` writes them, oldest first."""

@@ -6,7 +6,7 @@ A call's status changes in `call.repository`; here its row is only claimed or lo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -21,8 +21,10 @@ from call_manager.channel import (
     AttemptOutcome,
     AttemptState,
     DialogRecord,
+    DnsRecord,
     InviteRecord,
     StoredAttempt,
+    Transport,
     WireMessage,
 )
 from mesh.database import Transaction
@@ -119,6 +121,8 @@ class Dial:
     provider_id: UUID | None
     """Unset where a SIP address is dialled without a carrier."""
     snapshot: Mapping[str, Any]
+    leg: int = 1
+    """Which of the call's routes it is, from 1."""
 
 
 async def plan_invite(tx: Transaction, record: InviteRecord, dial: Dial, now: datetime) -> bool:
@@ -157,6 +161,9 @@ def _attempt_values(record: InviteRecord, dial: Dial) -> dict[str, Any]:
         "cseq": record.cseq,
         "local_address": record.local_address,
         "remote_address": record.remote_address,
+        "transport": record.transport.value,
+        "dns": [asdict(found) for found in record.dns],
+        "leg": dial.leg,
         "request_uri": record.request_uri,
         "from_header": record.from_header,
         "to_header": record.to_header,
@@ -224,6 +231,8 @@ def _stored(row: RowMapping) -> StoredAttempt:
         cseq=row["cseq"],
         local_address=row["local_address"],
         remote_address=row["remote_address"],
+        transport=Transport(row["transport"]),
+        dns=tuple(DnsRecord(**stored) for stored in row["dns"]),
         request_uri=row["request_uri"],
         from_header=row["from_header"],
         to_header=row["to_header"],
@@ -271,4 +280,5 @@ def _message_values(call_id: UUID, message: WireMessage) -> dict[str, Any]:
         "local_address": message.local_address,
         "remote_address": message.remote_address,
         "raw": message.raw,
+        "transport": message.transport.value,
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from call_manager.channel import Credentials, InviteRecord
+from call_manager.channel import Credentials, InviteRecord, Transport
 from call_manager.sip.attempt import Attempt
 from call_manager.sip.dialog import new_branch
 from call_manager.sip.effects import Address, Resolved, write_address
@@ -75,6 +75,8 @@ def plan_invite(spec: LegSpec, step: Next) -> Inviting:
         cseq=cseq,
         local_address=spec.identity.address,
         remote_address=write_address(step.address),
+        transport=Transport.UDP,
+        dns=(),
         request_uri=text.uri,
         from_header=text.from_header,
         to_header=text.to_header,

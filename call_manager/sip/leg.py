@@ -152,11 +152,11 @@ class SipLeg:
         try:
             studio, spec = self._studio, self._spec
             text = prepare(target, local_host=studio.host, from_tag=spec.from_tag)
-            hosts = await self._wire.resolver.addresses(target.host.strip("[]"))
+            hosts = await self._wire.resolver.addresses(target.next_hop.host)
             stream = RtpStream(studio.ports.bind(), studio.ticker, self._wire.resolver.allows)
             self._media.attach(stream)
             audio = LocalAudio(studio.host, stream.port, text.codecs, spec.call_id.int >> 68)
-            port = SIP_PORT if target.port is None else target.port
+            port = target.next_hop.port or SIP_PORT
             self.runner.post(Resolved(tuple((host, port) for host in hosts), text, audio))
         except (ValueError, ResolveError) as error:
             self.runner.post(NotResolved(str(error)))

@@ -265,7 +265,7 @@ async def test_ipv6_addresses_are_written_in_brackets(journal: MemoryJournal) ->
     channel = SipChannel(settings(QUICK_T1_S, "[::1]:0"))
     await channel.start()
     async with sip_peer("::1") as peer:
-        leg = channel.dial(a_target(peer.port, host="[::1]"), journal)
+        leg = channel.dial(a_target(peer.port, host="::1"), journal)
         invite = await peer.hear("INVITE")
         assert invite.header("Contact") == f"<sip:mesh@{channel.address}>"
         assert channel.address.startswith("[::1]:")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from call_manager.channel import AttemptOutcome, DialogRecord, InviteRecord, WireMessage
+from call_manager.channel import (
+    AttemptOutcome,
+    DialogRecord,
+    InviteRecord,
+    MediaReport,
+    WireMessage,
+)
 
 
 @dataclass
@@ -15,6 +21,8 @@ class MemoryJournal:
     confirmed: list[DialogRecord] = field(default_factory=list)
     outcomes: list[AttemptOutcome] = field(default_factory=list)
     messages: list[WireMessage] = field(default_factory=list)
+    captured: list[bytes] = field(default_factory=list)
+    measured: list[MediaReport] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
     refuse_after: int = 1_000_000
     """How many INVITEs may be planned before the database is gone."""
@@ -31,6 +39,12 @@ class MemoryJournal:
 
     async def attempt_updated(self, outcome: AttemptOutcome) -> None:
         self.outcomes.append(outcome)
+
+    def rtp(self, chunk: bytes) -> None:
+        self.captured.append(chunk)
+
+    async def media_measured(self, report: MediaReport) -> None:
+        self.measured.append(report)
 
     def message(self, message: WireMessage) -> None:
         self.messages.append(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TypeVar
 
-from call_manager.channel import ChannelEvent, Credentials, DialTarget, Ended, Leg
+from call_manager.channel import ChannelEvent, Credentials, DialTarget, Ended, Leg, NextHop
 from call_manager.sip.settings import SipSettings
 from mesh.clock import new_id
 
@@ -20,12 +20,11 @@ def settings(t1_s: float = 0.5, listen: str = "127.0.0.1:0") -> SipSettings:
     return SipSettings(listen=listen, rtp_ports=(20_000, 24_000), allow_private=True, t1_s=t1_s)
 
 
-def a_target(port: int, **changes: object) -> DialTarget:
+def a_target(port: int, host: str = "127.0.0.1", **changes: object) -> DialTarget:
     fields: dict[str, object] = {
         "call_id": new_id(),
         "request_uri": "sip:9+15550100@carrier.example",
-        "host": "127.0.0.1",
-        "port": port,
+        "next_hop": NextHop(host, port),
         "from_uri": "sip:+15550111@{local}",
         "from_display": "",
     }

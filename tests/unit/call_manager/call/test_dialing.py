@@ -75,11 +75,11 @@ def test_a_number_is_wrapped_in_prefix_and_postfix(config: dict[str, Any], uri: 
 @pytest.mark.parametrize("postfix", ["", "@provider.com", "1@provider.com"])
 def test_the_invite_goes_to_the_hostname_whatever_the_uri_says(postfix: str) -> None:
     target = dialled(hostname="sip.carrier.example:5080", tech_postfix=postfix)
-    assert (target.host, target.port) == ("sip.carrier.example", 5080)
+    assert (target.next_hop.host, target.next_hop.port) == ("sip.carrier.example", 5080)
 
 
 def test_without_a_port_the_channel_chooses() -> None:
-    assert dialled().port is None
+    assert dialled().next_hop.port is None
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_sip_address_alone_is_dialled_at_its_own_host(
     call = replace(CALL, destination=destination, metadata={"codecs": "PCMA"})
     config = direct_config(destination)
     got = dial_target(call, config)
-    assert (got.request_uri, got.host, got.port) == (uri, host, port)
+    assert (got.request_uri, got.next_hop.host, got.next_hop.port) == (uri, host, port)
     assert (got.headers, got.codecs, got.credentials) == ((), ("PCMA",), None)
     assert config.provider_id is None
 

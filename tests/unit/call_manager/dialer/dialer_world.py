@@ -42,6 +42,7 @@ from call_manager.channel import (
     InviteRecord,
     Progress,
     StoredAttempt,
+    Transport,
     WireMessage,
 )
 from call_manager.dialer import Dialer, DialerSettings, Peers
@@ -450,6 +451,8 @@ def an_invite(call_id: UUID, now: datetime) -> InviteRecord:
         cseq=1,
         local_address="127.0.0.1:5060",
         remote_address="127.0.0.1:5062",
+        transport=Transport.UDP,
+        dns=(),
         request_uri="sip:9+15550100002@carrier.example",
         from_header="<sip:+15550100001@mesh.example>;tag=1",
         to_header="<sip:9+15550100002@carrier.example>",

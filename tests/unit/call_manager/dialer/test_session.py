@@ -54,7 +54,7 @@ async def test_a_sip_address_is_dialled_at_its_own_host_and_no_carrier_is_asked_
     call_id = await world.commit(destination=address, dialroutes=())
     line = await world.lines.line()
     target = line.target
-    assert (target.host, target.port) == ("office.example", 5070)
+    assert (target.next_hop.host, target.next_hop.port) == ("office.example", 5070)
     assert (target.headers, target.credentials, target.codecs) == ((), None, ())
     await line.refuse(486)
     call = await world.over(call_id)
