@@ -122,7 +122,7 @@ def test_a_sip_destination_is_its_own_uri_at_the_carriers_host(target: str) -> N
         password="p",
     )
     assert got.request_uri == "sip:bob@office.example:5070"
-    assert got.host == "sip.carrier.example"
+    assert got.next_hop.host == "sip.carrier.example"
     assert got.codecs == ()
     assert got.headers == (("X-Account", "42"),)
     assert got.credentials is not None
