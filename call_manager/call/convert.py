@@ -11,7 +11,7 @@ from uuid import UUID
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
-from voipbin.call.v1 import address_pb2, call_pb2, call_service_pb2
+from voipbin.call.v1 import address_pb2, call_attempt_pb2, call_pb2, call_service_pb2
 from voipbin.flow.v1.action_pb2 import Action
 from voipbin.route.v1.provider_pb2 import Provider
 
@@ -185,9 +185,9 @@ def call_to_proto(call: Call, attempts: Sequence[Attempt] = ()) -> call_pb2.Call
     return shown
 
 
-def attempt_to_proto(attempt: Attempt) -> call_pb2.CallAttempt:
+def attempt_to_proto(attempt: Attempt) -> call_attempt_pb2.CallAttempt:
     """Return an INVITE transaction for the wire."""
-    return call_pb2.CallAttempt(
+    return call_attempt_pb2.CallAttempt(
         id=str(attempt.id),
         sequence=attempt.sequence,
         provider_id=_id(attempt.provider_id),

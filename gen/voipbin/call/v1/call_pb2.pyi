@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from voipbin.call.v1 import address_pb2 as _address_pb2
+from voipbin.call.v1 import call_attempt_pb2 as _call_attempt_pb2
 from voipbin.flow.v1 import action_pb2 as _action_pb2
 import builtins as _builtins
 import sys
@@ -240,6 +241,7 @@ class Call(_message.Message):
     ANONYMOUS_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     ERROR_REASON_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The call's id (UUID), minted before anything is dialled."""
     customer_id: _builtins.str
@@ -333,8 +335,12 @@ class Call(_message.Message):
         """When the call was deleted."""
 
     @_builtins.property
-    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallAttempt]:
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_call_attempt_pb2.CallAttempt]:
         """Every INVITE transaction of the call, oldest first; only CallGet fills it."""
+
+    @_builtins.property
+    def explanation(self) -> Global___CallExplanation:
+        """What happened and what would likely mend it; only CallGet fills it, once the call is over."""
 
     def __init__(
         self,
@@ -371,12 +377,13 @@ class Call(_message.Message):
         sip_reason: _builtins.str = ...,
         hangup_detail: _builtins.str = ...,
         anonymous: _address_pb2.Anonymous.ValueType = ...,
-        attempts: _abc.Iterable[Global___CallAttempt] | None = ...,
+        attempts: _abc.Iterable[_call_attempt_pb2.CallAttempt] | None = ...,
         error_reason: _builtins.str = ...,
+        explanation: Global___CallExplanation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "destination", b"destination", "source", b"source", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "destination", b"destination", "explanation", b"explanation", "source", b"source", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "activeflow_id", b"activeflow_id", "anonymous", b"anonymous", "attempts", b"attempts", "chained_call_ids", b"chained_call_ids", "customer_id", b"customer_id", "destination", b"destination", "direction", b"direction", "error_reason", b"error_reason", "flow_id", b"flow_id", "groupcall_id", b"groupcall_id", "hangup_by", b"hangup_by", "hangup_detail", b"hangup_detail", "hangup_reason", b"hangup_reason", "id", b"id", "master_call_id", b"master_call_id", "metadata", b"metadata", "mute_direction", b"mute_direction", "owner_id", b"owner_id", "owner_type", b"owner_type", "provider_id", b"provider_id", "recording_id", b"recording_id", "recording_ids", b"recording_ids", "sip_code", b"sip_code", "sip_reason", b"sip_reason", "source", b"source", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "activeflow_id", b"activeflow_id", "anonymous", b"anonymous", "attempts", b"attempts", "chained_call_ids", b"chained_call_ids", "customer_id", b"customer_id", "destination", b"destination", "direction", b"direction", "error_reason", b"error_reason", "explanation", b"explanation", "flow_id", b"flow_id", "groupcall_id", b"groupcall_id", "hangup_by", b"hangup_by", "hangup_detail", b"hangup_detail", "hangup_reason", b"hangup_reason", "id", b"id", "master_call_id", b"master_call_id", "metadata", b"metadata", "mute_direction", b"mute_direction", "owner_id", b"owner_id", "owner_type", b"owner_type", "provider_id", b"provider_id", "recording_id", b"recording_id", "recording_ids", b"recording_ids", "sip_code", b"sip_code", "sip_reason", b"sip_reason", "source", b"source", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -405,87 +412,41 @@ class Groupcall(_message.Message):
 Global___Groupcall: _TypeAlias = Groupcall  # noqa: Y015
 
 @_typing.final
-class CallAttempt(_message.Message):
-    """One INVITE transaction (RFC 3261 section 17.1.1): the first, the one after a 401 or 407,
-    or the one to the carrier's next address.
-    """
+class CallExplanation(_message.Message):
+    """What happened to a call and what would likely mend it, by one rule of the documented table."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    PROVIDER_ID_FIELD_NUMBER: _builtins.int
-    SIP_CALL_ID_FIELD_NUMBER: _builtins.int
-    REQUEST_URI_FIELD_NUMBER: _builtins.int
-    REMOTE_ADDRESS_FIELD_NUMBER: _builtins.int
-    SIP_CODE_FIELD_NUMBER: _builtins.int
-    SIP_REASON_FIELD_NUMBER: _builtins.int
-    CODEC_FIELD_NUMBER: _builtins.int
-    TM_INVITE_FIELD_NUMBER: _builtins.int
-    TM_TRYING_FIELD_NUMBER: _builtins.int
-    TM_RINGING_FIELD_NUMBER: _builtins.int
-    TM_ANSWERED_FIELD_NUMBER: _builtins.int
-    TM_END_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """The attempt's id (UUID)."""
-    sequence: _builtins.int
-    """1 for the call's first INVITE, counting up."""
-    provider_id: _builtins.str
-    """The carrier (UUID); unset for a SIP address that was dialled without one."""
-    sip_call_id: _builtins.str
-    """The SIP Call-ID."""
-    request_uri: _builtins.str
-    """The Request-URI of the INVITE."""
-    remote_address: _builtins.str
-    """The address the INVITE was sent to, `host:port`."""
-    sip_code: _builtins.int
-    """The final SIP status; 0 when no final answer came."""
-    sip_reason: _builtins.str
-    """The reason phrase that came with `sip_code`."""
-    codec: _builtins.str
-    """The codec the carrier picked; empty before answer."""
-    @_builtins.property
-    def tm_invite(self) -> _timestamp_pb2.Timestamp:
-        """When the INVITE was committed, just before it left."""
-
-    @_builtins.property
-    def tm_trying(self) -> _timestamp_pb2.Timestamp:
-        """When the first provisional answer came."""
-
-    @_builtins.property
-    def tm_ringing(self) -> _timestamp_pb2.Timestamp:
-        """When the first 18x came."""
-
-    @_builtins.property
-    def tm_answered(self) -> _timestamp_pb2.Timestamp:
-        """When the 2xx came."""
-
-    @_builtins.property
-    def tm_end(self) -> _timestamp_pb2.Timestamp:
-        """When the attempt was over."""
-
+    RULE_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    FIX_FIELD_NUMBER: _builtins.int
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_INDEX_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """The rule that applied, a stable name such as `CREDENTIALS_REJECTED`."""
+    sentence: _builtins.str
+    """What happened, one sentence."""
+    fix: _builtins.str
+    """What would likely mend it, one sentence; empty when there is nothing to mend."""
+    attempt_id: _builtins.str
+    """The attempt it is about (UUID); unset when none was made."""
+    message_index: _builtins.int
+    """The place in `sip_messages` of the message that shows it, from 0; null when no message does."""
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
-        sequence: _builtins.int = ...,
-        provider_id: _builtins.str = ...,
-        sip_call_id: _builtins.str = ...,
-        request_uri: _builtins.str = ...,
-        remote_address: _builtins.str = ...,
-        sip_code: _builtins.int = ...,
-        sip_reason: _builtins.str = ...,
-        codec: _builtins.str = ...,
-        tm_invite: _timestamp_pb2.Timestamp | None = ...,
-        tm_trying: _timestamp_pb2.Timestamp | None = ...,
-        tm_ringing: _timestamp_pb2.Timestamp | None = ...,
-        tm_answered: _timestamp_pb2.Timestamp | None = ...,
-        tm_end: _timestamp_pb2.Timestamp | None = ...,
+        rule: _builtins.str = ...,
+        sentence: _builtins.str = ...,
+        fix: _builtins.str = ...,
+        attempt_id: _builtins.str = ...,
+        message_index: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tm_answered", b"tm_answered", "tm_end", b"tm_end", "tm_invite", b"tm_invite", "tm_ringing", b"tm_ringing", "tm_trying", b"tm_trying"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_message_index", b"_message_index", "message_index", b"message_index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codec", b"codec", "id", b"id", "provider_id", b"provider_id", "remote_address", b"remote_address", "request_uri", b"request_uri", "sequence", b"sequence", "sip_call_id", b"sip_call_id", "sip_code", b"sip_code", "sip_reason", b"sip_reason", "tm_answered", b"tm_answered", "tm_end", b"tm_end", "tm_invite", b"tm_invite", "tm_ringing", b"tm_ringing", "tm_trying", b"tm_trying"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_message_index", b"_message_index", "attempt_id", b"attempt_id", "fix", b"fix", "message_index", b"message_index", "rule", b"rule", "sentence", b"sentence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__message_index: _TypeAlias = _typing.Literal["message_index"]  # noqa: Y015
+    _WhichOneofArgType__message_index: _TypeAlias = _typing.Literal["_message_index", b"_message_index"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message_index) -> _WhichOneofReturnType__message_index | None: ...
 
-Global___CallAttempt: _TypeAlias = CallAttempt  # noqa: Y015
+Global___CallExplanation: _TypeAlias = CallExplanation  # noqa: Y015

@@ -27,11 +27,12 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from voipbin.call.v1 import call_pb2 as voipbin_dot_call_dot_v1_dot_call__pb2
+from voipbin.call.v1 import call_attempt_pb2 as voipbin_dot_call_dot_v1_dot_call__attempt__pb2
 from voipbin.flow.v1 import activeflow_service_pb2 as voipbin_dot_flow_dot_v1_dot_activeflow__service__pb2
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&voipbin/call/v1/timeline_service.proto\x12\x0fvoipbin.call.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avoipbin/call/v1/call.proto\x1a(voipbin/flow/v1/activeflow_service.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"Y\n\x14\x43\x61llEventListRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x15\x43\x61llEventListResponse\x12*\n\x06result\x18\x01 \x03(\x0b\x32\x1a.voipbin.call.v1.CallEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\tCallEvent\x12-\n\ttimestamp\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12#\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x15.voipbin.call.v1.Call\"d\n\x18ResourceEventListRequest\x12\x15\n\rresource_type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x1b\n\x19ResourceEventListResponse\"\x91\x01\n\x1a\x41ggregatedEventListRequest\x12(\n\ractiveflow_id\x18\x01 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\"\n\x07\x63\x61ll_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"h\n\x1b\x41ggregatedEventListResponse\x12\x30\n\x06result\x18\x01 \x03(\x0b\x32 .voipbin.call.v1.AggregatedEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb6\x01\n\x0f\x41ggregatedEvent\x12-\n\ttimestamp\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12%\n\x04\x63\x61ll\x18\x03 \x01(\x0b\x32\x15.voipbin.call.v1.CallH\x00\x12\x31\n\nactiveflow\x18\x04 \x01(\x0b\x32\x1b.voipbin.flow.v1.ActiveflowH\x00\x42\x06\n\x04\x64\x61ta\"3\n\x15SipAnalysisGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"{\n\x16SipAnalysisGetResponse\x12\x31\n\x0csip_messages\x18\x01 \x03(\x0b\x32\x1b.voipbin.call.v1.SipMessage\x12.\n\nrtcp_stats\x18\x02 \x01(\x0b\x32\x1a.voipbin.call.v1.RtcpStats\"\xa4\x01\n\nSipMessage\x12-\n\ttimestamp\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0e\n\x06src_ip\x18\x03 \x01(\t\x12\x10\n\x08src_port\x18\x04 \x01(\x05\x12\x0e\n\x06\x64st_ip\x18\x05 \x01(\t\x12\x10\n\x08\x64st_port\x18\x06 \x01(\x05\x12\x13\n\x03raw\x18\x07 \x01(\x0c\x42\x06\xb2\xd4\x18\x02\x10\x02\"\xc9\x01\n\tRtcpStats\x12\x0b\n\x03mos\x18\x01 \x01(\x01\x12\x0e\n\x06jitter\x18\x02 \x01(\x01\x12\x17\n\x0fpacket_loss_pct\x18\x03 \x01(\x01\x12\x0b\n\x03rtt\x18\x04 \x01(\x01\x12\x11\n\trtp_bytes\x18\x05 \x01(\x05\x12\x13\n\x0brtp_packets\x18\x06 \x01(\x05\x12\x12\n\nrtp_errors\x18\x07 \x01(\x05\x12\x12\n\nrtcp_bytes\x18\x08 \x01(\x05\x12\x14\n\x0crtcp_packets\x18\t \x01(\x05\x12\x13\n\x0brtcp_errors\x18\n \x01(\x05\",\n\x0ePcapGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"5\n\x0fPcapGetResponse\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody2\xa4\x06\n\x0fTimelineService\x12\x95\x01\n\rCallEventList\x12%.voipbin.call.v1.CallEventListRequest\x1a&.voipbin.call.v1.CallEventListResponse\"5\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02#\x12!/v1.0/timelines/calls/{id}/events\x12\xab\x01\n\x11ResourceEventList\x12).voipbin.call.v1.ResourceEventListRequest\x1a*.voipbin.call.v1.ResourceEventListResponse\"?\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02-\x12+/v1.0/timelines/{resource_type}/{id}/events\x12\x9d\x01\n\x13\x41ggregatedEventList\x12+.voipbin.call.v1.AggregatedEventListRequest\x1a,.voipbin.call.v1.AggregatedEventListResponse\"+\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1.0/aggregated-events\x12\x9e\x01\n\x0eSipAnalysisGet\x12&.voipbin.call.v1.SipAnalysisGetRequest\x1a\'.voipbin.call.v1.SipAnalysisGetResponse\";\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02)\x12\'/v1.0/timelines/calls/{id}/sip-analysis\x12\x89\x01\n\x07PcapGet\x12\x1f.voipbin.call.v1.PcapGetRequest\x1a .voipbin.call.v1.PcapGetResponse\"9\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\'\x12\x1f/v1.0/timelines/calls/{id}/pcapb\x04\x62ody0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&voipbin/call/v1/timeline_service.proto\x12\x0fvoipbin.call.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avoipbin/call/v1/call.proto\x1a\"voipbin/call/v1/call_attempt.proto\x1a(voipbin/flow/v1/activeflow_service.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"Y\n\x14\x43\x61llEventListRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x15\x43\x61llEventListResponse\x12*\n\x06result\x18\x01 \x03(\x0b\x32\x1a.voipbin.call.v1.CallEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\tCallEvent\x12-\n\ttimestamp\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12#\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x15.voipbin.call.v1.Call\"d\n\x18ResourceEventListRequest\x12\x15\n\rresource_type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x1b\n\x19ResourceEventListResponse\"\x91\x01\n\x1a\x41ggregatedEventListRequest\x12(\n\ractiveflow_id\x18\x01 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\"\n\x07\x63\x61ll_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"h\n\x1b\x41ggregatedEventListResponse\x12\x30\n\x06result\x18\x01 \x03(\x0b\x32 .voipbin.call.v1.AggregatedEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb6\x01\n\x0f\x41ggregatedEvent\x12-\n\ttimestamp\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12%\n\x04\x63\x61ll\x18\x03 \x01(\x0b\x32\x15.voipbin.call.v1.CallH\x00\x12\x31\n\nactiveflow\x18\x04 \x01(\x0b\x32\x1b.voipbin.flow.v1.ActiveflowH\x00\x42\x06\n\x04\x64\x61ta\"3\n\x15SipAnalysisGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"\xf5\x01\n\x16SipAnalysisGetResponse\x12\x31\n\x0csip_messages\x18\x01 \x03(\x0b\x32\x1b.voipbin.call.v1.SipMessage\x12.\n\nrtcp_stats\x18\x02 \x01(\x0b\x32\x1a.voipbin.call.v1.RtcpStats\x12.\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32\x1c.voipbin.call.v1.CallAttempt\x12\x35\n\x0b\x65xplanation\x18\x04 \x01(\x0b\x32 .voipbin.call.v1.CallExplanation\x12\x11\n\ttruncated\x18\x05 \x01(\x08\"\xcc\x01\n\nSipMessage\x12-\n\ttimestamp\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0e\n\x06src_ip\x18\x03 \x01(\t\x12\x10\n\x08src_port\x18\x04 \x01(\x05\x12\x0e\n\x06\x64st_ip\x18\x05 \x01(\t\x12\x10\n\x08\x64st_port\x18\x06 \x01(\x05\x12\x13\n\x03raw\x18\x07 \x01(\x0c\x42\x06\xb2\xd4\x18\x02\x10\x02\x12\x11\n\ttransport\x18\x08 \x01(\t\x12\x13\n\x0bsip_call_id\x18\t \x01(\t\"\xc9\x01\n\tRtcpStats\x12\x0b\n\x03mos\x18\x01 \x01(\x01\x12\x0e\n\x06jitter\x18\x02 \x01(\x01\x12\x17\n\x0fpacket_loss_pct\x18\x03 \x01(\x01\x12\x0b\n\x03rtt\x18\x04 \x01(\x01\x12\x11\n\trtp_bytes\x18\x05 \x01(\x05\x12\x13\n\x0brtp_packets\x18\x06 \x01(\x05\x12\x12\n\nrtp_errors\x18\x07 \x01(\x05\x12\x12\n\nrtcp_bytes\x18\x08 \x01(\x05\x12\x14\n\x0crtcp_packets\x18\t \x01(\x05\x12\x13\n\x0brtcp_errors\x18\n \x01(\x05\",\n\x0ePcapGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"5\n\x0fPcapGetResponse\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody2\xa4\x06\n\x0fTimelineService\x12\x95\x01\n\rCallEventList\x12%.voipbin.call.v1.CallEventListRequest\x1a&.voipbin.call.v1.CallEventListResponse\"5\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02#\x12!/v1.0/timelines/calls/{id}/events\x12\xab\x01\n\x11ResourceEventList\x12).voipbin.call.v1.ResourceEventListRequest\x1a*.voipbin.call.v1.ResourceEventListResponse\"?\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02-\x12+/v1.0/timelines/{resource_type}/{id}/events\x12\x9d\x01\n\x13\x41ggregatedEventList\x12+.voipbin.call.v1.AggregatedEventListRequest\x1a,.voipbin.call.v1.AggregatedEventListResponse\"+\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1.0/aggregated-events\x12\x9e\x01\n\x0eSipAnalysisGet\x12&.voipbin.call.v1.SipAnalysisGetRequest\x1a\'.voipbin.call.v1.SipAnalysisGetResponse\";\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02)\x12\'/v1.0/timelines/calls/{id}/sip-analysis\x12\x89\x01\n\x07PcapGet\x12\x1f.voipbin.call.v1.PcapGetRequest\x1a .voipbin.call.v1.PcapGetResponse\"9\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\'\x12\x1f/v1.0/timelines/calls/{id}/pcapb\x04\x62ody0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,34 +61,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIMELINESERVICE'].methods_by_name['SipAnalysisGet']._serialized_options = b'\252\324\030\010\010\001\022\002 @(\001\202\323\344\223\002)\022\'/v1.0/timelines/calls/{id}/sip-analysis'
   _globals['_TIMELINESERVICE'].methods_by_name['PcapGet']._loaded_options = None
   _globals['_TIMELINESERVICE'].methods_by_name['PcapGet']._serialized_options = b'\252\324\030\010\010\001\022\002 @(\001\202\323\344\223\002\'\022\037/v1.0/timelines/calls/{id}/pcapb\004body'
-  _globals['_CALLEVENTLISTREQUEST']._serialized_start=279
-  _globals['_CALLEVENTLISTREQUEST']._serialized_end=368
-  _globals['_CALLEVENTLISTRESPONSE']._serialized_start=370
-  _globals['_CALLEVENTLISTRESPONSE']._serialized_end=462
-  _globals['_CALLEVENT']._serialized_start=464
-  _globals['_CALLEVENT']._serialized_end=579
-  _globals['_RESOURCEEVENTLISTREQUEST']._serialized_start=581
-  _globals['_RESOURCEEVENTLISTREQUEST']._serialized_end=681
-  _globals['_RESOURCEEVENTLISTRESPONSE']._serialized_start=683
-  _globals['_RESOURCEEVENTLISTRESPONSE']._serialized_end=710
-  _globals['_AGGREGATEDEVENTLISTREQUEST']._serialized_start=713
-  _globals['_AGGREGATEDEVENTLISTREQUEST']._serialized_end=858
-  _globals['_AGGREGATEDEVENTLISTRESPONSE']._serialized_start=860
-  _globals['_AGGREGATEDEVENTLISTRESPONSE']._serialized_end=964
-  _globals['_AGGREGATEDEVENT']._serialized_start=967
-  _globals['_AGGREGATEDEVENT']._serialized_end=1149
-  _globals['_SIPANALYSISGETREQUEST']._serialized_start=1151
-  _globals['_SIPANALYSISGETREQUEST']._serialized_end=1202
-  _globals['_SIPANALYSISGETRESPONSE']._serialized_start=1204
-  _globals['_SIPANALYSISGETRESPONSE']._serialized_end=1327
-  _globals['_SIPMESSAGE']._serialized_start=1330
-  _globals['_SIPMESSAGE']._serialized_end=1494
-  _globals['_RTCPSTATS']._serialized_start=1497
-  _globals['_RTCPSTATS']._serialized_end=1698
-  _globals['_PCAPGETREQUEST']._serialized_start=1700
-  _globals['_PCAPGETREQUEST']._serialized_end=1744
-  _globals['_PCAPGETRESPONSE']._serialized_start=1746
-  _globals['_PCAPGETRESPONSE']._serialized_end=1799
-  _globals['_TIMELINESERVICE']._serialized_start=1802
-  _globals['_TIMELINESERVICE']._serialized_end=2606
+  _globals['_CALLEVENTLISTREQUEST']._serialized_start=315
+  _globals['_CALLEVENTLISTREQUEST']._serialized_end=404
+  _globals['_CALLEVENTLISTRESPONSE']._serialized_start=406
+  _globals['_CALLEVENTLISTRESPONSE']._serialized_end=498
+  _globals['_CALLEVENT']._serialized_start=500
+  _globals['_CALLEVENT']._serialized_end=615
+  _globals['_RESOURCEEVENTLISTREQUEST']._serialized_start=617
+  _globals['_RESOURCEEVENTLISTREQUEST']._serialized_end=717
+  _globals['_RESOURCEEVENTLISTRESPONSE']._serialized_start=719
+  _globals['_RESOURCEEVENTLISTRESPONSE']._serialized_end=746
+  _globals['_AGGREGATEDEVENTLISTREQUEST']._serialized_start=749
+  _globals['_AGGREGATEDEVENTLISTREQUEST']._serialized_end=894
+  _globals['_AGGREGATEDEVENTLISTRESPONSE']._serialized_start=896
+  _globals['_AGGREGATEDEVENTLISTRESPONSE']._serialized_end=1000
+  _globals['_AGGREGATEDEVENT']._serialized_start=1003
+  _globals['_AGGREGATEDEVENT']._serialized_end=1185
+  _globals['_SIPANALYSISGETREQUEST']._serialized_start=1187
+  _globals['_SIPANALYSISGETREQUEST']._serialized_end=1238
+  _globals['_SIPANALYSISGETRESPONSE']._serialized_start=1241
+  _globals['_SIPANALYSISGETRESPONSE']._serialized_end=1486
+  _globals['_SIPMESSAGE']._serialized_start=1489
+  _globals['_SIPMESSAGE']._serialized_end=1693
+  _globals['_RTCPSTATS']._serialized_start=1696
+  _globals['_RTCPSTATS']._serialized_end=1897
+  _globals['_PCAPGETREQUEST']._serialized_start=1899
+  _globals['_PCAPGETREQUEST']._serialized_end=1943
+  _globals['_PCAPGETRESPONSE']._serialized_start=1945
+  _globals['_PCAPGETRESPONSE']._serialized_end=1998
+  _globals['_TIMELINESERVICE']._serialized_start=2001
+  _globals['_TIMELINESERVICE']._serialized_end=2805
 # @@protoc_insertion_point(module_scope)

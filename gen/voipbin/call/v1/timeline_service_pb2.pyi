@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from voipbin.call.v1 import call_attempt_pb2 as _call_attempt_pb2
 from voipbin.call.v1 import call_pb2 as _call_pb2
 from voipbin.flow.v1 import activeflow_service_pb2 as _activeflow_service_pb2
 import builtins as _builtins
@@ -301,23 +302,39 @@ class SipAnalysisGetResponse(_message.Message):
 
     SIP_MESSAGES_FIELD_NUMBER: _builtins.int
     RTCP_STATS_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """Whether there are more messages than are shown."""
     @_builtins.property
     def sip_messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___SipMessage]:
         """The messages, oldest first; at most 1000."""
 
     @_builtins.property
     def rtcp_stats(self) -> Global___RtcpStats:
-        """What RTCP said of the audio; absent when nothing was reported."""
+        """What the audio of the last attempt was like; absent when there was none."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_call_attempt_pb2.CallAttempt]:
+        """Every INVITE transaction of the call, oldest first."""
+
+    @_builtins.property
+    def explanation(self) -> _call_pb2.CallExplanation:
+        """What happened and what would likely mend it; absent while the call lives."""
 
     def __init__(
         self,
         *,
         sip_messages: _abc.Iterable[Global___SipMessage] | None = ...,
         rtcp_stats: Global___RtcpStats | None = ...,
+        attempts: _abc.Iterable[_call_attempt_pb2.CallAttempt] | None = ...,
+        explanation: _call_pb2.CallExplanation | None = ...,
+        truncated: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rtcp_stats", b"rtcp_stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "rtcp_stats", b"rtcp_stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rtcp_stats", b"rtcp_stats", "sip_messages", b"sip_messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "explanation", b"explanation", "rtcp_stats", b"rtcp_stats", "sip_messages", b"sip_messages", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -336,6 +353,8 @@ class SipMessage(_message.Message):
     DST_IP_FIELD_NUMBER: _builtins.int
     DST_PORT_FIELD_NUMBER: _builtins.int
     RAW_FIELD_NUMBER: _builtins.int
+    TRANSPORT_FIELD_NUMBER: _builtins.int
+    SIP_CALL_ID_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """The request's method, or the status code and the CSeq's method (`200 INVITE`)."""
     src_ip: _builtins.str
@@ -348,6 +367,10 @@ class SipMessage(_message.Message):
     """The receiver's port."""
     raw: _builtins.bytes
     """The whole message; the digest in an authorization header is starred out."""
+    transport: _builtins.str
+    """What carried it: `udp`, `tcp` or `tls`."""
+    sip_call_id: _builtins.str
+    """The SIP Call-ID, which tells the call's legs apart; empty when it has none."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When it was sent or received."""
@@ -362,10 +385,12 @@ class SipMessage(_message.Message):
         dst_ip: _builtins.str = ...,
         dst_port: _builtins.int = ...,
         raw: _builtins.bytes = ...,
+        transport: _builtins.str = ...,
+        sip_call_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dst_ip", b"dst_ip", "dst_port", b"dst_port", "method", b"method", "raw", b"raw", "src_ip", b"src_ip", "src_port", b"src_port", "timestamp", b"timestamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dst_ip", b"dst_ip", "dst_port", b"dst_port", "method", b"method", "raw", b"raw", "sip_call_id", b"sip_call_id", "src_ip", b"src_ip", "src_port", b"src_port", "timestamp", b"timestamp", "transport", b"transport"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -373,7 +398,7 @@ Global___SipMessage: _TypeAlias = SipMessage  # noqa: Y015
 
 @_typing.final
 class RtcpStats(_message.Message):
-    """What RTCP said of a call's audio."""
+    """What a call's audio was like, as RTP and RTCP showed it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -116,7 +116,8 @@ class TimelineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PcapGet(self, request, context):
-        """Streams the same messages as a pcap file (link type RAW: IP packets).
+        """Streams the same messages, and the RTP that was captured, as a pcap file (link type RAW: IP
+        packets). Calls with `rtp_debug` have their RTP captured; provider calls always do.
 
         Errors: as SipAnalysisGet.
         """

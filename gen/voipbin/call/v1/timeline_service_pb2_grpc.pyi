@@ -50,7 +50,8 @@ class TimelineServiceStub:
     - NOT_FOUND / TRACE_NOT_FOUND: no SIP message of this call was ever sent or received.
     """
     PcapGet: _aio.UnaryStreamMultiCallable[_timeline_service_pb2.PcapGetRequest, _timeline_service_pb2.PcapGetResponse]
-    """Streams the same messages as a pcap file (link type RAW: IP packets).
+    """Streams the same messages, and the RTP that was captured, as a pcap file (link type RAW: IP
+    packets). Calls with `rtp_debug` have their RTP captured; provider calls always do.
 
     Errors: as SipAnalysisGet.
     """
@@ -121,7 +122,8 @@ class TimelineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _timeline_service_pb2.PcapGetRequest,
         context: _aio.ServicerContext[_timeline_service_pb2.PcapGetRequest, _abc.AsyncIterator[_timeline_service_pb2.PcapGetResponse]],
     ) -> _abc.AsyncIterator[_timeline_service_pb2.PcapGetResponse]:
-        """Streams the same messages as a pcap file (link type RAW: IP packets).
+        """Streams the same messages, and the RTP that was captured, as a pcap file (link type RAW: IP
+        packets). Calls with `rtp_debug` have their RTP captured; provider calls always do.
 
         Errors: as SipAnalysisGet.
         """

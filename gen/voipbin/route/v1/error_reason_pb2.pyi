@@ -169,6 +169,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "PROVIDER_TEARDOWN_REFUSED", "metadata": {"provider_id": "…"}}
     """
+    ERROR_REASON_INVALID_OUTBOUND_PROXY: _ErrorReason.ValueType  # 23
+    """An outbound proxy is not a host name or IP address with an optional port."""
+    ERROR_REASON_INVALID_TLS_CA: _ErrorReason.ValueType  # 24
+    """What should be certificates is none."""
+    ERROR_REASON_INVALID_SESSION_EXPIRES: _ErrorReason.ValueType  # 25
+    """A session interval is too short or too long."""
+    ERROR_REASON_INVALID_FAILOVER_CODES: _ErrorReason.ValueType  # 26
+    """A list of answers that fail over has an element that is none."""
+    ERROR_REASON_INVALID_HEALTH_CODES: _ErrorReason.ValueType  # 27
+    """A list of answers that count as healthy has an element that is none."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of route_manager's errors; append only."""
@@ -320,4 +330,14 @@ ERROR_REASON_PROVIDER_TEARDOWN_REFUSED: ErrorReason.ValueType  # 39
 
     {"reason": "PROVIDER_TEARDOWN_REFUSED", "metadata": {"provider_id": "…"}}
 """
+ERROR_REASON_INVALID_OUTBOUND_PROXY: ErrorReason.ValueType  # 23
+"""An outbound proxy is not a host name or IP address with an optional port."""
+ERROR_REASON_INVALID_TLS_CA: ErrorReason.ValueType  # 24
+"""What should be certificates is none."""
+ERROR_REASON_INVALID_SESSION_EXPIRES: ErrorReason.ValueType  # 25
+"""A session interval is too short or too long."""
+ERROR_REASON_INVALID_FAILOVER_CODES: ErrorReason.ValueType  # 26
+"""A list of answers that fail over has an element that is none."""
+ERROR_REASON_INVALID_HEALTH_CODES: ErrorReason.ValueType  # 27
+"""A list of answers that count as healthy has an element that is none."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from voipbin.call.v1 import address_pb2 as _address_pb2
 from voipbin.flow.v1 import action_pb2 as _action_pb2
+from voipbin.route.v1 import provider_pb2 as _provider_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -247,6 +248,11 @@ class ProviderSnapshot(_message.Message):
     CODECS_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     SIP_USERNAME_FIELD_NUMBER: _builtins.int
+    TRANSPORT_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    OUTBOUND_PROXY_FIELD_NUMBER: _builtins.int
+    SESSION_EXPIRES_FIELD_NUMBER: _builtins.int
+    NUMBER_FORMAT_FIELD_NUMBER: _builtins.int
     hostname: _builtins.str
     """The host name or IP address and port."""
     tech_prefix: _builtins.str
@@ -259,6 +265,16 @@ class ProviderSnapshot(_message.Message):
     """The provider's name."""
     sip_username: _builtins.str
     """The user name for SIP digest."""
+    transport: _provider_pb2.ProviderTransport.ValueType
+    """What carried SIP to it."""
+    port: _builtins.int
+    """The port where `hostname` named none; 0 for the DNS's or the transport's."""
+    outbound_proxy: _builtins.str
+    """The proxy its requests passed; empty for none."""
+    session_expires: _builtins.int
+    """The session interval asked for, in seconds; 0 for none."""
+    number_format: _provider_pb2.ProviderNumberFormat.ValueType
+    """How numbers were written for it."""
     @_builtins.property
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The further headers."""
@@ -273,10 +289,15 @@ class ProviderSnapshot(_message.Message):
         codecs: _builtins.str = ...,
         name: _builtins.str = ...,
         sip_username: _builtins.str = ...,
+        transport: _provider_pb2.ProviderTransport.ValueType = ...,
+        port: _builtins.int = ...,
+        outbound_proxy: _builtins.str = ...,
+        session_expires: _builtins.int = ...,
+        number_format: _provider_pb2.ProviderNumberFormat.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "hostname", b"hostname", "name", b"name", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "hostname", b"hostname", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "session_expires", b"session_expires", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "transport", b"transport"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

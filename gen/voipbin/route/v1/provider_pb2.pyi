@@ -20,6 +20,62 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ProviderTransport:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProviderTransportEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProviderTransport.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROVIDER_TRANSPORT_UNSPECIFIED: _ProviderTransport.ValueType  # 0
+    """Not stated: UDP."""
+    PROVIDER_TRANSPORT_UDP: _ProviderTransport.ValueType  # 1
+    """UDP; a request that is too large for one packet goes over TCP where the carrier takes it."""
+    PROVIDER_TRANSPORT_TCP: _ProviderTransport.ValueType  # 2
+    """TCP."""
+    PROVIDER_TRANSPORT_TLS: _ProviderTransport.ValueType  # 3
+    """TLS, the certificate checked."""
+    PROVIDER_TRANSPORT_AUTO: _ProviderTransport.ValueType  # 4
+    """What the carrier's DNS says first (RFC 3263 section 4.1); UDP where it says nothing."""
+
+class ProviderTransport(_ProviderTransport, metaclass=_ProviderTransportEnumTypeWrapper):
+    """What carries SIP to a provider (RFC 3261 section 18)."""
+
+PROVIDER_TRANSPORT_UNSPECIFIED: ProviderTransport.ValueType  # 0
+"""Not stated: UDP."""
+PROVIDER_TRANSPORT_UDP: ProviderTransport.ValueType  # 1
+"""UDP; a request that is too large for one packet goes over TCP where the carrier takes it."""
+PROVIDER_TRANSPORT_TCP: ProviderTransport.ValueType  # 2
+"""TCP."""
+PROVIDER_TRANSPORT_TLS: ProviderTransport.ValueType  # 3
+"""TLS, the certificate checked."""
+PROVIDER_TRANSPORT_AUTO: ProviderTransport.ValueType  # 4
+"""What the carrier's DNS says first (RFC 3263 section 4.1); UDP where it says nothing."""
+Global___ProviderTransport: _TypeAlias = ProviderTransport  # noqa: Y015
+
+class _ProviderNumberFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProviderNumberFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProviderNumberFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROVIDER_NUMBER_FORMAT_UNSPECIFIED: _ProviderNumberFormat.ValueType  # 0
+    """Not stated: E.164."""
+    PROVIDER_NUMBER_FORMAT_E164: _ProviderNumberFormat.ValueType  # 1
+    """`+` and the digits of E.164."""
+    PROVIDER_NUMBER_FORMAT_DIGITS: _ProviderNumberFormat.ValueType  # 2
+    """The digits of E.164 without the `+`."""
+
+class ProviderNumberFormat(_ProviderNumberFormat, metaclass=_ProviderNumberFormatEnumTypeWrapper):
+    """How the number that is called, and the one that calls, are written for a provider."""
+
+PROVIDER_NUMBER_FORMAT_UNSPECIFIED: ProviderNumberFormat.ValueType  # 0
+"""Not stated: E.164."""
+PROVIDER_NUMBER_FORMAT_E164: ProviderNumberFormat.ValueType  # 1
+"""`+` and the digits of E.164."""
+PROVIDER_NUMBER_FORMAT_DIGITS: ProviderNumberFormat.ValueType  # 2
+"""The digits of E.164 without the `+`."""
+Global___ProviderNumberFormat: _TypeAlias = ProviderNumberFormat  # noqa: Y015
+
 class _ProviderWarningCode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -60,6 +116,14 @@ class _ProviderWarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_P
     """Routes name the provider that was deleted; they route no more."""
     PROVIDER_WARNING_CODE_CARRIER_SIDE_LEFT: _ProviderWarningCode.ValueType  # 16
     """What setup made at the carrier is still there."""
+    PROVIDER_WARNING_CODE_PORT_NOT_FOR_TRANSPORT: _ProviderWarningCode.ValueType  # 17
+    """The port is not the transport's usual one: TLS at 5060, or UDP or TCP at 5061."""
+    PROVIDER_WARNING_CODE_TLS_CA_UNUSED: _ProviderWarningCode.ValueType  # 18
+    """A private CA is given although the transport is not TLS."""
+    PROVIDER_WARNING_CODE_TLS_CA_EXPIRES: _ProviderWarningCode.ValueType  # 19
+    """A certificate of `tls_ca` has expired, or does within 30 days."""
+    PROVIDER_WARNING_CODE_FAILOVER_RINGS_AGAIN: _ProviderWarningCode.ValueType  # 20
+    """An answer that says who the called person is, such as 486, makes the call ring elsewhere."""
 
 class ProviderWarningCode(_ProviderWarningCode, metaclass=_ProviderWarningCodeEnumTypeWrapper):
     """The rules of the linter."""
@@ -98,6 +162,14 @@ PROVIDER_WARNING_CODE_ROUTES_OUT_OF_SERVICE: ProviderWarningCode.ValueType  # 15
 """Routes name the provider that was deleted; they route no more."""
 PROVIDER_WARNING_CODE_CARRIER_SIDE_LEFT: ProviderWarningCode.ValueType  # 16
 """What setup made at the carrier is still there."""
+PROVIDER_WARNING_CODE_PORT_NOT_FOR_TRANSPORT: ProviderWarningCode.ValueType  # 17
+"""The port is not the transport's usual one: TLS at 5060, or UDP or TCP at 5061."""
+PROVIDER_WARNING_CODE_TLS_CA_UNUSED: ProviderWarningCode.ValueType  # 18
+"""A private CA is given although the transport is not TLS."""
+PROVIDER_WARNING_CODE_TLS_CA_EXPIRES: ProviderWarningCode.ValueType  # 19
+"""A certificate of `tls_ca` has expired, or does within 30 days."""
+PROVIDER_WARNING_CODE_FAILOVER_RINGS_AGAIN: ProviderWarningCode.ValueType  # 20
+"""An answer that says who the called person is, such as 486, makes the call ring elsewhere."""
 Global___ProviderWarningCode: _TypeAlias = ProviderWarningCode  # noqa: Y015
 
 class _ProviderType:
@@ -213,6 +285,19 @@ class Provider(_message.Message):
     SIP_PASSWORD_FIELD_NUMBER: _builtins.int
     SECRET_HEADERS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    TRANSPORT_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    OUTBOUND_PROXY_FIELD_NUMBER: _builtins.int
+    TLS_CA_FIELD_NUMBER: _builtins.int
+    SESSION_EXPIRES_FIELD_NUMBER: _builtins.int
+    NUMBER_FORMAT_FIELD_NUMBER: _builtins.int
+    FAILOVER_CODES_FIELD_NUMBER: _builtins.int
+    HEALTH_CODES_FIELD_NUMBER: _builtins.int
+    HEALTH_AFFECTS_ROUTING_FIELD_NUMBER: _builtins.int
+    HEALTH_CHECKS_PAUSED_FIELD_NUMBER: _builtins.int
+    HEALTH_CHANGED_AT_FIELD_NUMBER: _builtins.int
+    HEALTH_LATENCY_MS_FIELD_NUMBER: _builtins.int
+    HEALTH_DETAIL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id (UUID)."""
     type: Global___ProviderType.ValueType
@@ -239,6 +324,30 @@ class Provider(_message.Message):
     """Stands for the stored SIP password: `****` and its last four characters, `****` alone for a
     short one; empty when there is none.
     """
+    transport: Global___ProviderTransport.ValueType
+    """What carries SIP to it; `udp` unless another was chosen."""
+    port: _builtins.int
+    """The port INVITEs are sent to, where `hostname` names none; 0 leaves it to the DNS, else to the
+    transport's own, 5060 or 5061 for TLS.
+    """
+    outbound_proxy: _builtins.str
+    """The proxy its requests pass (RFC 3261 section 8.1.2), `host` or `host:port`; empty: none, they
+    go to `hostname`.
+    """
+    tls_ca: _builtins.str
+    """The certificates (PEM) that may have issued the carrier's own; empty: those the machine trusts."""
+    session_expires: _builtins.int
+    """The session interval to ask for in seconds (RFC 4028); 0 asks for none."""
+    number_format: Global___ProviderNumberFormat.ValueType
+    """How numbers are written for it."""
+    health_affects_routing: _builtins.bool
+    """Whether routing passes by this provider while it is unhealthy; never for provider calls."""
+    health_checks_paused: _builtins.bool
+    """Whether the regular health checks leave it out."""
+    health_latency_ms: _builtins.int
+    """How long the last health check waited for its answer, in milliseconds; null without one."""
+    health_detail: _builtins.str
+    """What the last health check met, one sentence."""
     @_builtins.property
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Further headers on every INVITE to this provider. A header is secret when `secret_headers`
@@ -276,6 +385,23 @@ class Provider(_message.Message):
         lint and delete only; empty elsewhere.
         """
 
+    @_builtins.property
+    def failover_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """After which answers a call goes on to the next carrier: SIP codes (`503`), classes (`5xx`),
+        `unreachable` for a carrier that nothing could be sent to, or `none` alone; empty: the
+        platform's own table.
+        """
+
+    @_builtins.property
+    def health_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which answers to OPTIONS count as healthy: SIP codes (`404`) and classes (`4xx`); empty: the
+        platform's own rule, every answer but 408, 500, 502, 503, 504 and 6xx.
+        """
+
+    @_builtins.property
+    def health_changed_at(self) -> _timestamp_pb2.Timestamp:
+        """When `health_status` last became what it is."""
+
     def __init__(
         self,
         *,
@@ -298,12 +424,27 @@ class Provider(_message.Message):
         sip_password: _builtins.str = ...,
         secret_headers: _abc.Iterable[_builtins.str] | None = ...,
         warnings: _abc.Iterable[Global___ProviderWarning] | None = ...,
+        transport: Global___ProviderTransport.ValueType = ...,
+        port: _builtins.int = ...,
+        outbound_proxy: _builtins.str = ...,
+        tls_ca: _builtins.str = ...,
+        session_expires: _builtins.int = ...,
+        number_format: Global___ProviderNumberFormat.ValueType = ...,
+        failover_codes: _abc.Iterable[_builtins.str] | None = ...,
+        health_codes: _abc.Iterable[_builtins.str] | None = ...,
+        health_affects_routing: _builtins.bool = ...,
+        health_checks_paused: _builtins.bool = ...,
+        health_changed_at: _timestamp_pb2.Timestamp | None = ...,
+        health_latency_ms: _builtins.int | None = ...,
+        health_detail: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["health_checked_at", b"health_checked_at", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_health_latency_ms", b"_health_latency_ms", "health_changed_at", b"health_changed_at", "health_checked_at", b"health_checked_at", "health_latency_ms", b"health_latency_ms", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "health_checked_at", b"health_checked_at", "health_status", b"health_status", "hostname", b"hostname", "id", b"id", "metadata", b"metadata", "name", b"name", "secret_headers", b"secret_headers", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update", "type", b"type", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_health_latency_ms", b"_health_latency_ms", "codecs", b"codecs", "detail", b"detail", "failover_codes", b"failover_codes", "health_affects_routing", b"health_affects_routing", "health_changed_at", b"health_changed_at", "health_checked_at", b"health_checked_at", "health_checks_paused", b"health_checks_paused", "health_codes", b"health_codes", "health_detail", b"health_detail", "health_latency_ms", b"health_latency_ms", "health_status", b"health_status", "hostname", b"hostname", "id", b"id", "metadata", b"metadata", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "secret_headers", b"secret_headers", "session_expires", b"session_expires", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tls_ca", b"tls_ca", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update", "transport", b"transport", "type", b"type", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__health_latency_ms: _TypeAlias = _typing.Literal["health_latency_ms"]  # noqa: Y015
+    _WhichOneofArgType__health_latency_ms: _TypeAlias = _typing.Literal["_health_latency_ms", b"_health_latency_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__health_latency_ms) -> _WhichOneofReturnType__health_latency_ms | None: ...
 
 Global___Provider: _TypeAlias = Provider  # noqa: Y015
 

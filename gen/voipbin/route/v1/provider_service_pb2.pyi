@@ -57,6 +57,16 @@ class ProviderCreateRequest(_message.Message):
     SIP_USERNAME_FIELD_NUMBER: _builtins.int
     SIP_PASSWORD_FIELD_NUMBER: _builtins.int
     SECRET_HEADERS_FIELD_NUMBER: _builtins.int
+    TRANSPORT_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    OUTBOUND_PROXY_FIELD_NUMBER: _builtins.int
+    TLS_CA_FIELD_NUMBER: _builtins.int
+    SESSION_EXPIRES_FIELD_NUMBER: _builtins.int
+    NUMBER_FORMAT_FIELD_NUMBER: _builtins.int
+    FAILOVER_CODES_FIELD_NUMBER: _builtins.int
+    HEALTH_CODES_FIELD_NUMBER: _builtins.int
+    HEALTH_AFFECTS_ROUTING_FIELD_NUMBER: _builtins.int
+    HEALTH_CHECKS_PAUSED_FIELD_NUMBER: _builtins.int
     type: _provider_pb2.ProviderType.ValueType
     """The protocol; `sip` when not stated."""
     hostname: _builtins.str
@@ -75,6 +85,26 @@ class ProviderCreateRequest(_message.Message):
     """The user name for SIP digest; at most 128 characters."""
     sip_password: _builtins.str
     """The password for SIP digest; at most 128 characters."""
+    transport: _provider_pb2.ProviderTransport.ValueType
+    """What carries SIP to it; `udp` when not stated."""
+    port: _builtins.int
+    """The port, where `hostname` names none; 0 leaves it to the DNS or the transport. A `hostname` with
+    another port is refused.
+    """
+    outbound_proxy: _builtins.str
+    """The proxy its requests pass, `host` or `host:port`; at most 255 characters."""
+    tls_ca: _builtins.str
+    """Certificates (PEM) that may have issued the carrier's own; at most 32 KiB. Empty: those the
+    machine trusts.
+    """
+    session_expires: _builtins.int
+    """The session interval to ask for, 90 to 86400 seconds (RFC 4028); 0 asks for none."""
+    number_format: _provider_pb2.ProviderNumberFormat.ValueType
+    """How numbers are written for it; `e164` when not stated."""
+    health_affects_routing: _builtins.bool
+    """Whether routing passes by this provider while it is unhealthy."""
+    health_checks_paused: _builtins.bool
+    """Whether the regular health checks leave it out."""
     @_builtins.property
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Further headers; at most 32, names up to 64 characters, values up to 1024, 4096 in all."""
@@ -83,6 +113,18 @@ class ProviderCreateRequest(_message.Message):
     def secret_headers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The names of headers whose values are secret, in any case; at most 32, each once. A name that
         says so itself (authorization, token, key, secret, password) need not be here.
+        """
+
+    @_builtins.property
+    def failover_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """After which answers a call goes on to the next carrier: codes from 300, classes from `3xx`,
+        `unreachable`, or `none` alone; at most 64. Empty: the platform's own table.
+        """
+
+    @_builtins.property
+    def health_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which answers to OPTIONS count as healthy: codes from 200, classes from `2xx`; at most 64.
+        Empty: the platform's own rule.
         """
 
     def __init__(
@@ -99,10 +141,20 @@ class ProviderCreateRequest(_message.Message):
         sip_username: _builtins.str = ...,
         sip_password: _builtins.str = ...,
         secret_headers: _abc.Iterable[_builtins.str] | None = ...,
+        transport: _provider_pb2.ProviderTransport.ValueType = ...,
+        port: _builtins.int = ...,
+        outbound_proxy: _builtins.str = ...,
+        tls_ca: _builtins.str = ...,
+        session_expires: _builtins.int = ...,
+        number_format: _provider_pb2.ProviderNumberFormat.ValueType = ...,
+        failover_codes: _abc.Iterable[_builtins.str] | None = ...,
+        health_codes: _abc.Iterable[_builtins.str] | None = ...,
+        health_affects_routing: _builtins.bool = ...,
+        health_checks_paused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "hostname", b"hostname", "name", b"name", "secret_headers", b"secret_headers", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "failover_codes", b"failover_codes", "health_affects_routing", b"health_affects_routing", "health_checks_paused", b"health_checks_paused", "health_codes", b"health_codes", "hostname", b"hostname", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "secret_headers", b"secret_headers", "session_expires", b"session_expires", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tls_ca", b"tls_ca", "transport", b"transport", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -271,6 +323,16 @@ class ProviderUpdateRequest(_message.Message):
     SIP_PASSWORD_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     SECRET_HEADERS_FIELD_NUMBER: _builtins.int
+    TRANSPORT_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    OUTBOUND_PROXY_FIELD_NUMBER: _builtins.int
+    TLS_CA_FIELD_NUMBER: _builtins.int
+    SESSION_EXPIRES_FIELD_NUMBER: _builtins.int
+    NUMBER_FORMAT_FIELD_NUMBER: _builtins.int
+    FAILOVER_CODES_FIELD_NUMBER: _builtins.int
+    HEALTH_CODES_FIELD_NUMBER: _builtins.int
+    HEALTH_AFFECTS_ROUTING_FIELD_NUMBER: _builtins.int
+    HEALTH_CHECKS_PAUSED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id (UUID)."""
     type: _provider_pb2.ProviderType.ValueType
@@ -291,6 +353,26 @@ class ProviderUpdateRequest(_message.Message):
     """The user name for SIP digest; at most 128 characters."""
     sip_password: _builtins.str
     """The password for SIP digest; at most 128 characters. Its own mask keeps what is stored."""
+    transport: _provider_pb2.ProviderTransport.ValueType
+    """What carries SIP to it; `udp` when not stated."""
+    port: _builtins.int
+    """The port, where `hostname` names none; 0 leaves it to the DNS or the transport. A `hostname` with
+    another port is refused.
+    """
+    outbound_proxy: _builtins.str
+    """The proxy its requests pass, `host` or `host:port`; at most 255 characters."""
+    tls_ca: _builtins.str
+    """Certificates (PEM) that may have issued the carrier's own; at most 32 KiB. Empty: those the
+    machine trusts.
+    """
+    session_expires: _builtins.int
+    """The session interval to ask for, 90 to 86400 seconds (RFC 4028); 0 asks for none."""
+    number_format: _provider_pb2.ProviderNumberFormat.ValueType
+    """How numbers are written for it; `e164` when not stated."""
+    health_affects_routing: _builtins.bool
+    """Whether routing passes by this provider while it is unhealthy."""
+    health_checks_paused: _builtins.bool
+    """Whether the regular health checks leave it out."""
     @_builtins.property
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Further headers; at most 32. Given, they replace all that were there; a secret value equal to
@@ -305,6 +387,18 @@ class ProviderUpdateRequest(_message.Message):
     def secret_headers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The names of headers whose values are secret; at most 32. Given, they replace all that were
         there. A header stops being secret only together with a value that is sent anew.
+        """
+
+    @_builtins.property
+    def failover_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """After which answers a call goes on to the next carrier: codes from 300, classes from `3xx`,
+        `unreachable`, or `none` alone; at most 64. Empty: the platform's own table.
+        """
+
+    @_builtins.property
+    def health_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which answers to OPTIONS count as healthy: codes from 200, classes from `2xx`; at most 64.
+        Empty: the platform's own rule.
         """
 
     def __init__(
@@ -323,10 +417,20 @@ class ProviderUpdateRequest(_message.Message):
         sip_password: _builtins.str = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
         secret_headers: _abc.Iterable[_builtins.str] | None = ...,
+        transport: _provider_pb2.ProviderTransport.ValueType = ...,
+        port: _builtins.int = ...,
+        outbound_proxy: _builtins.str = ...,
+        tls_ca: _builtins.str = ...,
+        session_expires: _builtins.int = ...,
+        number_format: _provider_pb2.ProviderNumberFormat.ValueType = ...,
+        failover_codes: _abc.Iterable[_builtins.str] | None = ...,
+        health_codes: _abc.Iterable[_builtins.str] | None = ...,
+        health_affects_routing: _builtins.bool = ...,
+        health_checks_paused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "hostname", b"hostname", "id", b"id", "name", b"name", "secret_headers", b"secret_headers", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "type", b"type", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "failover_codes", b"failover_codes", "health_affects_routing", b"health_affects_routing", "health_checks_paused", b"health_checks_paused", "health_codes", b"health_codes", "hostname", b"hostname", "id", b"id", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "secret_headers", b"secret_headers", "session_expires", b"session_expires", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tls_ca", b"tls_ca", "transport", b"transport", "type", b"type", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -86,6 +86,10 @@ class ProviderServiceServicer:
         - INVALID_ARGUMENT / INVALID_CODECS: an element is empty, too long, repeated or malformed.
         - INVALID_ARGUMENT / INVALID_SIP_CREDENTIALS: a password without a user name, or control characters.
         - INVALID_ARGUMENT / INVALID_SECRET_HEADERS: an element is no header name, or repeated.
+        - INVALID_ARGUMENT / INVALID_OUTBOUND_PROXY: not a host name or IP address with an optional port.
+        - INVALID_ARGUMENT / INVALID_TLS_CA: not one or more certificates in PEM form.
+        - INVALID_ARGUMENT / INVALID_SESSION_EXPIRES: neither 0 nor 90 to 86400 seconds.
+        - INVALID_ARGUMENT / INVALID_FAILOVER_CODES, INVALID_HEALTH_CODES: an element is no code or class, or repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

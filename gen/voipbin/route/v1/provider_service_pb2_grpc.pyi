@@ -26,6 +26,10 @@ class ProviderServiceStub:
     - INVALID_ARGUMENT / INVALID_CODECS: an element is empty, too long, repeated or malformed.
     - INVALID_ARGUMENT / INVALID_SIP_CREDENTIALS: a password without a user name, or control characters.
     - INVALID_ARGUMENT / INVALID_SECRET_HEADERS: an element is no header name, or repeated.
+    - INVALID_ARGUMENT / INVALID_OUTBOUND_PROXY: not a host name or IP address with an optional port.
+    - INVALID_ARGUMENT / INVALID_TLS_CA: not one or more certificates in PEM form.
+    - INVALID_ARGUMENT / INVALID_SESSION_EXPIRES: neither 0 nor 90 to 86400 seconds.
+    - INVALID_ARGUMENT / INVALID_FAILOVER_CODES, INVALID_HEALTH_CODES: an element is no code or class, or repeated.
     """
     ProviderGet: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderGetRequest, _provider_service_pb2.ProviderGetResponse]
     """Returns one provider, deleted ones included.
@@ -92,6 +96,10 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT / INVALID_CODECS: an element is empty, too long, repeated or malformed.
         - INVALID_ARGUMENT / INVALID_SIP_CREDENTIALS: a password without a user name, or control characters.
         - INVALID_ARGUMENT / INVALID_SECRET_HEADERS: an element is no header name, or repeated.
+        - INVALID_ARGUMENT / INVALID_OUTBOUND_PROXY: not a host name or IP address with an optional port.
+        - INVALID_ARGUMENT / INVALID_TLS_CA: not one or more certificates in PEM form.
+        - INVALID_ARGUMENT / INVALID_SESSION_EXPIRES: neither 0 nor 90 to 86400 seconds.
+        - INVALID_ARGUMENT / INVALID_FAILOVER_CODES, INVALID_HEALTH_CODES: an element is no code or class, or repeated.
         """
 
     @_abc_1.abstractmethod

@@ -44,6 +44,8 @@ class _DialrouteReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dialr
     """Left out: an earlier one leads to the same provider."""
     DIALROUTE_REASON_BEYOND_LIMIT: _DialrouteReason.ValueType  # 9
     """Left out: eight others come before it."""
+    DIALROUTE_REASON_PROVIDER_UNHEALTHY: _DialrouteReason.ValueType  # 10
+    """Out: its provider is unhealthy, its health affects routing, and another one is left."""
 
 class DialrouteReason(_DialrouteReason, metaclass=_DialrouteReasonEnumTypeWrapper):
     """Why a route stands where it does among those a call is tried on, or is left out."""
@@ -68,6 +70,8 @@ DIALROUTE_REASON_PROVIDER_REPEATED: DialrouteReason.ValueType  # 8
 """Left out: an earlier one leads to the same provider."""
 DIALROUTE_REASON_BEYOND_LIMIT: DialrouteReason.ValueType  # 9
 """Left out: eight others come before it."""
+DIALROUTE_REASON_PROVIDER_UNHEALTHY: DialrouteReason.ValueType  # 10
+"""Out: its provider is unhealthy, its health affects routing, and another one is left."""
 Global___DialrouteReason: _TypeAlias = DialrouteReason  # noqa: Y015
 
 @_typing.final
