@@ -81,5 +81,5 @@ demo: .venv/.installed ## Start the mesh with a simulated carrier and place a ca
 	$(BIN)/vbmesh demo $(ARGS)
 
 .PHONY: bench
-bench: .venv/.installed ## Measure the mesh on this machine.
+bench: .venv/.installed ## Measure the mesh on this machine (`ARGS=sip`: calls beside sipp).
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: prints what the mesh costs, all from one run."""
+"""`python -m benchmarks [PART …]`: prints what the mesh costs, all from one run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import asyncio
 import platform
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from benchmarks import (
     pagination,
@@ -15,6 +17,7 @@ from benchmarks import (
     routing,
     shim,
     shim_against_envoy,
+    sip,
     storage,
 )
 from benchmarks.subject import subject
@@ -22,9 +25,8 @@ from benchmarks.subject import subject
 CLIENTS = (1, 16)
 
 
-async def run(seconds: float) -> None:
-    """Measure everything; load generators share the machine with what they load."""
-    print(f"{platform.python_version()}, {platform.machine()}; load and mesh on the same cores\n")
+async def mesh(seconds: float) -> None:
+    """Measure storage and the mesh; load generators share the machine with what they load."""
     with tempfile.TemporaryDirectory() as folder:
         for clients in CLIENTS:
             await storage.measure(Path(folder), clients, seconds / 4)
@@ -42,15 +44,39 @@ async def run(seconds: float) -> None:
                 print()
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8.0, help="per load (default 8)")
-    asyncio.run(run(parser.parse_args().seconds))
-    # Each has a limit, and is run in any case: the report is to be whole.
+async def calls(seconds: float) -> None:
+    """Measure calls beside sipp; six rounds of three callers, so each is short."""
+    await sip.measure(seconds / 2)
+    print()
+
+
+def limits() -> None:
+    """Run what has a limit, whatever came of the others: the report is to be whole."""
     broken = [module.__name__ for module in (routing, pagination) if module.main()]
     if broken:
         sys.exit(f"over the limit: {', '.join(broken)}")
+
+
+PARTS: Final[Mapping[str, Callable[[float], None]]] = {
+    "mesh": lambda seconds: asyncio.run(mesh(seconds)),
+    "sip": lambda seconds: asyncio.run(calls(seconds)),
+    "limits": lambda _: limits(),
+}
+"""What can be measured, in the order it is."""
+
+
+def main() -> None:
+    """Read the arguments and run the parts of these names, all when there are none."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"all, or of: {', '.join(PARTS)}")
+    parser.add_argument("--seconds", type=float, default=8.0, help="per load (default 8)")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    print(f"{platform.python_version()}, {platform.machine()}; load and mesh on the same cores\n")
+    for name, measure in PARTS.items():
+        if not arguments.parts or name in arguments.parts:
+            measure(arguments.seconds)
 
 
 if __name__ == "__main__":
