@@ -95,6 +95,36 @@ class InvalidSecretHeaders(FieldRefused):
     reason = "INVALID_SECRET_HEADERS"
 
 
+class InvalidOutboundProxy(FieldRefused):
+    """The proxy is no host name or IP address with an optional port, or may not be asked."""
+
+    reason = "INVALID_OUTBOUND_PROXY"
+
+
+class InvalidTlsCa(FieldRefused):
+    """What should be certificates in PEM form is none, too many, or holds something else."""
+
+    reason = "INVALID_TLS_CA"
+
+
+class InvalidSessionExpires(FieldRefused):
+    """The session interval is neither 0 nor within what RFC 4028 and the contract allow."""
+
+    reason = "INVALID_SESSION_EXPIRES"
+
+
+class InvalidFailoverCodes(FieldRefused):
+    """An element is no code, class, `unreachable` or lone `none`, or is repeated."""
+
+    reason = "INVALID_FAILOVER_CODES"
+
+
+class InvalidHealthCodes(FieldRefused):
+    """An element is no code or class, or is repeated."""
+
+    reason = "INVALID_HEALTH_CODES"
+
+
 class ProviderInUse(MeshError):
     """Routes name the provider that was to be deleted only if unused; fifty are told."""
 

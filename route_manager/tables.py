@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text, text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, text
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import Field, SQLModel
 
@@ -56,6 +56,11 @@ def text_column() -> Any:
 def integer_column() -> Any:
     """Return a column of 32-bit integers."""
     return Field(default=None, sa_column=Column(Integer(), nullable=False))
+
+
+def boolean_column() -> Any:
+    """Return a column of truths."""
+    return Field(default=None, sa_column=Column(Boolean(), nullable=False))
 
 
 def bytes_column(*, nullable: bool = False) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 from voipbin.route.v1 import provider_pb2 as pb
@@ -13,16 +14,18 @@ from mesh.masking import mask_secret
 from route_manager.convert import masked_fields, refuse_null_characters, timestamp
 from route_manager.provider.domain import (
     HealthStatus,
+    NumberFormat,
     Provider,
     ProviderSettings,
     ProviderType,
     ProviderWarning,
+    Transport,
     secret_names,
     shown_headers,
 )
 
-# `type` is handled apart: the contract's unspecified means sip.
-_TEXTS: Final[Sequence[str]] = (
+# Taken as they are; enumerations are handled apart, for the contract's unspecified has a meaning.
+_PLAIN: Final[Sequence[str]] = (
     "hostname",
     "tech_prefix",
     "tech_postfix",
@@ -31,13 +34,38 @@ _TEXTS: Final[Sequence[str]] = (
     "codecs",
     "sip_username",
     "sip_password",
+    "port",
+    "outbound_proxy",
+    "tls_ca",
+    "session_expires",
+    "health_affects_routing",
+    "health_checks_paused",
 )
-_SETTINGS: Final = frozenset({*_TEXTS, "type", "tech_headers", "secret_headers"})
+_LISTS: Final[Sequence[str]] = ("secret_headers", "failover_codes", "health_codes")
 
 _TYPES: Final[Mapping[int, ProviderType]] = {
     pb.PROVIDER_TYPE_UNSPECIFIED: ProviderType.SIP,
     pb.PROVIDER_TYPE_SIP: ProviderType.SIP,
 }
+_TRANSPORTS: Final[Mapping[int, Transport]] = {
+    pb.PROVIDER_TRANSPORT_UNSPECIFIED: Transport.UDP,
+    pb.PROVIDER_TRANSPORT_UDP: Transport.UDP,
+    pb.PROVIDER_TRANSPORT_TCP: Transport.TCP,
+    pb.PROVIDER_TRANSPORT_TLS: Transport.TLS,
+    pb.PROVIDER_TRANSPORT_AUTO: Transport.AUTO,
+}
+_NUMBER_FORMATS: Final[Mapping[int, NumberFormat]] = {
+    pb.PROVIDER_NUMBER_FORMAT_UNSPECIFIED: NumberFormat.E164,
+    pb.PROVIDER_NUMBER_FORMAT_E164: NumberFormat.E164,
+    pb.PROVIDER_NUMBER_FORMAT_DIGITS: NumberFormat.DIGITS,
+}
+_ENUMS: Final[Mapping[str, Mapping[int, StrEnum]]] = {
+    "type": _TYPES,
+    "transport": _TRANSPORTS,
+    "number_format": _NUMBER_FORMATS,
+}
+_SETTINGS: Final = frozenset({*_PLAIN, *_LISTS, *_ENUMS, "tech_headers"})
+
 _TYPES_OUT: Final[Mapping[ProviderType, pb.ProviderType.ValueType]] = {
     ProviderType.SIP: pb.PROVIDER_TYPE_SIP
 }
@@ -46,6 +74,20 @@ _HEALTH_OUT: Final[Mapping[HealthStatus, pb.ProviderHealthStatus.ValueType]] = {
     HealthStatus.HEALTHY: pb.PROVIDER_HEALTH_STATUS_HEALTHY,
     HealthStatus.UNHEALTHY: pb.PROVIDER_HEALTH_STATUS_UNHEALTHY,
 }
+
+TRANSPORTS_OUT: Final[Mapping[Transport, pb.ProviderTransport.ValueType]] = {
+    Transport.UDP: pb.PROVIDER_TRANSPORT_UDP,
+    Transport.TCP: pb.PROVIDER_TRANSPORT_TCP,
+    Transport.TLS: pb.PROVIDER_TRANSPORT_TLS,
+    Transport.AUTO: pb.PROVIDER_TRANSPORT_AUTO,
+}
+"""Transports in the contract's words."""
+
+NUMBER_FORMATS_OUT: Final[Mapping[NumberFormat, pb.ProviderNumberFormat.ValueType]] = {
+    NumberFormat.E164: pb.PROVIDER_NUMBER_FORMAT_E164,
+    NumberFormat.DIGITS: pb.PROVIDER_NUMBER_FORMAT_DIGITS,
+}
+"""Forms of numbers in the contract's words."""
 
 
 def settings_of(request: ProviderCreateRequest) -> ProviderSettings:
@@ -80,6 +122,16 @@ def provider_to_proto(provider: Provider, warnings: Sequence[ProviderWarning] = 
         sip_username=settings.sip_username,
         sip_password=mask_secret(settings.sip_password),
         secret_headers=settings.secret_headers,
+        transport=TRANSPORTS_OUT[settings.transport],
+        port=settings.port,
+        outbound_proxy=settings.outbound_proxy,
+        tls_ca=settings.tls_ca,
+        session_expires=settings.session_expires,
+        number_format=NUMBER_FORMATS_OUT[settings.number_format],
+        failover_codes=settings.failover_codes,
+        health_codes=settings.health_codes,
+        health_affects_routing=settings.health_affects_routing,
+        health_checks_paused=settings.health_checks_paused,
         warnings=[_warning(warning) for warning in warnings],
     )
 
@@ -90,6 +142,7 @@ def dial_config_to_proto(provider: Provider) -> pb.Provider:
     shown = provider_to_proto(provider)
     postfix, at, domain = settings.tech_postfix.partition("@")
     shown.hostname = on_the_wire(settings.hostname)
+    shown.outbound_proxy = on_the_wire(settings.outbound_proxy)
     shown.tech_postfix = f"{postfix}@{on_the_wire(domain)}" if at else postfix
     shown.tech_headers.update(settings.tech_headers)
     shown.sip_password = settings.sip_password
@@ -110,13 +163,15 @@ def _warning(warning: ProviderWarning) -> pb.ProviderWarning:
 def _read(
     request: ProviderCreateRequest | ProviderUpdateRequest, fields: frozenset[str]
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {name: getattr(request, name) for name in _TEXTS if name in fields}
+    found: dict[str, Any] = {name: getattr(request, name) for name in _PLAIN if name in fields}
     # The rules refuse it in every other text, each with a reason of its own.
     refuse_null_characters((name, found[name]) for name in ("name", "detail") if name in fields)
-    if "type" in fields:
-        found["type"] = _TYPES[request.type]
+    found |= {name: tuple(getattr(request, name)) for name in _LISTS if name in fields}
+    found |= {
+        name: meanings[getattr(request, name)]
+        for name, meanings in _ENUMS.items()
+        if name in fields
+    }
     if "tech_headers" in fields:
         found["tech_headers"] = dict(request.tech_headers)
-    if "secret_headers" in fields:
-        found["secret_headers"] = tuple(request.secret_headers)
     return found

@@ -12,6 +12,8 @@ from mesh.database import Json
 from mesh.sealing import KEY_ID_MAX
 from route_manager.tables import (
     RouteTable,
+    boolean_column,
+    integer_column,
     json_column,
     key_column,
     string_column,
@@ -43,6 +45,16 @@ class ProviderRow(RouteTable, table=True):
     """Sealed."""
     sealed_by: str | None = string_column(KEY_ID_MAX, nullable=True)
     """The key that sealed them; null where an earlier version stored them as they are."""
+    transport: str = string_column(8)
+    port: int = integer_column()
+    outbound_proxy: str = string_column(255)
+    tls_ca: str = text_column()
+    session_expires: int = integer_column()
+    number_format: str = string_column(16)
+    failover_codes: list[str] = json_column()
+    health_codes: list[str] = json_column()
+    health_affects_routing: bool = boolean_column()
+    health_checks_paused: bool = boolean_column()
     health_status: str = string_column(16)
     health_checked_at: datetime | None = time_column()
     tm_create: datetime = time_column(nullable=False)

@@ -15,7 +15,14 @@ from sqlalchemy import RowMapping, bindparam, insert, select, update
 
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
-from route_manager.provider.domain import HealthStatus, Provider, ProviderSettings, ProviderType
+from route_manager.provider.domain import (
+    HealthStatus,
+    NumberFormat,
+    Provider,
+    ProviderSettings,
+    ProviderType,
+    Transport,
+)
 from route_manager.provider.models import ProviderRow
 from route_manager.provider.vault import StoredSecrets, Vault
 from route_manager.route.models import RouteRow
@@ -171,6 +178,16 @@ def _values(vault: Vault, provider: Provider) -> Mapping[str, Any]:
         "sip_username": settings.sip_username,
         "sip_password": secrets.sip_password,
         "sealed_by": secrets.sealed_by,
+        "transport": settings.transport.value,
+        "port": settings.port,
+        "outbound_proxy": settings.outbound_proxy,
+        "tls_ca": settings.tls_ca,
+        "session_expires": settings.session_expires,
+        "number_format": settings.number_format.value,
+        "failover_codes": list(settings.failover_codes),
+        "health_codes": list(settings.health_codes),
+        "health_affects_routing": settings.health_affects_routing,
+        "health_checks_paused": settings.health_checks_paused,
         "metadata": dict(provider.metadata),
         "health_status": provider.health_status.value,
         "health_checked_at": provider.health_checked_at,
@@ -195,6 +212,16 @@ def _provider(vault: Vault, row: RowMapping) -> Provider:
         sip_username=row["sip_username"],
         sip_password=password,
         secret_headers=tuple(row["secret_headers"]),
+        transport=Transport(row["transport"]),
+        port=row["port"],
+        outbound_proxy=row["outbound_proxy"],
+        tls_ca=row["tls_ca"],
+        session_expires=row["session_expires"],
+        number_format=NumberFormat(row["number_format"]),
+        failover_codes=tuple(row["failover_codes"]),
+        health_codes=tuple(row["health_codes"]),
+        health_affects_routing=row["health_affects_routing"],
+        health_checks_paused=row["health_checks_paused"],
     )
     return Provider(
         id=row["id"],

@@ -5,9 +5,11 @@ from route_manager.provider.domain.hostname import check_hostname
 from route_manager.provider.domain.lint import HostFacts, lint, wants_dns
 from route_manager.provider.domain.provider import (
     HealthStatus,
+    NumberFormat,
     Provider,
     ProviderSettings,
     ProviderType,
+    Transport,
 )
 from route_manager.provider.domain.rules import checked
 from route_manager.provider.domain.secrets import changed, secret_names, shown_headers
@@ -16,10 +18,12 @@ from route_manager.provider.domain.warning import ProviderWarning, WarningCode
 __all__ = [
     "HealthStatus",
     "HostFacts",
+    "NumberFormat",
     "Provider",
     "ProviderSettings",
     "ProviderType",
     "ProviderWarning",
+    "Transport",
     "WarningCode",
     "changed",
     "check_hostname",

@@ -15,6 +15,25 @@ class ProviderType(StrEnum):
     SIP = "sip"
 
 
+class Transport(StrEnum):
+    """What carries SIP to a provider (RFC 3261 section 18)."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+    AUTO = "auto"
+    """What the carrier's DNS says first (RFC 3263 section 4.1)."""
+
+
+class NumberFormat(StrEnum):
+    """How numbers are written for a provider."""
+
+    E164 = "e164"
+    """`+` and digits."""
+    DIGITS = "digits"
+    """The same digits without the `+`."""
+
+
 class HealthStatus(StrEnum):
     """What a provider's last health check found."""
 
@@ -28,7 +47,7 @@ class ProviderSettings:
     """What an administrator sets of a provider."""
 
     hostname: str
-    """Where INVITEs go: host name or IP address, with `:port` where it is not 5060."""
+    """Where INVITEs go: host name or IP address, perhaps with `:port`."""
     type: ProviderType = ProviderType.SIP
     tech_prefix: str = ""
     tech_postfix: str = ""
@@ -41,6 +60,22 @@ class ProviderSettings:
     sip_password: str = field(default="", repr=False)
     secret_headers: tuple[str, ...] = ()
     """Headers that an administrator declares secret, beside those whose names say so."""
+    transport: Transport = Transport.UDP
+    port: int = 0
+    """The port where the hostname names none; 0 leaves it to the DNS, else to the transport."""
+    outbound_proxy: str = ""
+    """The next hop of its requests, `host[:port]`; empty: the hostname."""
+    tls_ca: str = ""
+    """Certificates in PEM that its own may be issued by; empty: those the machine trusts."""
+    session_expires: int = 0
+    """The session interval to ask for, in seconds (RFC 4028); 0 asks for none."""
+    number_format: NumberFormat = NumberFormat.E164
+    failover_codes: tuple[str, ...] = ()
+    """Answers after which a call goes on to the next carrier; empty: the platform's table."""
+    health_codes: tuple[str, ...] = ()
+    """Answers to OPTIONS that count as healthy; empty: the platform's rule."""
+    health_affects_routing: bool = False
+    health_checks_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
