@@ -4,7 +4,13 @@ Text is UTF-8 with `surrogateescape`, so that a Latin-1 byte a carrier sends goe
 unchanged. Header names keep their case on the wire.
 """
 
-from call_manager.sip.message.digest import answer_challenge, is_stale, quoted
+from call_manager.sip.message.digest import (
+    Answering,
+    Authenticator,
+    answer_challenge,
+    is_stale,
+    quoted,
+)
 from call_manager.sip.message.fields import (
     SIP_PORT,
     CSeq,
@@ -17,6 +23,7 @@ from call_manager.sip.message.fields import (
     read_via,
     tag_of,
 )
+from call_manager.sip.message.reason import q850_of, write_reason
 from call_manager.sip.message.wire import (
     MESSAGE_MAX,
     Headers,
@@ -32,6 +39,8 @@ from call_manager.sip.message.wire import (
 __all__ = [
     "MESSAGE_MAX",
     "SIP_PORT",
+    "Answering",
+    "Authenticator",
     "CSeq",
     "Headers",
     "MalformedMessageError",
@@ -47,9 +56,11 @@ __all__ = [
     "is_stale",
     "parse",
     "phrase_of",
+    "q850_of",
     "quoted",
     "read_name_addr",
     "read_via",
     "readable",
     "tag_of",
+    "write_reason",
 ]

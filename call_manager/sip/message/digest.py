@@ -2,45 +2,112 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Final
+
 from aiosipua.auth import SipDigestAuth, build_credentials
 from aiosipua.headers import AuthChallenge, AuthCredentials, parse_auth, stringify_auth
 
 from call_manager.channel import Credentials
-from call_manager.sip.message.wire import Request, Response
+from call_manager.sip.message.wire import Headers, Request, Response
+
+REALMS_MAX: Final = 4  # Of one request: a proxy's, a carrier's; more are somebody's game.
+NONCES_MAX: Final = 16  # Remembered of one leg; the oldest is forgotten first.
+
+_KINDS: Final = {
+    "WWW-Authenticate": "Authorization",
+    "Proxy-Authenticate": "Proxy-Authorization",
+}
+_STRENGTH: Final = ("MD5", "SHA-256")
+
+Realm = tuple[str, str]
+"""The header that answers, and the realm in it: what one password is asked for (22.3)."""
 
 
-def answer_challenge(
-    challenged: Response, request: Request, credentials: Credentials
-) -> tuple[str, str] | None:
-    """Return the header that answers a 401 or 407, or None when no challenge can be answered.
+@dataclass(slots=True)
+class Authenticator:
+    """A leg's credentials, and how often each nonce was used with them (RFC 7616 3.4)."""
 
-    Answered are MD5 and SHA-256, with `qop=auth` or without qop; of several challenges the
-    first of these, since servers list them by preference (RFC 8760 section 2.3).
-    """
-    proxy = challenged.code == 407
-    for challenge in _challenges(challenged):
-        found = _credentials(challenge, request, credentials)
+    credentials: Credentials
+    _uses: dict[str, int] = field(default_factory=dict)
+
+    def begin(self) -> Answering:
+        """Return what answers the challenges to one request and its retries."""
+        return Answering(self)
+
+    def write(self, challenge: AuthChallenge, request: Request) -> AuthCredentials | None:
+        """Answer one challenge; None for one that nobody here can answer."""
+        auth = SipDigestAuth(self.credentials.username, self.credentials.password)
+        nonce = challenge.params.get("nonce", "")
+        count = self._uses.get(nonce, 0) + 1
+        try:
+            found = build_credentials(
+                auth, challenge, request.method, request.uri, nonce_count=count
+            )
+        except UnicodeEncodeError:
+            # The realm is no UTF-8, as it must be (RFC 7616 section 4): nobody can know its hash.
+            return None
         if found is not None:
+            self._uses.pop(nonce, None)
+            self._uses[nonce] = count
+            if len(self._uses) > NONCES_MAX:
+                del self._uses[next(iter(self._uses))]
             # The hash is over the bare name, the header holds it as a quoted-string.
-            found.params["username"] = quoted(credentials.username)
-            return ("Proxy-Authorization" if proxy else "Authorization"), stringify_auth(found)
-    return None
+            found.params["username"] = quoted(self.credentials.username)
+        return found
 
 
-def _credentials(
-    challenge: AuthChallenge, request: Request, credentials: Credentials
-) -> AuthCredentials | None:
-    auth = SipDigestAuth(credentials.username, credentials.password)
-    try:
-        return build_credentials(auth, challenge, request.method, request.uri)
-    except UnicodeEncodeError:
-        # The realm is no UTF-8, as it must be (RFC 7616 section 4): nobody can know its hash.
+class Answering:
+    """One request's dealings with challenges.
+
+    Each realm's is answered once, and once more if the peer says that only its nonce was stale;
+    a password that was refused is not offered again (RFC 3261 section 22.2). What another realm
+    was told before goes along, since a proxy and the carrier behind it may both ask.
+    """
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+        self._answered: dict[Realm, AuthChallenge] = {}
+        self._renewed: set[Realm] = set()
+
+    def answer(self, challenged: Response, request: Request) -> Headers:
+        """Return the headers for the retry of `request`; none when there is nothing to retry.
+
+        Answered are MD5 and SHA-256, with `qop=auth` or without qop. A realm that offers both is
+        answered with SHA-256, wherever it stands (RFC 8760 section 2.3 leaves that to us): who
+        can alter messages should gain nothing by adding a weaker challenge.
+        """
+        asked = _by_realm(challenged)
+        if not asked or any(not self._may_answer(realm, asked[realm]) for realm in asked):
+            return ()
+        offered = {realm: [challenge] for realm, challenge in self._answered.items()} | asked
+        headers = []
+        for realm, challenges in list(offered.items())[:REALMS_MAX]:
+            found = self._strongest(realm, challenges, request)
+            if found is not None:
+                headers.append((realm[0], stringify_auth(found)))
+            elif realm in asked:
+                return ()  # Without it the retry would be refused again.
+        return tuple(headers)
+
+    def _may_answer(self, realm: Realm, challenges: list[AuthChallenge]) -> bool:
+        if realm not in self._answered:
+            return True
+        stale = any(c.params.get("stale", "").lower() == "true" for c in challenges)
+        if realm in self._renewed or not stale:
+            return False
+        self._renewed.add(realm)
+        return True
+
+    def _strongest(
+        self, realm: Realm, challenges: list[AuthChallenge], request: Request
+    ) -> AuthCredentials | None:
+        for challenge in sorted(challenges, key=_strength, reverse=True):
+            found = self._authenticator.write(challenge, request)
+            if found is not None:
+                self._answered[realm] = challenge
+                return found
         return None
-
-
-def is_stale(challenged: Response) -> bool:
-    """Tell whether the peer only wants a newer nonce (RFC 7616 section 3.3)."""
-    return any(c.params.get("stale", "").lower() == "true" for c in _challenges(challenged))
 
 
 def quoted(text: str) -> str:
@@ -48,10 +115,34 @@ def quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _challenges(challenged: Response) -> list[AuthChallenge]:
-    name = "Proxy-Authenticate" if challenged.code == 407 else "WWW-Authenticate"
-    challenges = [parse_auth(value) for value in challenged.values(name)]
-    for challenge in challenges:
-        # Parameter names have no case (RFC 7616 section 3.3); the library looks them up exactly.
-        challenge.params = {key.lower(): value for key, value in challenge.params.items()}
-    return challenges
+def _strength(challenge: AuthChallenge) -> int:
+    algorithm = challenge.params.get("algorithm", "MD5").upper()
+    return _STRENGTH.index(algorithm) if algorithm in _STRENGTH else -1
+
+
+def _by_realm(challenged: Response) -> dict[Realm, list[AuthChallenge]]:
+    """Sort the digest challenges by who asks; a proxy that forked may pass several on (16.7)."""
+    found: dict[Realm, list[AuthChallenge]] = {}
+    for kind, answer in _KINDS.items():
+        for value in challenged.values(kind):
+            challenge = parse_auth(value)
+            # Parameter names have no case (RFC 7616 section 3.3); the library keeps theirs.
+            challenge.params = {key.lower(): text for key, text in challenge.params.items()}
+            if challenge.scheme.lower() == "digest":
+                realm = answer, challenge.params.get("realm", "")
+                found.setdefault(realm, []).append(challenge)
+    return found
+
+
+def answer_challenge(
+    challenged: Response, request: Request, credentials: Credentials
+) -> tuple[str, str] | None:
+    """Return the header that answers a 401 or 407, or None when no challenge can be answered."""
+    found = Authenticator(credentials).begin().answer(challenged, request)
+    return found[0] if found else None
+
+
+def is_stale(challenged: Response) -> bool:
+    """Tell whether the peer only wants a newer nonce (RFC 7616 section 3.3)."""
+    asked = _by_realm(challenged).values()
+    return any(c.params.get("stale", "").lower() == "true" for each in asked for c in each)

@@ -167,8 +167,12 @@ def phrase_of(response: Response) -> str:
     At most `PHRASE_MAX` characters, none of them a control character: it is shown in lists, on
     terminals and in logs, and it is the peer's to choose.
     """
-    kept = readable(response.reason[:PHRASE_MAX])
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", kept)
+    return presentable(response.reason)
+
+
+def presentable(text: str) -> str:
+    """Make a peer's words fit for people: at most `PHRASE_MAX` characters, no control character."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", readable(text[:PHRASE_MAX]))
 
 
 def readable(text: str) -> str:
