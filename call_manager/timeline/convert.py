@@ -6,6 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from voipbin.call.v1 import timeline_service_pb2
 from voipbin.flow.v1.timeline_service_pb2 import ActiveflowEvent
 
+from call_manager.sip.trace import call_id_of
 from call_manager.timeline.domain import StoredMessage
 from call_manager.timeline.pcap import Datagram, Endpoint
 from mesh.outbox import StoredEvent
@@ -61,4 +62,6 @@ def message_to_proto(message: StoredMessage) -> timeline_service_pb2.SipMessage:
         dst_ip=str(destination.ip),
         dst_port=destination.port,
         raw=message.raw,
+        transport=message.transport.value,
+        sip_call_id=call_id_of(message.raw).encode("utf-8", "replace").decode(),
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from call_manager.channel import Transport
+
 MESSAGES_MAX: Final = 1000
 """The most messages a SIP analysis holds."""
 
@@ -30,6 +32,7 @@ class StoredMessage:
     local_address: str
     remote_address: str
     raw: bytes
+    transport: Transport = Transport.UDP
 
     @property
     def source(self) -> str:

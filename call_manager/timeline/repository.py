@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from call_manager.call.models import SipMessageRow
+from call_manager.channel import Transport
 from call_manager.timeline.domain import StoredMessage
 from mesh.database import Transaction
 
@@ -33,6 +34,7 @@ async def messages(
             local_address=row["local_address"],
             remote_address=row["remote_address"],
             raw=row["raw"],
+            transport=Transport(row["transport"]),
         )
         for row in await tx.all(statement)
     )
