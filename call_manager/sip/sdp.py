@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from call_manager.channel import MediaFailure
+
 DEFAULT_CODECS: Final = ("PCMU", "PCMA")
 ENCODABLE: Final = frozenset({"PCMU", "PCMA"})
 CODECS_MAX: Final = 16
@@ -61,6 +63,8 @@ class RemoteAudio:
     address: tuple[str, int] | None = None
     direction: str = "sendrecv"
     """The peer's view: `sendonly` means that it sends and we are on hold."""
+    problem: MediaFailure = MediaFailure.NONE
+    """Why no audio can flow by this description."""
 
 
 def write_offer(audio: LocalAudio, *, version: int = 1) -> bytes:
@@ -95,11 +99,12 @@ def read(body: bytes, codecs: Sequence[str]) -> RemoteAudio:
     """Understand a peer's SDP against the codecs we offered.
 
     Of the peer's codecs the first that we can encode is used, else its first that we offered.
-    Broken or absent SDP gives an empty codec, a broken address no address.
+    Broken or absent SDP gives an empty codec, a broken address no address: then audio may still
+    come, and is answered to where it came from.
     """
     session, media = _audio_section(body)
     if media is None:
-        return RemoteAudio()
+        return RemoteAudio(problem=MediaFailure.NO_SDP)
     words = media[0].split()
     offered = {name.upper(): name for name in codecs}
     listed = [
@@ -108,16 +113,19 @@ def read(body: bytes, codecs: Sequence[str]) -> RemoteAudio:
         if name.upper() in offered
     ]
     port = _number(words[1].partition("/")[0])
-    if not listed or not 0 < port < 65_536:
-        return RemoteAudio()
+    if not 0 <= port < 65_536:
+        return RemoteAudio(problem=MediaFailure.NO_SDP)
+    if not listed or port == 0:  # Port 0 refuses the stream (RFC 3264 section 6).
+        return RemoteAudio(problem=MediaFailure.NO_COMMON_CODEC)
     codec, number = next((pair for pair in listed if pair[0].upper() in ENCODABLE), listed[0])
+    problem = MediaFailure.NONE if codec.upper() in ENCODABLE else MediaFailure.NOT_ENCODABLE
     host = _connection(media) or _connection(session)
     direction = next(
         (line[2:] for line in [*media, *session] if line[2:] in _DIRECTIONS), "sendrecv"
     )
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - RFC 2543's way to put on hold
-        return RemoteAudio(codec, number, None, "inactive")
-    return RemoteAudio(codec, number, (host, port) if host else None, direction)
+        return RemoteAudio(codec, number, None, "inactive", problem)
+    return RemoteAudio(codec, number, (host, port) if host else None, direction, problem)
 
 
 def _write(audio: LocalAudio, numbers: dict[str, int], direction: str, version: int) -> bytes:

@@ -28,3 +28,13 @@ class Timing:
     def give_up_s(self) -> float:
         """64*T1: when Timers B, F, H, J, L and M fire; 32 s by default."""
         return 64 * self.t1_s
+
+    @property
+    def session_min_s(self) -> int:
+        """The shortest session interval anybody must accept: 90 s (RFC 4028 section 4)."""
+        return max(1, int(180 * self.t1_s))
+
+    @property
+    def glare_s(self) -> tuple[float, float]:
+        """How long the owner of a Call-ID waits after a 491: 2.1 to 4 s (RFC 3261 14.1)."""
+        return 4.2 * self.t1_s, 8 * self.t1_s

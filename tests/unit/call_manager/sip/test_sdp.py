@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from call_manager.channel import MediaFailure
 from call_manager.sip.sdp import (
     CODECS_MAX,
     LocalAudio,
@@ -17,6 +18,14 @@ from call_manager.sip.sdp import (
 )
 
 OURS = ("PCMU", "PCMA", "G729", "opus")
+BROKEN = RemoteAudio(problem=MediaFailure.NO_SDP)
+NOTHING_COMMON = RemoteAudio(problem=MediaFailure.NO_COMMON_CODEC)
+AT = ("192.0.2.1", 4000)
+
+
+def unspoken(codec: str, payload_type: int) -> RemoteAudio:
+    """A pick that was offered, and that nothing here can encode."""
+    return RemoteAudio(codec, payload_type, AT, problem=MediaFailure.NOT_ENCODABLE)
 
 
 def an_answer(formats: str, *more: str, port: str = "4000", c: str = "c=IN IP4 192.0.2.1") -> bytes:
@@ -52,11 +61,8 @@ def test_codecs_no_sdp_can_say_are_refused(codecs: tuple[str, ...]) -> None:
         (an_answer("0 101"), RemoteAudio("PCMU", 0, ("192.0.2.1", 4000))),
         (an_answer("8"), RemoteAudio("PCMA", 8, ("192.0.2.1", 4000))),
         (an_answer("18 8"), RemoteAudio("PCMA", 8, ("192.0.2.1", 4000))),
-        (an_answer("18"), RemoteAudio("G729", 18, ("192.0.2.1", 4000))),
-        (
-            an_answer("111", "a=rtpmap:111 OPUS/48000/2"),
-            RemoteAudio("opus", 111, ("192.0.2.1", 4000)),
-        ),
+        (an_answer("18"), unspoken("G729", 18)),
+        (an_answer("111", "a=rtpmap:111 OPUS/48000/2"), unspoken("opus", 111)),
         (
             an_answer("0", "c=IN IP4 198.51.100.9/127"),
             RemoteAudio("PCMU", 0, ("198.51.100.9", 4000)),
@@ -64,13 +70,14 @@ def test_codecs_no_sdp_can_say_are_refused(codecs: tuple[str, ...]) -> None:
         (an_answer("0", "a=sendonly"), RemoteAudio("PCMU", 0, ("192.0.2.1", 4000), "sendonly")),
         (an_answer("0", c="c=IN IP4 0.0.0.0"), RemoteAudio("PCMU", 0, None, "inactive")),
         (an_answer("0", c="x="), RemoteAudio("PCMU", 0, None)),
-        (an_answer("0", port="0"), RemoteAudio()),
-        (an_answer("0", port="zz"), RemoteAudio()),
-        (an_answer("0", port="70000"), RemoteAudio()),
-        (an_answer("3"), RemoteAudio()),
-        (an_answer(""), RemoteAudio()),
-        (b"", RemoteAudio()),
-        (b"\xff\xfe m=audio", RemoteAudio()),
+        (an_answer("0", port="0"), NOTHING_COMMON),
+        (an_answer("3"), NOTHING_COMMON),
+        (an_answer("101"), NOTHING_COMMON),
+        (an_answer("0", port="zz"), BROKEN),
+        (an_answer("0", port="70000"), BROKEN),
+        (an_answer(""), BROKEN),
+        (b"", BROKEN),
+        (b"\xff\xfe m=audio", BROKEN),
         (an_answer("0").replace(b"\r\n", b"\n"), RemoteAudio("PCMU", 0, ("192.0.2.1", 4000))),
         (
             b"v=0\nm=video 9 RTP/AVP 0\n" + an_answer("0")[4:],
@@ -90,7 +97,9 @@ def test_every_token_is_an_encoding_name() -> None:
 @given(st.binary(max_size=300), st.text(max_size=40))
 def test_no_body_raises(raw: bytes, text: str) -> None:
     for body in (raw, an_answer("0 8", text, raw.decode("latin-1")), an_answer(text)):
-        assert read(body, OURS).codec in {"", *OURS}
+        audio = read(body, OURS)
+        assert audio.codec in {"", *OURS}
+        assert (audio.problem is MediaFailure.NONE) == (audio.codec in {"PCMU", "PCMA"})
 
 
 @pytest.mark.parametrize(
