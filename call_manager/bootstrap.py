@@ -13,6 +13,8 @@ from voipbin.call.v1 import (
     number_service_pb2_grpc,
     outbound_config_service_pb2,
     outbound_config_service_pb2_grpc,
+    probe_service_pb2,
+    probe_service_pb2_grpc,
     timeline_service_pb2,
     timeline_service_pb2_grpc,
 )
@@ -38,6 +40,8 @@ from call_manager.placement.flows import Flows
 from call_manager.placement.placements import Placements
 from call_manager.placement.saga import SagaParts
 from call_manager.placement.service import PlacementService
+from call_manager.probe.rpc import ProbeRpc
+from call_manager.probe.service import ProbeService
 from call_manager.settings import CallSettings
 from call_manager.sip.channel import SipChannel
 from call_manager.timeline.events import EventService
@@ -103,6 +107,11 @@ def build(settings: CallSettings) -> Node:
                 outbound_config_service_pb2_grpc.add_OutboundConfigServiceServicer_to_server,
                 OutboundConfigRpc(OutboundConfigService(database, clock, lab=settings.lab)),
                 outbound_config_service_pb2.DESCRIPTOR,
+            ),
+            (
+                probe_service_pb2_grpc.add_ProbeServiceServicer_to_server,
+                ProbeRpc(ProbeService(sip, probes_max=settings.probes_max)),
+                probe_service_pb2.DESCRIPTOR,
             ),
         ],
         # The dialer starts the SIP channel itself, and must find both peers and the database.

@@ -48,6 +48,12 @@ class CallSettings(MeshSettings):
     legs_max: int = Field(
         default=500, ge=1, le=10_000, description="The most legs on the wire at once."
     )
+    probes_max: int = Field(
+        default=200,
+        ge=1,
+        le=10_000,
+        description="The most carriers that are asked at once whether they are there (OPTIONS).",
+    )
     ring_timeout_s: float = Field(
         default=60.0,
         gt=0.0,
