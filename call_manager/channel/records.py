@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from call_manager.channel.target import Credentials, Transport
+from call_manager.channel.target import Credentials, NextHop, Transport
 
 
 class AttemptState(enum.StrEnum):
@@ -168,6 +168,13 @@ class MediaReport:
     """Estimated from loss, jitter and delay (ITU-T G.107); None without received audio."""
     other_payloads: tuple[int, ...] = ()
     """Payload types that came although nobody agreed on them."""
+    arrived: int | None = None
+    """Of the packets we sent, how many came by the peer's reports; None when it made none. What
+    `sent` says of loss, jitter and gaps counts only then."""
+    direction: str = "sendrecv"
+    """The peer's last word on it (RFC 8866 section 6.7): `recvonly` and `inactive` send nothing."""
+    capture_full: bool = False
+    """Whether RTP was to be captured, and more came than a capture may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +203,8 @@ class StoredAttempt:
     """The carrier's, which may ask who hangs up; never stored with the attempt."""
     secret_headers: frozenset[str] = frozenset()
     """As in the `DialTarget` it was dialled with."""
+    next_hop: NextHop | None = None
+    """The carrier's: over TLS, whose certificate is asked for; never stored with the attempt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,16 @@ from call_manager.simulator.outcomes import ANSWERS, number_of, outcome_of
 from call_manager.simulator.trunk import Ringing, Trunk
 from call_manager.sip.dialog import Dialog, contact_of
 from call_manager.sip.effects import (
-    Address,
+    Destination,
     Effect,
     Hop,
     Play,
     SetTimer,
     StopTimer,
     TimerKey,
+    write_address,
 )
-from call_manager.sip.exchange import Exchange, answer_address
+from call_manager.sip.exchange import Exchange, answer_destination
 from call_manager.sip.message import Headers, Request, Response
 from call_manager.sip.requests import ALLOW
 from call_manager.sip.sdp import DEFAULT_CODECS, LocalAudio, RemoteAudio, read
@@ -77,7 +78,7 @@ class SimulatedCall:
         else:
             self._exchange.on_timer(key)
 
-    def on_request(self, request: Request, source: Address) -> None:
+    def on_request(self, request: Request, source: Destination) -> None:
         """Take a request with our Call-ID."""
         if request.method == "ACK":
             self._on_ack(request)
@@ -109,11 +110,11 @@ class SimulatedCall:
         else:
             self._leaving = True  # Before the ACK no BYE may be sent (section 15).
 
-    def _on_invite(self, request: Request, source: Address) -> None:
+    def _on_invite(self, request: Request, source: Destination) -> None:
         number = number_of(request.uri)
         outcome = outcome_of(number)
         self._say(
-            "invite", number=number, outcome=outcome.meaning, source=f"{source[0]}:{source[1]}"
+            "invite", number=number, outcome=outcome.meaning, source=write_address(source.address)
         )
         self._outcome = outcome
         ringing = Ringing(request, source, outcome, secrets.token_hex(8))
@@ -184,7 +185,7 @@ class SimulatedCall:
 
     def _repeat_provisional(self, ringing: Ringing) -> None:
         if ringing.provisional is not None:
-            hop = Hop("", answer_address(ringing.invite, ringing.source))
+            hop = Hop("", answer_destination(ringing.invite, ringing.source))
             self._exchange.transmit(ringing.provisional, hop)
 
     def _refuse(self, ringing: Ringing, code: int, extra: Headers = ()) -> None:
@@ -232,7 +233,7 @@ class SimulatedCall:
         context = SessionContext(
             exchange=self._exchange,
             identity=self._trunk.identity,
-            address=ringing.source,
+            destination=ringing.source,
             on_end=self._on_end,
             on_audio=self._play,
             audio=local,
@@ -260,7 +261,7 @@ class SimulatedCall:
         self._acknowledged = True
         self.hang_up()
 
-    def _on_cancel(self, request: Request, source: Address) -> None:
+    def _on_cancel(self, request: Request, source: Destination) -> None:
         ringing = self._ringing
         if ringing is not None and ringing.invite.via.branch == request.via.branch:
             self._say("cancelled")

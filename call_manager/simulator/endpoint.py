@@ -22,6 +22,7 @@ from call_manager.simulator.timers import Timers
 from call_manager.simulator.trunk import Report, Trunk
 from call_manager.sip.effects import (
     Address,
+    Destination,
     Effect,
     Hop,
     Play,
@@ -30,7 +31,7 @@ from call_manager.sip.effects import (
     TimerKey,
     Transmit,
 )
-from call_manager.sip.exchange import answer_address
+from call_manager.sip.exchange import answer_destination
 from call_manager.sip.message import (
     MalformedMessageError,
     Request,
@@ -134,19 +135,19 @@ class Simulator(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         """Take one datagram. Nothing a peer sends may end the simulator."""
-        source = (str(addr[0]), int(addr[1]))
+        source = Destination((str(addr[0]), int(addr[1])))
         try:
             self._receive(parse(data), source)
         except MalformedMessageError as error:
-            self.report("malformed", source=written(source), detail=str(error))
+            self.report("malformed", source=written(source.address), detail=str(error))
         except Exception:
-            log.exception("a message could not be handled", source=written(source))
+            log.exception("a message could not be handled", source=written(source.address))
 
     def error_received(self, exc: Exception) -> None:
         """Note that a datagram did not arrive; retransmission or Timer F and H decide."""
         self.report("unreachable", detail=str(exc))
 
-    def _receive(self, message: Request | Response, source: Address) -> None:
+    def _receive(self, message: Request | Response, source: Destination) -> None:
         call = self._calls.get(message.call_id)
         if isinstance(message, Response):
             if call is not None:
@@ -157,7 +158,7 @@ class Simulator(asyncio.DatagramProtocol):
             self._answer_stray(message, source)
         else:
             if len(self._heard) < CALLERS_MAX:
-                self._heard.add(source[0])
+                self._heard.add(source.address[0])
             call = call or self._admit(message, source)
             if call is not None:
                 call.on_request(message, source)
@@ -171,7 +172,7 @@ class Simulator(asyncio.DatagramProtocol):
             self.report("ignored", call=request.call_id, method=request.method, number=number)
         return silent
 
-    def _admit(self, request: Request, source: Address) -> SimulatedCall | None:
+    def _admit(self, request: Request, source: Destination) -> SimulatedCall | None:
         """Make room for a new call, or refuse it without remembering it."""
         full = len(self._active) >= self._settings.calls_max or len(self._calls) >= LINGERING_MAX
         if full or self._stopping or self._trunk is None:
@@ -182,10 +183,10 @@ class Simulator(asyncio.DatagramProtocol):
         self._calls[request.call_id] = call
         return call
 
-    def _answer_stray(self, request: Request, source: Address) -> None:
+    def _answer_stray(self, request: Request, source: Destination) -> None:
         """Answer what belongs to no call, statelessly (RFC 3261 section 8.2.7)."""
         if request.method == "OPTIONS":
-            self.report("options", source=written(source))
+            self.report("options", source=written(source.address))
             self._answer_once(request, 200, source, (("Allow", ALLOW),))
         elif request.method in METHODS:
             # An ACK is never answered (section 13.2.2.4).
@@ -195,12 +196,16 @@ class Simulator(asyncio.DatagramProtocol):
             self._answer_once(request, 405, source, (("Allow", ALLOW),))
 
     def _answer_once(
-        self, request: Request, code: int, source: Address, extra: tuple[tuple[str, str], ...] = ()
+        self,
+        request: Request,
+        code: int,
+        source: Destination,
+        extra: tuple[tuple[str, str], ...] = (),
     ) -> None:
         # Without state the tag must come out the same each time (section 8.2.7).
         tag = hashlib.sha256(readable(request.call_id + request.via.branch).encode()).hexdigest()
         response = respond(request, code, to_tag=tag[:16], extra=extra)
-        self._send(response, answer_address(request, source))
+        self._send(response, answer_destination(request, source).address)
 
     def _on_timer(self, call_id: str, key: TimerKey) -> None:
         call = self._calls.get(call_id)
@@ -253,10 +258,10 @@ class Simulator(asyncio.DatagramProtocol):
             try:
                 wanted = host_port_of(hop.uri)
             except MalformedMessageError:
-                return hop.address
+                return hop.destination.address
             if self._may_send_to(wanted[0]):
                 return wanted
-        return hop.address
+        return hop.destination.address
 
     def _may_send_to(self, host: str) -> bool:
         """Only callers get anything: nobody can aim our traffic at a third host."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from call_manager.simulator.answers import Negotiation
 from call_manager.simulator.digest import DigestGuard
 from call_manager.simulator.outcomes import Outcome
-from call_manager.sip.effects import Address
+from call_manager.sip.effects import Destination
 from call_manager.sip.message import Request, Response
 from call_manager.sip.requests import Identity
 from call_manager.sip.sdp import LocalAudio
@@ -42,7 +42,7 @@ class Ringing:
     """An INVITE without a final answer."""
 
     invite: Request
-    source: Address
+    source: Destination
     outcome: Outcome
     tag: str
     provisional: Response | None = None

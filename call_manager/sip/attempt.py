@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from call_manager.channel import AttemptOutcome, InviteRecord
+from call_manager.channel import AttemptOutcome, InviteRecord, TlsPeer
 from call_manager.sip.message import Response, phrase_of
 
 
@@ -20,6 +20,7 @@ class Attempt:
     ringing_at: datetime | None = None
     answered_at: datetime | None = None
     ended_at: datetime | None = None
+    tls_peer: TlsPeer | None = None
 
     def note(self, response: Response, at: datetime) -> bool:
         """Note an answer; returns whether that is news to the journal."""
@@ -52,4 +53,5 @@ class Attempt:
             ringing_at=self.ringing_at,
             answered_at=self.answered_at,
             ended_at=self.ended_at,
+            tls_peer=self.tls_peer,
         )

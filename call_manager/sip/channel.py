@@ -14,19 +14,30 @@ from call_manager.channel import (
     AttemptState,
     CallJournal,
     DialTarget,
+    NextHop,
+    ProbeResult,
     StoredAttempt,
 )
 from call_manager.media.g711 import table
 from call_manager.media.ports import RtpPorts
 from call_manager.media.ticker import Ticker
-from call_manager.sip.effects import Address, Begin, HangUp, read_address, write_address
-from call_manager.sip.exchange import answer_address
+from call_manager.sip.effects import (
+    Address,
+    Begin,
+    Destination,
+    HangUp,
+    read_address,
+    write_address,
+)
+from call_manager.sip.exchange import answer_destination
 from call_manager.sip.inviting import LegSpec
 from call_manager.sip.leg import Shared, SipLeg, Studio
+from call_manager.sip.lookup import DnsClient, Lookup
 from call_manager.sip.message import MalformedMessageError, Response, encode, parse
+from call_manager.sip.probe import Probing, probe
 from call_manager.sip.recovery import RecoveryCore, StrayCore
 from call_manager.sip.requests import Identity
-from call_manager.sip.resolve import Lookup, Resolver, look_up
+from call_manager.sip.resolve import Resolver
 from call_manager.sip.runner import Hooks, Runner, Wire
 from call_manager.sip.sdp import DEFAULT_CODECS
 from call_manager.sip.seldom import Seldom
@@ -52,7 +63,7 @@ class SipChannel:
     """
 
     def __init__(
-        self, settings: SipSettings, *, clock: Clock | None = None, lookup: Lookup = look_up
+        self, settings: SipSettings, *, clock: Clock | None = None, lookup: Lookup | None = None
     ) -> None:
         listen = read_address(settings.listen)
         self._settings = settings
@@ -60,7 +71,9 @@ class SipChannel:
         self._clock = clock or SystemClock()
         self._socket = UdpSocket(self._clock, Handlers(self._on_datagram, self._on_undelivered))
         self._resolver = Resolver(
-            ipv6=":" in listen[0], allow_private=settings.allow_private, lookup=lookup
+            ipv6=":" in listen[0],
+            allow_private=settings.allow_private,
+            lookup=lookup or DnsClient(),
         )
         self._ports = RtpPorts(settings.rtp_host, *settings.rtp_ports)
         self._ticker = Ticker()
@@ -140,6 +153,17 @@ class SipChannel:
         self._placed.add(call_id)
         self._follow(call_id, leg.runner, leg.run(target))
         return leg
+
+    async def probe(self, hop: NextHop, *, route: str = "", timeout_s: float = 5.0) -> ProbeResult:
+        """Ask a carrier with OPTIONS whether it is there; any final answer is one.
+
+        Raises `RuntimeError` on a channel that was not started, or was stopped.
+        """
+        if self._shared is None:
+            raise RuntimeError("The channel is not started.")
+        return await probe(
+            Probing(self._shared, self._identity, self._follow), hop, route, timeout_s
+        )
 
     async def clear(self, attempts: Sequence[StoredAttempt], journal: CallJournal) -> None:
         """End what a dead process left: CANCEL (ACK and BYE a late 2xx) or BYE, never INVITE.
@@ -226,15 +250,16 @@ class SipChannel:
     def _on_datagram(self, raw: bytes, source: Address, at: datetime) -> None:
         runner = self._runners.get(call_id_of(raw))
         if runner is not None and not runner.stopped:
-            runner.receive(raw, source, at)
+            runner.receive(raw, Destination(source), at)
             return
         try:
             message = parse(raw)
             if isinstance(message, Response):
                 if len(raw) <= STRAY_BYTES_MAX:
-                    self._end_stray(message, source)
+                    self._end_stray(message, Destination(source))
             elif (response := self._strangers.answer(message)) is not None:
-                self._socket.send(encode(response), answer_address(message, source))
+                to = answer_destination(message, Destination(source))
+                self._socket.send(encode(response), to.address)
         except MalformedMessageError as error:
             log.debug("a datagram is no SIP message: %s", error)
         except OSError as error:
@@ -247,7 +272,7 @@ class SipChannel:
         if runner is not None:
             runner.undelivered(branch_of(raw), f"The carrier cannot be reached: {why}.")
 
-    def _end_stray(self, response: Response, source: Address) -> None:
+    def _end_stray(self, response: Response, source: Destination) -> None:
         """ACK and BYE a 2xx to an INVITE of ours that no leg remembers.
 
         Anybody can invent one, so what it makes us send is little, and goes to no place that a
@@ -255,7 +280,7 @@ class SipChannel:
         """
         if self._shared is None or not answers_our_invite(response, self.address):
             return
-        if len(self._strays) >= STRAYS_MAX or not self._resolver.allows(source[0]):
+        if len(self._strays) >= STRAYS_MAX or not self._resolver.allows(source.address[0]):
             self._noise.log(logging.WARNING, "an answer to a forgotten call was ignored")
             return
         self._noise.log(

@@ -9,7 +9,7 @@ from typing import Final
 from call_manager.channel import Credentials
 from call_manager.sip.dialog import Dialog
 from call_manager.sip.effects import (
-    Address,
+    Destination,
     Effect,
     Fired,
     HangUp,
@@ -73,11 +73,11 @@ class Core(abc.ABC):
         effects, self.exchange.out = self.exchange.out, []
         return effects
 
-    def on_response(self, response: Response, _source: Address) -> None:
+    def on_response(self, response: Response, _source: Destination) -> None:
         """A response came; those of no transaction are late repeats and mean nothing."""
         self.exchange.on_response(response)
 
-    def on_request(self, request: Request, source: Address) -> None:
+    def on_request(self, request: Request, source: Destination) -> None:
         """A request came with our Call-ID (RFC 3261 sections 9.2, 12.2.2)."""
         if self.exchange.on_request(request):
             return
@@ -94,7 +94,9 @@ class Core(abc.ABC):
         else:
             self.exchange.answer(request, answer(request, 481), source)
 
-    def end_answer(self, answer: Response, address: Address, on_end: OnEnd = ignore_end) -> None:
+    def end_answer(
+        self, answer: Response, destination: Destination, on_end: OnEnd = ignore_end
+    ) -> None:
         """ACK a 2xx nobody wants, and BYE its dialog; a repeated one is only ACKed again.
 
         Such are the second answers of a fork, and those that cross a CANCEL or a crash
@@ -102,11 +104,12 @@ class Core(abc.ABC):
         """
         session = self.sessions.get(answer.to_tag)
         if session is None and len(self.sessions) < DIALOGS_MAX:
-            dialog = Dialog.from_answer(answer, self.identity.address)
+            identity = self.identity.over(destination.transport)
+            dialog = Dialog.from_answer(answer, identity.sent_by, identity.transport)
             context = SessionContext(
                 self.exchange,
-                self.identity,
-                address,
+                identity,
+                destination,
                 on_end,
                 pinned=self.pinned,
                 credentials=self.credentials,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from call_manager.channel import DialogRecord, InviteRecord
+from call_manager.channel import DialogRecord, InviteRecord, Transport
 from call_manager.sip.message import (
     Headers,
     MalformedMessageError,
@@ -34,9 +34,9 @@ def new_branch() -> str:
     return BRANCH_PREFIX + secrets.token_hex(12)
 
 
-def via(local_address: str, branch: str) -> str:
+def via(local_address: str, branch: str, transport: Transport = Transport.UDP) -> str:
     """Write our Via; `rport` lets answers come back through NAT (RFC 3581)."""
-    return f"SIP/2.0/UDP {local_address};branch={branch};rport"
+    return f"SIP/2.0/{transport.upper()} {local_address};branch={branch};rport"
 
 
 @dataclass(slots=True)
@@ -58,9 +58,13 @@ class Dialog:
     local_cseq: int
     remote_cseq: int = -1
     """The highest CSeq the peer used; -1 before its first request."""
+    transport: Transport = Transport.UDP
+    """What carried the INVITE."""
 
     @classmethod
-    def from_answer(cls, answer: Response, local_address: str) -> Dialog:
+    def from_answer(
+        cls, answer: Response, local_address: str, transport: Transport = Transport.UDP
+    ) -> Dialog:
         """Build the dialog a 2xx to our INVITE creates; all it needs is in the answer itself.
 
         Without a Contact, which RFC 3261 demands, the To URI stands in: the INVITE's
@@ -75,6 +79,7 @@ class Dialog:
             local_address=local_address,
             invite_cseq=answer.cseq.number,
             local_cseq=answer.cseq.number,
+            transport=transport,
         )
 
     @classmethod
@@ -89,6 +94,7 @@ class Dialog:
             local_address=invite.local_address,
             invite_cseq=invite.cseq,
             local_cseq=dialog.local_cseq,
+            transport=invite.transport,
         )
 
     def record(self, attempt_id: UUID, codec: str) -> DialogRecord:
@@ -136,7 +142,7 @@ class Dialog:
     def _build(self, method: str, cseq: int, extra: Headers) -> Request:
         uri, routes = self._routed()
         headers = (
-            ("Via", via(self.local_address, new_branch())),
+            ("Via", via(self.local_address, new_branch(), self.transport)),
             ("Max-Forwards", MAX_FORWARDS),
             *(("Route", route) for route in routes),
             ("From", self.local),

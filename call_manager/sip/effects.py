@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from typing import Final
 
-from call_manager.channel import AttemptOutcome, ChannelEvent, DialogRecord, InviteRecord
+from call_manager.channel import (
+    AttemptOutcome,
+    ChannelEvent,
+    DialogRecord,
+    DnsRecord,
+    InviteRecord,
+    TlsPeer,
+    Transport,
+)
 from call_manager.sip.message import Request, Response
 from call_manager.sip.sdp import LocalAudio, RemoteAudio
 from call_manager.sip.target import CallerText
@@ -29,15 +39,59 @@ def read_address(text: str) -> Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """Where a request goes: the SIP URI to resolve, or at once the address when it is empty.
+class Destination:
+    """One place to send to, found by RFC 3263; equal ones share their connection."""
 
-    The address is also the fallback when the URI does not resolve or may not be used: carriers
-    behind NAT put private addresses into Contact.
+    address: Address
+    transport: Transport = Transport.UDP
+    """Never `AUTO`."""
+    tls_host: str = ""
+    """For TLS, the host name or IP address the certificate must be for (RFC 5922)."""
+    tls_ca: str = field(default="", repr=False)
+    """For TLS, certificates (PEM) that may have issued it; empty: those the machine trusts."""
+    accepted: bool = False
+    """Whether the peer opened the connection: `address` then names it, and cannot be called."""
+    dns: tuple[DnsRecord, ...] = field(default=(), compare=False, repr=False)
+    """The DNS records that led here."""
+    tcp_when_large: bool = field(default=False, compare=False)
+    """Whether a request too long for a datagram goes by TCP first (RFC 3261 section 18.1.1)."""
+    local: str = field(default="", compare=False)
+    """Our end of the connection a message came on, `host:port`; empty for datagrams."""
+
+
+_TRANSPORT: Final = re.compile(r"(?i);transport=(udp|tcp|tls)(?![^;?>])")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Where a request goes: the SIP URI to resolve, or at once the destination when it is empty.
+
+    The destination is also the fallback when the URI does not resolve or may not be used:
+    carriers behind NAT put private addresses into Contact.
     """
 
     uri: str
-    address: Address
+    destination: Destination
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the request.
+
+        A URI without a transport keeps what carried the INVITE, where RFC 3263 section 4.1 would
+        fall back to UDP: carriers forget the parameter. Nothing leaves TLS once it was chosen.
+        """
+        before = self.destination.transport
+        if not self.uri or before is Transport.TLS:
+            return before
+        if self.uri[:5].lower() == "sips:":
+            return Transport.TLS
+        named = _TRANSPORT.search(self.uri.rpartition("@")[2])
+        return Transport(named[1].lower()) if named else before
+
+    @property
+    def reliable(self) -> bool:
+        """Whether what carries the request repeats nothing and loses nothing."""
+        return self.transport is not Transport.UDP
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +113,9 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Everything an INVITE needs: the carrier's addresses, best first and never empty."""
+    """Everything an INVITE needs: where the carrier is, best first and never empty."""
 
-    addresses: tuple[Address, ...]
+    destinations: tuple[Destination, ...]
     text: CallerText
     audio: LocalAudio
 
@@ -90,7 +144,15 @@ class Received:
     """A message of this leg arrived from `source`."""
 
     message: Request | Response
-    source: Address
+    source: Destination
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """A request of ours left over TLS, to whom `peer` says."""
+
+    branch: str
+    peer: TlsPeer
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +164,12 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """A request of ours cannot arrive: ICMP, or the socket refused it."""
+    """A request of ours cannot arrive: ICMP, a refused or a lost connection."""
 
     branch: str
     detail: str
+    may_have_arrived: bool = False
+    """Whether it was written to a connection that was lost only later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +178,16 @@ class HangUp:
 
 
 Input = (
-    Begin | Resolved | NotResolved | Committed | Refused | Received | Fired | Unreachable | HangUp
+    Begin
+    | Resolved
+    | NotResolved
+    | Committed
+    | Refused
+    | Received
+    | Secured
+    | Fired
+    | Unreachable
+    | HangUp
 )
 
 # Effects.

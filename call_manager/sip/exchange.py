@@ -6,18 +6,31 @@ Sans-I/O: what must happen is collected in `out`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from call_manager.sip.effects import Address, Effect, Hop, SetTimer, StopTimer, TimerKey, Transmit
-from call_manager.sip.message import Request, Response
+from call_manager.channel import Transport
+from call_manager.sip.effects import (
+    Destination,
+    Effect,
+    Hop,
+    SetTimer,
+    StopTimer,
+    TimerKey,
+    Transmit,
+)
+from call_manager.sip.message import SIP_PORT, Request, Response
 from call_manager.sip.requests import same_branch
 from call_manager.sip.timing import Timing
 from call_manager.sip.transaction import (
     INVITE_CLIENT,
+    INVITE_CLIENT_RELIABLE,
     INVITE_SERVER,
+    INVITE_SERVER_RELIABLE,
     REQUEST_CLIENT,
+    REQUEST_CLIENT_RELIABLE,
     REQUEST_SERVER,
+    REQUEST_SERVER_RELIABLE,
     Deliver,
     Event,
     Failed,
@@ -74,7 +87,8 @@ class Exchange:
 
     def send(self, request: Request, hop: Hop, on_answer: OnAnswer) -> None:
         """Start a non-INVITE request."""
-        transaction = Transaction(REQUEST_CLIENT, State.TRYING, self.timing, request)
+        table = REQUEST_CLIENT_RELIABLE if hop.reliable else REQUEST_CLIENT
+        transaction = Transaction(table, State.TRYING, self.timing, request)
         self._client(request, _Entry(transaction, hop, on_answer), Event.START)
 
     def transmit(self, message: Request | Response, hop: Hop) -> None:
@@ -85,18 +99,20 @@ class Exchange:
         self,
         request: Request,
         response: Response,
-        source: Address,
+        source: Destination,
         on_unacknowledged: Callable[[], None] | None = None,
     ) -> None:
         """Answer a request once and for all; its retransmissions get the same answer.
 
         `on_unacknowledged` is told when a 2xx to a re-INVITE is never acknowledged.
         """
-        inviting = request.method == "INVITE"
-        table, state = (
-            (INVITE_SERVER, State.PROCEEDING) if inviting else (REQUEST_SERVER, State.TRYING)
-        )
-        hop = Hop("", answer_address(request, source))
+        hop = Hop("", answer_destination(request, source))
+        if request.method == "INVITE":
+            table = INVITE_SERVER_RELIABLE if hop.reliable else INVITE_SERVER
+            state = State.PROCEEDING
+        else:
+            table = REQUEST_SERVER_RELIABLE if hop.reliable else REQUEST_SERVER
+            state = State.TRYING
         entry = _Entry(Transaction(table, state, self.timing, response), hop)
         if on_unacknowledged is not None:
             entry.on_answer = lambda _: on_unacknowledged()
@@ -145,10 +161,9 @@ class Exchange:
                 return
 
     def on_unreachable(self, branch: str) -> None:
-        """The transport could not deliver a request; only INVITEs care (see `uac`)."""
-        key = _client_key(branch, "INVITE")
-        entry = self._clients.get(key)
-        if entry is not None:
+        """The transport could not deliver a request of this branch, or lost its connection."""
+        mine = f"client {branch} "
+        for key, entry in [pair for pair in self._clients.items() if pair[0].startswith(mine)]:
             effects = entry.transaction.handle(Event.UNREACHABLE)
             self._advance(key, entry, self._clients, effects)
 
@@ -167,7 +182,8 @@ class Exchange:
         def acknowledge(response: Response) -> Request:
             return same_branch(request, "ACK", response.value("To"))
 
-        transaction = Transaction(INVITE_CLIENT, state, self.timing, request, acknowledge)
+        table = INVITE_CLIENT_RELIABLE if hop.reliable else INVITE_CLIENT
+        transaction = Transaction(table, state, self.timing, request, acknowledge)
         return _Entry(transaction, hop, on_answer)
 
     def _client(self, request: Request, entry: _Entry, event: Event) -> None:
@@ -206,10 +222,16 @@ class Exchange:
                     pass
 
 
-def answer_address(request: Request, source: Address) -> Address:
-    """Where a response goes: the source's IP, its port if `rport` asks (18.2.2, RFC 3581)."""
+def answer_destination(request: Request, source: Destination) -> Destination:
+    """Where a response goes (RFC 3261 section 18.2.2).
+
+    On a stream, to where the request came from, on its connection; else to the source's IP and
+    the Via's port, or the source's port if `rport` asks (RFC 3581).
+    """
     via = request.via
-    return source if via.rport else (source[0], via.port or 5060)
+    if source.transport is not Transport.UDP or via.rport:
+        return source
+    return replace(source, address=(source.address[0], via.port or SIP_PORT))
 
 
 def _client_key(branch: str, method: str) -> str:

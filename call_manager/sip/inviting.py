@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from call_manager.channel import Credentials, InviteRecord, Transport
 from call_manager.sip.attempt import Attempt
 from call_manager.sip.dialog import new_branch
-from call_manager.sip.effects import Address, Resolved, write_address
-from call_manager.sip.message import Headers, Request
+from call_manager.sip.effects import Destination, Resolved, write_address
+from call_manager.sip.message import Headers, MalformedMessageError, Request, encode
 from call_manager.sip.requests import Identity, InvitePlan, invite
 from call_manager.sip.sdp import write_offer
 from call_manager.sip.trace import Redaction
 from mesh.clock import new_id
+
+DATAGRAM_MAX: Final = 1300
+"""Octets of a request that may go by UDP where the path's limits are unknown (section 18.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,13 @@ class Inviting:
     """One INVITE transaction."""
 
     plan: Resolved
-    address: Address
+    destination: Destination
     request: Request
     attempt: Attempt
+    extra: Headers = ()
+    """What this INVITE says beyond the leg's own headers."""
+    by_udp: Destination | None = None
+    """Where the same INVITE may go when nobody takes it by TCP, for which it was only too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +52,35 @@ class Next:
     """What a leg's next INVITE is about, and the one before it."""
 
     plan: Resolved
-    address: Address
+    destination: Destination
     extra: Headers
     before: Inviting | None
     at: datetime
 
 
 def plan_invite(spec: LegSpec, step: Next) -> Inviting:
-    """Plan an INVITE: a new branch, the next CSeq, the same Call-ID and From tag (8.1.3.5)."""
-    before, text = step.before, step.plan.text
+    """Plan an INVITE: a new branch, the next CSeq, the same Call-ID and From tag (8.1.3.5).
+
+    One that is too long for UDP is planned for TCP, where the destination allows (18.1.1).
+    """
+    planned = _plan(spec, step)
+    if not step.destination.tcp_when_large or _size(planned.request) <= DATAGRAM_MAX:
+        return planned
+    by_tcp = replace(step.destination, transport=Transport.TCP, tcp_when_large=False)
+    by_udp = replace(step.destination, tcp_when_large=False)
+    return replace(_plan(spec, replace(step, destination=by_tcp)), by_udp=by_udp)
+
+
+def _size(request: Request) -> int:
+    try:
+        return len(encode(request))
+    except MalformedMessageError:
+        return 0  # It will be refused where it is sent.
+
+
+def _plan(spec: LegSpec, step: Next) -> Inviting:
+    before, text, to = step.before, step.plan.text, step.destination
+    identity = spec.identity.over(to.transport)
     cseq = 1 if before is None else before.request.cseq.number + 1
     branch = new_branch()
     plan = InvitePlan(
@@ -64,6 +92,7 @@ def plan_invite(spec: LegSpec, step: Next) -> Inviting:
         cseq=cseq,
         extra=(*text.headers, *step.extra),
         offer=write_offer(step.plan.audio),
+        route=text.route,
     )
     record = InviteRecord(
         attempt_id=new_id(),
@@ -73,13 +102,13 @@ def plan_invite(spec: LegSpec, step: Next) -> Inviting:
         branch=branch,
         from_tag=spec.from_tag,
         cseq=cseq,
-        local_address=spec.identity.address,
-        remote_address=write_address(step.address),
-        transport=Transport.UDP,
-        dns=(),
+        local_address=identity.sent_by,
+        remote_address=write_address(to.address),
+        transport=to.transport,
+        dns=to.dns,
         request_uri=text.uri,
         from_header=text.from_header,
         to_header=text.to_header,
         started_at=step.at,
     )
-    return Inviting(step.plan, step.address, invite(plan, spec.identity), Attempt(record))
+    return Inviting(step.plan, to, invite(plan, identity), Attempt(record), step.extra)

@@ -23,8 +23,7 @@ from call_manager.media.ticker import Ticker
 from call_manager.media.tones import tone
 from call_manager.sip.effects import HangUp, NotResolved, Resolved
 from call_manager.sip.inviting import LegSpec
-from call_manager.sip.message import SIP_PORT
-from call_manager.sip.resolve import ResolveError
+from call_manager.sip.lookup import ResolveError
 from call_manager.sip.runner import Hooks, Runner, Wire
 from call_manager.sip.sdp import ENCODABLE, LocalAudio, RemoteAudio
 from call_manager.sip.target import prepare
@@ -152,12 +151,11 @@ class SipLeg:
         try:
             studio, spec = self._studio, self._spec
             text = prepare(target, local_host=studio.host, from_tag=spec.from_tag)
-            hosts = await self._wire.resolver.addresses(target.next_hop.host)
+            places = await self._wire.resolver.locate(target.next_hop)
             stream = RtpStream(studio.ports.bind(), studio.ticker, self._wire.resolver.allows)
             self._media.attach(stream)
             audio = LocalAudio(studio.host, stream.port, text.codecs, spec.call_id.int >> 68)
-            port = target.next_hop.port or SIP_PORT
-            self.runner.post(Resolved(tuple((host, port) for host in hosts), text, audio))
+            self.runner.post(Resolved(tuple(places), text, audio))
         except (ValueError, ResolveError) as error:
             self.runner.post(NotResolved(str(error)))
         except OSError as error:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from call_manager.channel import EndedBy, InviteRecord, StoredAttempt
+from call_manager.channel import EndedBy, InviteRecord, StoredAttempt, Transport
 from call_manager.sip.attempt import Attempt
 from call_manager.sip.core import GIVE_UP, Core
 from call_manager.sip.dialog import MAX_FORWARDS, Dialog, via
 from call_manager.sip.effects import (
-    Address,
     Begin,
     Confirm,
+    Destination,
     Hop,
     Input,
     SetTimer,
@@ -38,7 +38,7 @@ class RecoveryCore(Core):
         super().__init__(timing, identity, stored.invite.from_tag)
         self.credentials = stored.credentials
         self._stored = stored
-        self._address = read_address(stored.invite.remote_address)
+        self._destination = _destination(stored)
         self._attempt = Attempt(stored.invite)
         if stored.dialog is not None:
             self._attempt.code, self._attempt.reason = 200, "OK"
@@ -56,8 +56,8 @@ class RecoveryCore(Core):
         dialog.local_cseq += CSEQ_GAP + max(0, int(elapsed_s))
         context = SessionContext(
             self.exchange,
-            self.identity,
-            self._address,
+            self.identity.over(self._destination.transport),
+            self._destination,
             self._on_end,
             credentials=self.credentials,
         )
@@ -65,11 +65,11 @@ class RecoveryCore(Core):
         session.acknowledge()
         session.bye()
 
-    def on_response(self, response: Response, source: Address) -> None:
+    def on_response(self, response: Response, source: Destination) -> None:
         """A 2xx after the CANCEL gave up still gets its ACK and BYE."""
         known = self.exchange.on_response(response)
         if not known and response.cseq.method == "INVITE" and 200 <= response.code < 300:
-            self.end_answer(response, self._address)
+            self.end_answer(response, self._destination)
 
     def on_hangup(self) -> None:
         """Nothing else is being done anyway."""
@@ -81,7 +81,7 @@ class RecoveryCore(Core):
 
     def _cancel(self, record: InviteRecord) -> None:
         headers = (
-            ("Via", via(record.local_address, record.branch)),
+            ("Via", via(record.local_address, record.branch, record.transport)),
             ("Max-Forwards", MAX_FORWARDS),
             ("From", record.from_header),
             ("To", record.to_header),
@@ -89,7 +89,7 @@ class RecoveryCore(Core):
             ("CSeq", f"{record.cseq} INVITE"),
         )
         request = Request(headers, b"", "INVITE", record.request_uri)
-        hop = Hop("", self._address)
+        hop = Hop("", self._destination)
         self.exchange.resume_invite(request, hop, self._on_answer)
         cancel = same_branch(request, "CANCEL", record.to_header)
         self.exchange.send(cancel, hop, self._on_cancel_answer)
@@ -109,10 +109,11 @@ class RecoveryCore(Core):
             return
         self.exchange.out.append(StopTimer(GIVE_UP))
         if not known:
-            dialog = Dialog.from_answer(response, self.identity.address)
+            identity = self.identity.over(self._destination.transport)
+            dialog = Dialog.from_answer(response, identity.sent_by, identity.transport)
             record = dialog.record(self._stored.invite.attempt_id, "")
             self.exchange.out.append(Confirm(record))
-        self.end_answer(response, self._address, self._on_end)
+        self.end_answer(response, self._destination, self._on_end)
 
     def _on_end(self, _by: EndedBy, _detail: str) -> None:
         self._end()
@@ -125,6 +126,16 @@ class RecoveryCore(Core):
             self.exchange.out.append(Update(self._attempt.outcome()))
 
 
+def _destination(stored: StoredAttempt) -> Destination:
+    """Where the INVITE went; its provider says whose certificate that must show over TLS."""
+    hop, invite = stored.next_hop, stored.invite
+    address = read_address(invite.remote_address)
+    if invite.transport is not Transport.TLS:
+        return Destination(address, invite.transport)
+    tls_host, tls_ca = (address[0], "") if hop is None else (hop.host, hop.tls_ca)
+    return Destination(address, invite.transport, tls_host, tls_ca)
+
+
 class StrayCore(Core):
     """Ends the dialog of a 2xx that belongs to no leg we remember.
 
@@ -132,7 +143,7 @@ class StrayCore(Core):
     must not make us send anything to a third party.
     """
 
-    def __init__(self, answer: Response, source: Address, timing: Timing, us: Identity) -> None:
+    def __init__(self, answer: Response, source: Destination, timing: Timing, us: Identity) -> None:
         super().__init__(timing, us, answer.from_tag)
         self.pinned = True
         self._answer = answer
@@ -143,7 +154,7 @@ class StrayCore(Core):
         if isinstance(event, Begin):
             self.end_answer(self._answer, self._source, self._on_end)
 
-    def on_response(self, response: Response, source: Address) -> None:
+    def on_response(self, response: Response, source: Destination) -> None:
         """ACK the answer's repetitions; end a further fork's answer, too."""
         known = self.exchange.on_response(response)
         if not known and response.cseq.method == "INVITE" and 200 <= response.code < 300:

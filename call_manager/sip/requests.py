@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
+from call_manager.channel import Transport
 from call_manager.sip.dialog import MAX_FORWARDS, via
 from call_manager.sip.message import Headers, Request, Response
 from call_manager.sip.sdp import CONTENT_TYPE
@@ -27,13 +28,27 @@ class Identity:
     """What we say of ourselves in every message."""
 
     address: str
-    """The advertised `host:port`, in Via and Contact."""
+    """The advertised `host:port` of UDP and TCP."""
     user_agent: str
+    tls_address: str = ""
+    """The advertised `host:port` of TLS."""
+    transport: Transport = Transport.UDP
+    """What the messages are carried by."""
+
+    def over(self, transport: Transport) -> Self:
+        """What we say of ourselves over another transport."""
+        return self if transport is self.transport else replace(self, transport=transport)
+
+    @property
+    def sent_by(self) -> str:
+        """Our `host:port` in Via and Contact (RFC 3261 section 18.1.1)."""
+        return (self.tls_address if self.transport is Transport.TLS else "") or self.address
 
     @property
     def contact(self) -> str:
         """Our Contact value."""
-        return f"<sip:mesh@{self.address}>"
+        named = "" if self.transport is Transport.UDP else f";transport={self.transport}"
+        return f"<sip:mesh@{self.sent_by}{named}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,8 @@ class InvitePlan:
     cseq: int
     extra: Headers
     offer: bytes
+    route: str = ""
+    """The outbound proxy's URI, which every request outside a dialog names (section 8.1.2)."""
 
 
 def invite(plan: InvitePlan, identity: Identity) -> Request:
@@ -55,8 +72,9 @@ def invite(plan: InvitePlan, identity: Identity) -> Request:
     given = {name.lower() for name, _ in plan.extra}
     agent = () if "user-agent" in given else (("User-Agent", identity.user_agent),)
     headers = (
-        ("Via", via(identity.address, plan.branch)),
+        ("Via", via(identity.sent_by, plan.branch, identity.transport)),
         ("Max-Forwards", MAX_FORWARDS),
+        *((("Route", f"<{plan.route}>"),) if plan.route else ()),
         ("From", plan.from_header),
         ("To", plan.to_header),
         ("Call-ID", plan.call_id),
@@ -88,6 +106,15 @@ def same_branch(request: Request, method: str, to_header: str) -> Request:
         ("CSeq", f"{request.cseq.number} {method}"),
     )
     return Request(headers, b"", method, request.uri)
+
+
+def carried_by(request: Request, identity: Identity) -> Request:
+    """Name what carries a request in its topmost Via, as the transport must (section 18.1.1)."""
+    parameters = request.value("Via").partition(";")
+    value = f"SIP/2.0/{identity.transport.upper()} {identity.sent_by};{parameters[2]}"
+    first = next(index for index, (name, _) in enumerate(request.headers) if name == "Via")
+    before, after = request.headers[:first], request.headers[first + 1 :]
+    return replace(request, headers=(*before, ("Via", value), *after))
 
 
 def answer(

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from call_manager.channel import CallJournal, ChannelEvent, WireMessage
+from call_manager.channel import CallJournal, ChannelEvent, NextHop, WireMessage
 from call_manager.sip.core import Core
 from call_manager.sip.effects import (
-    Address,
     Commit,
     Committed,
     Confirm,
+    Destination,
     Effect,
     Emit,
     Fired,
@@ -38,6 +38,7 @@ from call_manager.sip.effects import (
     Update,
     write_address,
 )
+from call_manager.sip.lookup import ResolveError
 from call_manager.sip.message import (
     MalformedMessageError,
     Request,
@@ -46,7 +47,7 @@ from call_manager.sip.message import (
     host_port_of,
     parse,
 )
-from call_manager.sip.resolve import ResolveError, Resolver
+from call_manager.sip.resolve import Resolver
 from call_manager.sip.sdp import RemoteAudio
 from call_manager.sip.seldom import Seldom
 from call_manager.sip.trace import Redaction, label_of
@@ -100,7 +101,7 @@ class Runner:
         self._inbox: deque[tuple[Input, datetime]] = deque()
         self._wake = asyncio.Event()
         self._timers: dict[TimerKey, asyncio.TimerHandle] = {}
-        self._hops: dict[str, Address] = {}
+        self._hops: dict[str, Destination] = {}
         self._faults = 0
         self._noise = Seldom(log)
 
@@ -109,7 +110,7 @@ class Runner:
         self._inbox.append((event, at or self._wire.clock.now()))
         self._wake.set()
 
-    def receive(self, raw: bytes, source: Address, at: datetime) -> None:
+    def receive(self, raw: bytes, source: Destination, at: datetime) -> None:
         """Record a datagram of this leg, then queue the message in it, if it holds one."""
         if len(self._inbox) >= DATAGRAMS_MAX:
             self._noise.log(logging.WARNING, "a leg's queue is full; a datagram was dropped")
@@ -208,29 +209,30 @@ class Runner:
 
     async def _transmit(self, message: Request | Response, hop: Hop) -> None:
         branch = message.via.branch if isinstance(message, Request) else ""
-        address = await self._address(hop)
+        destination = await self._destination(hop)
         try:
             raw = encode(message)
             at = self._wire.clock.now()
-            self._wire.socket.send(raw, address)
+            self._wire.socket.send(raw, destination.address)
         except (OSError, MalformedMessageError) as error:
             log.warning("a SIP message could not be sent: %s", error)
             if branch:
                 self.post(Unreachable(branch, f"The message could not be sent: {error}"))
             return
-        self._record(raw, address, at, sent=True)
+        self._record(raw, destination, at, sent=True)
 
-    async def _address(self, hop: Hop) -> Address:
+    async def _destination(self, hop: Hop) -> Destination:
         """Where a hop is; one that cannot be used gives way to where the INVITE went."""
         if not hop.uri:
-            return hop.address
+            return hop.destination
         if hop.uri not in self._hops:
             if len(self._hops) >= HOPS_MAX:
                 self._hops.clear()  # A peer that keeps moving costs a resolution each time.
-            self._hops[hop.uri] = hop.address
+            self._hops[hop.uri] = hop.destination
             try:
                 host, port = host_port_of(hop.uri)
-                self._hops[hop.uri] = (await self._wire.resolver.addresses(host))[0], port
+                wanted = NextHop(host, port, hop.transport, hop.destination.tls_ca)
+                self._hops[hop.uri] = (await self._wire.resolver.locate(wanted))[0]
             except (MalformedMessageError, ResolveError) as error:
                 log.warning("the dialog's next hop is not usable, its peer is used: %s", error)
         return self._hops[hop.uri]
@@ -244,14 +246,15 @@ class Runner:
         self._timers.pop(key, None)
         self.post(Fired(key))
 
-    def _record(self, raw: bytes, peer: Address, at: datetime, *, sent: bool) -> None:
+    def _record(self, raw: bytes, peer: Destination, at: datetime, *, sent: bool) -> None:
         message = WireMessage(
             at=at,
             sent=sent,
             method=label_of(raw),
             local_address=self._wire.local_address,
-            remote_address=write_address(peer),
+            remote_address=write_address(peer.address),
             raw=self._hooks.redaction.of(raw),
+            transport=peer.transport,
         )
         try:
             self._journal.message(message)

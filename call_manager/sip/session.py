@@ -8,7 +8,7 @@ from typing import Final
 
 from call_manager.channel import Credentials, EndedBy
 from call_manager.sip.dialog import Dialog
-from call_manager.sip.effects import Address, Hop
+from call_manager.sip.effects import Destination, Hop
 from call_manager.sip.exchange import Exchange
 from call_manager.sip.message import Headers, Request, Response, answer_challenge
 from call_manager.sip.requests import ALLOW, METHODS, Identity, answer
@@ -30,12 +30,12 @@ class SessionContext:
 
     exchange: Exchange
     identity: Identity
-    address: Address
+    destination: Destination
     """Where the INVITE went; used when the dialog's own next hop cannot be."""
     on_end: OnEnd = ignore_end
     on_audio: Callable[[RemoteAudio], None] = field(default=lambda _: None)
     pinned: bool = False
-    """Whether `address` is used even when the dialog names a next hop."""
+    """Whether `destination` is used even when the dialog names a next hop."""
     credentials: Credentials | None = None
     audio: LocalAudio | None = None
     """Our side of the media; None refuses every media change, as for a call being ended."""
@@ -69,7 +69,7 @@ class Session:
             self._ending = True
             self._send_bye(())
 
-    def on_request(self, request: Request, source: Address) -> None:
+    def on_request(self, request: Request, source: Destination) -> None:
         """Answer a request of this dialog that is not a retransmission."""
         if request.cseq.number <= self.dialog.remote_cseq:
             self._answer(request, 500, source)  # section 12.2.2: out of order
@@ -90,7 +90,7 @@ class Session:
             self._answer(request, 405, source, (("Allow", ALLOW),))
 
     def _hop(self) -> Hop:
-        return Hop("" if self._context.pinned else self.dialog.next_hop, self._context.address)
+        return Hop("" if self._context.pinned else self.dialog.next_hop, self._context.destination)
 
     def _send_bye(self, extra: Headers) -> None:
         agent = ("User-Agent", self._context.identity.user_agent)
@@ -117,12 +117,12 @@ class Session:
             return None
         return answer_challenge(response, request, self._context.credentials)
 
-    def _on_bye(self, request: Request, source: Address) -> None:
+    def _on_bye(self, request: Request, source: Destination) -> None:
         self._answer(request, 200, source)
         # When both sides hang up at once, ours was first as far as we can know.
         self._end(EndedBy.LOCAL if self._ending else EndedBy.REMOTE, "")
 
-    def _on_offer(self, request: Request, source: Address) -> None:
+    def _on_offer(self, request: Request, source: Destination) -> None:
         """Answer a re-INVITE or UPDATE: same codecs, hold tolerated (section 14.2, RFC 3311)."""
         audio = self._context.audio
         wants_sdp = request.method == "INVITE" or bool(request.body)
@@ -146,7 +146,9 @@ class Session:
         response = answer(request, 200, extra=extra, body=body)
         self._exchange.answer(request, response, source, self.bye)
 
-    def _answer(self, request: Request, code: int, source: Address, extra: Headers = ()) -> None:
+    def _answer(
+        self, request: Request, code: int, source: Destination, extra: Headers = ()
+    ) -> None:
         self._exchange.answer(request, answer(request, code, extra=extra), source)
 
     def _end(self, by: EndedBy, detail: str) -> None:

@@ -6,7 +6,13 @@ import hashlib
 import logging
 import secrets
 
-from call_manager.channel import AttemptOutcome, DialogRecord, InviteRecord, WireMessage
+from call_manager.channel import (
+    AttemptOutcome,
+    DialogRecord,
+    InviteRecord,
+    MediaReport,
+    WireMessage,
+)
 from call_manager.sip.dialog import BRANCH_PREFIX
 from call_manager.sip.effects import write_address
 from call_manager.sip.message import SIP_PORT, Request, Response
@@ -68,6 +74,12 @@ class ForgottenJournal:
 
     async def attempt_updated(self, outcome: AttemptOutcome) -> None:
         """Nothing is known that this outcome could be kept with."""
+
+    def rtp(self, chunk: bytes) -> None:
+        """Nothing is heard on a forgotten call."""
+
+    async def media_measured(self, report: MediaReport) -> None:
+        """Nothing is heard on a forgotten call."""
 
     def message(self, message: WireMessage) -> None:
         """Log which message went which way."""

@@ -36,6 +36,15 @@ class CallerText:
     to_header: str
     headers: Headers
     codecs: tuple[str, ...]
+    route: str = ""
+    """The outbound proxy's URI; empty without one."""
+
+
+def check_uris(*uris: str) -> None:
+    """Raise `ValueError` for a text that is no SIP URI, or could leave the header it stands in."""
+    for uri in uris:
+        if _UNSAFE_URI.search(uri) or not uri.lower().startswith(("sip:", "sips:")):
+            raise ValueError("An address of the call is not a SIP URI.")
 
 
 def prepare(target: DialTarget, *, local_host: str, from_tag: str) -> CallerText:
@@ -46,16 +55,14 @@ def prepare(target: DialTarget, *, local_host: str, from_tag: str) -> CallerText
     """
     local_host = f"[{local_host}]" if ":" in local_host else local_host
     from_uri = target.from_uri.replace(LOCAL, local_host)
-    for uri in (target.request_uri, from_uri):
-        if _UNSAFE_URI.search(uri) or not uri.lower().startswith(("sip:", "sips:")):
-            raise ValueError("An address of the call is not a SIP URI.")
+    check_uris(target.request_uri, from_uri, *((target.route,) if target.route else ()))
     if len(target.headers) > HEADERS_MAX:
         raise ValueError(f"There are more than {HEADERS_MAX} headers.")
     headers = tuple((name, value.replace(LOCAL, local_host)) for name, value in target.headers)
     for name, _ in headers:
         if name.lower() in _OURS:
             raise ValueError(f"The header {name} belongs to the call itself.")
-    texts = [target.from_display, from_uri, target.request_uri]
+    texts = [target.from_display, from_uri, target.request_uri, target.route]
     for text in [*texts, *(text for pair in headers for text in pair)]:
         if _UNSAFE.search(text.replace("\t", " ")) or len(text.encode()) > TEXT_MAX:
             raise ValueError("A text of the call holds control characters or is too long.")
@@ -68,4 +75,5 @@ def prepare(target: DialTarget, *, local_host: str, from_tag: str) -> CallerText
         to_header=f"<{target.request_uri}>",
         headers=headers,
         codecs=codecs,
+        route=target.route,
     )

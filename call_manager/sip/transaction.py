@@ -1,4 +1,4 @@
-"""SIP transactions over UDP as explicit tables: event in, effects out (RFC 3261 section 17).
+"""SIP transactions as explicit tables: event in, effects out (RFC 3261 section 17).
 
 No sockets, no clocks: timers are effects with seconds. The INVITE tables follow RFC 6026,
 whose Accepted states keep a transaction for repeated 200s and their ACKs.
@@ -181,6 +181,41 @@ REQUEST_SERVER: Final[Table] = {  # RFC 3261 section 17.2.2
     (State.TRYING, Event.ANSWER_FAILURE): (State.COMPLETED, (Action.SEND, Timer.J)),
     (State.COMPLETED, Event.REQUEST): (State.COMPLETED, (Action.SEND,)),
     (State.COMPLETED, Timer.J): (State.TERMINATED, ()),
+}
+
+# Over TCP and TLS nothing of ours is repeated while the connection holds, and nobody repeats
+# anything to us: Timers A, E and G never run, and D, I, J and K are zero (table 4).
+INVITE_CLIENT_RELIABLE: Final[Table] = {
+    **INVITE_CLIENT,
+    (State.CALLING, Event.START): (State.CALLING, (Action.SEND, Timer.B)),
+    (State.CALLING, Event.FAILURE): (State.TERMINATED, (_B, Action.ACK, Action.DELIVER)),
+    (State.PROCEEDING, Event.FAILURE): (State.TERMINATED, (Action.ACK, Action.DELIVER)),
+}
+_FINAL_RELIABLE: Final[Step] = (State.TERMINATED, (_E, _F, Action.DELIVER))
+REQUEST_CLIENT_RELIABLE: Final[Table] = {
+    **REQUEST_CLIENT,
+    (State.TRYING, Event.START): (State.TRYING, (Action.SEND, Timer.F)),
+    (State.TRYING, Event.SUCCESS): _FINAL_RELIABLE,
+    (State.TRYING, Event.FAILURE): _FINAL_RELIABLE,
+    (State.PROCEEDING, Event.SUCCESS): _FINAL_RELIABLE,
+    (State.PROCEEDING, Event.FAILURE): _FINAL_RELIABLE,
+    # A lost connection loses no BYE: it is sent again on a new one, at Timer E's pace, until
+    # Timer F. Section 17.1.4 would give up, and leave the call up at a peer that only restarted.
+    (State.TRYING, Event.UNREACHABLE): (State.TRYING, (Timer.E,)),
+    (State.TRYING, Timer.E): (State.TRYING, (Action.SEND,)),
+    (State.PROCEEDING, Event.UNREACHABLE): (State.PROCEEDING, (Timer.E,)),
+    (State.PROCEEDING, Timer.E): (State.PROCEEDING, (Action.SEND,)),
+}
+INVITE_SERVER_RELIABLE: Final[Table] = {
+    # The 2xx is still repeated: it may have hops over UDP before it (section 13.3.1.4).
+    **INVITE_SERVER,
+    (State.PROCEEDING, Event.ANSWER_FAILURE): (State.COMPLETED, (Action.SEND, Timer.H)),
+    (State.ACCEPTED, Event.ACK): (State.TERMINATED, (_G, Stop(Timer.L))),
+    (State.COMPLETED, Event.ACK): (State.TERMINATED, (_H,)),
+}
+REQUEST_SERVER_RELIABLE: Final[Table] = {
+    (State.TRYING, Event.ANSWER_SUCCESS): (State.TERMINATED, (Action.SEND,)),
+    (State.TRYING, Event.ANSWER_FAILURE): (State.TERMINATED, (Action.SEND,)),
 }
 
 

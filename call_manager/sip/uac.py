@@ -13,10 +13,10 @@ from call_manager.channel import Answered, Ended, EndedBy, Progress
 from call_manager.sip.core import GIVE_UP, Core
 from call_manager.sip.dialog import Dialog
 from call_manager.sip.effects import (
-    Address,
     Commit,
     Committed,
     Confirm,
+    Destination,
     Emit,
     Hop,
     Input,
@@ -24,6 +24,7 @@ from call_manager.sip.effects import (
     Play,
     Refused,
     Resolved,
+    Secured,
     SetTimer,
     StopTimer,
     Unreachable,
@@ -69,7 +70,7 @@ class UacCore(Core):
         self._provisional_heard = False
         self._auth_tries = 0
         self._repeated = False
-        self._addresses: list[Address] = []
+        self._destinations: list[Destination] = []
         self._now: Inviting | None = None
         self._main: Session | None = None
         self._undeliverable = ""
@@ -80,14 +81,17 @@ class UacCore(Core):
     def on_step(self, event: Input) -> None:
         """Follow the leg's preparation: resolved, committed, on the wire."""
         match event:
-            case Resolved(addresses) if self._phase is Phase.RESOLVING:
-                self._addresses = list(addresses[1:])
-                self._commit(event, addresses[0], ())
+            case Resolved(destinations) if self._phase is Phase.RESOLVING:
+                self._destinations = list(destinations[1:])
+                self._commit(event, destinations[0], ())
             case NotResolved(detail):
-                self._end(EndedBy.ERROR, detail=detail)
+                self._end(EndedBy.ERROR, detail=detail, reached=False)
             case Refused(detail):
                 self._end_attempt()
                 self._end(EndedBy.ERROR, detail=detail)
+            case Secured(branch, peer) if self._now is not None:
+                if self._now.request.via.branch == branch:
+                    self._now.attempt.tls_peer = peer
             case Committed() if self._now is not None:
                 self._on_committed(self._now)
             case _:
@@ -112,7 +116,7 @@ class UacCore(Core):
             self._end_attempt()
             self._end(EndedBy.LOCAL, detail=CANCEL_UNANSWERED)
 
-    def on_response(self, response: Response, source: Address) -> None:
+    def on_response(self, response: Response, source: Destination) -> None:
         """A 2xx counts even when its transaction is gone: somebody picked up."""
         known = self.exchange.on_response(response)
         late = response.cseq.method == "INVITE" and 200 <= response.code < 300
@@ -123,12 +127,13 @@ class UacCore(Core):
         """An INVITE cannot arrive; a BYE is repeated, since its peer may only be restarting."""
         if self._phase is Phase.INVITING:
             self._undeliverable = event.detail
-            self._repeated = self.exchange.times_sent(event.branch) > 1
-            self.exchange.on_unreachable(event.branch)
+            sent = self.exchange.times_sent(event.branch)
+            self._repeated = event.may_have_arrived or sent > 1
+        self.exchange.on_unreachable(event.branch)
 
-    def _commit(self, plan: Resolved, address: Address, extra: Headers) -> None:
+    def _commit(self, plan: Resolved, destination: Destination, extra: Headers) -> None:
         """Plan the next INVITE and have it committed."""
-        step = Next(plan, address, extra, self._now, self.at)
+        step = Next(plan, destination, extra, self._now, self.at)
         self._now = plan_invite(self._spec, step)
         self._phase = Phase.PLANNING
         self._provisional_heard = False
@@ -142,7 +147,7 @@ class UacCore(Core):
         self._phase = Phase.INVITING
         self.exchange.invite(
             now.request,
-            Hop("", now.address),
+            Hop("", now.destination),
             lambda response: self._on_answer(now, response),
             lambda: self._on_undeliverable(now),
         )
@@ -176,7 +181,7 @@ class UacCore(Core):
         header = None if self._hangup_asked else self._authorization(now, response)
         if header is not None:
             self._auth_tries += 1
-            self._commit(now.plan, now.address, (header,))
+            self._commit(now.plan, now.destination, (header,))
             return
         by = EndedBy.LOCAL if self._hangup_asked else EndedBy.REMOTE
         self._end(by, response.code, phrase_of(response))
@@ -192,16 +197,17 @@ class UacCore(Core):
 
     def _on_success(self, now: Inviting, response: Response) -> None:
         if self._main is not None or self.ended:
-            self.end_answer(response, now.address)
+            self.end_answer(response, now.destination)
             return
         audio = read(response.body, now.plan.text.codecs)
-        dialog = Dialog.from_answer(response, self.identity.address)
+        identity = self.identity.over(now.destination.transport)
+        dialog = Dialog.from_answer(response, identity.sent_by, identity.transport)
         self._main = self.sessions[dialog.remote_tag] = Session(
             dialog,
             SessionContext(
                 self.exchange,
-                self.identity,
-                now.address,
+                identity,
+                now.destination,
                 on_end=self._on_dialog_end,
                 on_audio=lambda audio: self.exchange.out.append(Play(audio)),
                 credentials=self._spec.credentials,
@@ -239,11 +245,16 @@ class UacCore(Core):
         One that was repeated may have arrived the first time, and be ringing.
         """
         self._end_attempt()
-        if self._addresses and not self._hangup_asked and not self._repeated:
-            self._commit(now.plan, self._addresses.pop(0), ())
+        by = EndedBy.LOCAL if self._hangup_asked else EndedBy.ERROR
+        if self._hangup_asked or self._repeated:
+            self._end(by, detail=self._undeliverable, reached=self._repeated)
+        elif now.by_udp is not None:
+            # Too long for a datagram, but the carrier takes no TCP (section 18.1.1).
+            self._commit(now.plan, now.by_udp, now.extra)
+        elif self._destinations:
+            self._commit(now.plan, self._destinations.pop(0), ())
         else:
-            by = EndedBy.LOCAL if self._hangup_asked else EndedBy.ERROR
-            self._end(by, detail=self._undeliverable)
+            self._end(by, detail=self._undeliverable, reached=False)
 
     def _cancel(self) -> None:
         """Send the CANCEL and give its INVITE 64*T1 to end (section 9.1)."""
@@ -252,7 +263,7 @@ class UacCore(Core):
         request = self._now.request
         cancel = same_branch(request, "CANCEL", request.value("To"))
         # Only the INVITE's own final answer counts.
-        self.exchange.send(cancel, Hop("", self._now.address), lambda _: None)
+        self.exchange.send(cancel, Hop("", self._now.destination), lambda _: None)
         self.exchange.out.append(SetTimer(GIVE_UP, self.exchange.timing.give_up_s))
 
     def _update(self, now: Inviting) -> None:
@@ -263,11 +274,17 @@ class UacCore(Core):
             self._update(self._now)
 
     def _end(
-        self, by: EndedBy, code: int | None = None, reason: str = "", detail: str = ""
+        self,
+        by: EndedBy,
+        code: int | None = None,
+        reason: str = "",
+        detail: str = "",
+        *,
+        reached: bool = True,
     ) -> None:
         if self.ended:
             return
         self.ended = True
         self._phase = Phase.OVER
         self.exchange.out.append(StopTimer(GIVE_UP))
-        self.exchange.out.append(Emit(Ended(self.at, by, code, reason, detail)))
+        self.exchange.out.append(Emit(Ended(self.at, by, code, reason, detail, reached=reached)))

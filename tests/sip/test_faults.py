@@ -17,6 +17,7 @@ from call_manager.channel import (
 )
 from call_manager.sip.channel import SipChannel
 from call_manager.sip.core import Core
+from call_manager.sip.effects import Destination
 from call_manager.sip.message import Request
 from mesh.start import StartRefused
 from tests.support.journal import MemoryJournal
@@ -54,7 +55,7 @@ async def test_a_fault_in_the_rules_hangs_the_leg_up(
 ) -> None:
     honest = Core.on_request
 
-    def faulty(self: Core, request: Request, source: tuple[str, int]) -> None:
+    def faulty(self: Core, request: Request, source: Destination) -> None:
         if request.method == "INFO":
             raise ZeroDivisionError
         honest(self, request, source)

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from call_manager.channel import Answered, Ended, EndedBy, InviteRecord, Progress
+from call_manager.channel import Answered, DnsRecord, Ended, EndedBy, InviteRecord, Progress
 from call_manager.sip.channel import SipChannel
+from call_manager.sip.lookup import Records
 from call_manager.sip.settings import SipSettings
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import ALICE, QUICK_T1_S, a_target, end_of, rest, settings, until
@@ -211,9 +212,9 @@ async def test_a_carrier_without_a_socket_ends_the_leg_at_once(
 async def test_the_next_address_is_tried_when_the_first_cannot_have_rung(
     journal: MemoryJournal,
 ) -> None:
-    async def lookup(name: str, kind: str) -> list[str]:
+    async def lookup(name: str, kind: str) -> Records:
         assert (name, kind) == ("carrier.test", "A")
-        return ["127.0.0.2", "127.0.0.1"]
+        return tuple(DnsRecord(name, "A", 60, a) for a in ("127.0.0.2", "127.0.0.1"))
 
     channel = SipChannel(settings(QUICK_T1_S), lookup=lookup)
     await channel.start()
@@ -233,8 +234,8 @@ async def test_the_next_address_is_tried_when_the_first_cannot_have_rung(
 async def test_a_silent_first_address_is_never_followed_by_a_second(
     journal: MemoryJournal,
 ) -> None:
-    async def lookup(_name: str, _kind: str) -> list[str]:
-        return ["127.0.0.1", "127.0.0.2"]
+    async def lookup(name: str, _kind: str) -> Records:
+        return tuple(DnsRecord(name, "A", 60, a) for a in ("127.0.0.1", "127.0.0.2"))
 
     channel = SipChannel(settings(QUICK_T1_S), lookup=lookup)
     await channel.start()

@@ -9,7 +9,8 @@ import pytest
 
 from call_manager.channel import Credentials
 from call_manager.sip import seldom
-from call_manager.sip.exchange import answer_address
+from call_manager.sip.effects import Destination
+from call_manager.sip.exchange import answer_destination
 from call_manager.sip.message import (
     MalformedMessageError,
     Request,
@@ -87,7 +88,8 @@ def test_a_request_whose_cseq_names_another_method_is_refused() -> None:
 def test_a_via_port_that_cannot_be_is_none(port: str) -> None:
     request = parse(START.replace(b"192.0.2.1:5060", f"192.0.2.1:{port}".encode()) + b"\r\n")
     assert isinstance(request, Request)
-    assert answer_address(request, ("192.0.2.9", 4711)) == ("192.0.2.9", 5060)
+    to = answer_destination(request, Destination(("192.0.2.9", 4711)))
+    assert to.address == ("192.0.2.9", 5060)
 
 
 def test_line_ends_before_the_message_belong_to_no_part_of_it() -> None:

@@ -8,13 +8,24 @@ import sys
 
 import pytest
 
+from call_manager.channel import DnsRecord, NextHop
 from call_manager.sip.effects import read_address, write_address
-from call_manager.sip.resolve import ResolveError, Resolver
+from call_manager.sip.lookup import Lookup, Records, ResolveError
+from call_manager.sip.resolve import Resolver
 from call_manager.sip.settings import SipSettings
 from call_manager.sip.target import prepare
 from call_manager.sip.udp import Handlers, UdpSocket
 from mesh.clock import SystemClock
 from tests.support.sip_calls import a_target
+
+
+def answering(*addresses: str) -> Lookup:
+    """A DNS that knows these addresses of every host, and no services."""
+
+    async def lookup(name: str, kind: str) -> Records:
+        return tuple(DnsRecord(name, "A", 60, a) for a in addresses if kind == "A")
+
+    return lookup
 
 
 @pytest.mark.parametrize(
@@ -71,15 +82,14 @@ def test_an_advertised_address_may_leave_the_port_to_the_socket() -> None:
     ],
 )
 def test_only_public_addresses_are_allowed_outside_the_lab(address: str, public: bool) -> None:
-    assert Resolver(ipv6=False, allow_private=False).allows(address) is public
+    assert Resolver(ipv6=False, allow_private=False, lookup=answering()).allows(address) is public
 
 
 async def test_a_name_gives_its_public_addresses_in_order() -> None:
-    async def lookup(_name: str, _kind: str) -> list[str]:
-        return ["9.9.9.9", "10.0.0.1", "8.8.8.8"]
-
+    lookup = answering("9.9.9.9", "10.0.0.1", "8.8.8.8")
     resolver = Resolver(ipv6=False, allow_private=False, lookup=lookup)
-    assert await resolver.addresses("carrier.test") == ["9.9.9.9", "8.8.8.8"]
+    places = await resolver.locate(NextHop("carrier.test", 5070))
+    assert [place.address for place in places] == [("9.9.9.9", 5070), ("8.8.8.8", 5070)]
 
 
 @pytest.mark.parametrize(
@@ -87,21 +97,19 @@ async def test_a_name_gives_its_public_addresses_in_order() -> None:
     [([], "has no IPv4 address"), (["10.0.0.1"], "only private or reserved"), (["::1"], "no IPv4")],
 )
 async def test_a_name_without_usable_addresses_says_why(found: list[str], sentence: str) -> None:
-    async def lookup(_name: str, _kind: str) -> list[str]:
-        return found
-
+    resolver = Resolver(ipv6=False, allow_private=False, lookup=answering(*found))
     with pytest.raises(ResolveError, match=sentence):
-        await Resolver(ipv6=False, allow_private=False, lookup=lookup).addresses("carrier.test")
+        await resolver.locate(NextHop("carrier.test"))
 
 
 async def test_a_slow_dns_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def lookup(_name: str, _kind: str) -> list[str]:
+    async def lookup(_name: str, _kind: str) -> Records:
         await asyncio.sleep(60)
-        return []
+        return ()
 
     monkeypatch.setattr("call_manager.sip.resolve.RESOLVE_S", 0.02)
     with pytest.raises(ResolveError, match="within 5 s"):
-        await Resolver(ipv6=False, allow_private=False, lookup=lookup).addresses("carrier.test")
+        await Resolver(ipv6=False, allow_private=False, lookup=lookup).locate(NextHop("a.test"))
 
 
 @pytest.mark.parametrize(("number", "told"), [(errno.ECONNREFUSED, 1), (errno.EMSGSIZE, 0)])
