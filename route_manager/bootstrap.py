@@ -83,7 +83,7 @@ def build(settings: RouteSettings) -> Node:
             database,
             clock,
             vault,
-            Linter(lab=settings.lab, dns_s=settings.lint_dns_s),
+            Linter(clock, lab=settings.lab, dns_s=settings.lint_dns_s),
             carrier_side_left,
             lab=settings.lab,
         )

@@ -1,63 +1,50 @@
-"""Runs the linter's rules, after asking the DNS where a provider's host is."""
+"""Runs the linter's rules, after asking the DNS where a provider's requests go."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-import dns.asyncresolver
 import dns.exception
-import dns.resolver
 import structlog
 
+from mesh.clock import Clock
 from route_manager.provider.domain import (
+    Case,
     HostFacts,
+    NextHop,
     ProviderSettings,
     ProviderWarning,
     lint,
-    wants_dns,
+    next_hop,
 )
+from route_manager.provider.whereabouts import Lookup, look_up, whereabouts
 
-Lookup = Callable[[str, str], Awaitable[list[str]]]
-"""Asks the DNS for a name's records of a type; empty for none, DNSException for no answer."""
-
-_SRV: Final = "_sip._udp."  # RFC 3263 section 4.1
+_LOCAL: Final = "localhost"  # RFC 6761 section 6.3
 
 log = structlog.get_logger()
-
-
-async def look_up(name: str, kind: str) -> list[str]:
-    """Ask the machine's configured DNS servers, as call_manager does when it dials."""
-    try:
-        answer = await dns.asyncresolver.resolve(name, kind, search=True)
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return []
-    return [record.to_text() for record in answer]
 
 
 class Linter:
     """Judges settings; never fails and never takes longer than `dns_s` seconds."""
 
-    def __init__(self, *, lab: bool, dns_s: float, lookup: Lookup = look_up) -> None:
+    def __init__(self, clock: Clock, *, lab: bool, dns_s: float, lookup: Lookup = look_up) -> None:
+        self._clock = clock
         self._lab = lab
         self._dns_s = dns_s
         self._lookup = lookup
 
     async def judge(self, settings: ProviderSettings) -> tuple[ProviderWarning, ...]:
-        """Return what an administrator should look at."""
-        host = wants_dns(settings)
-        facts = None if host is None else await self._facts(host)
-        return lint(settings, facts, lab=self._lab)
+        """Return what an administrator should look at in acceptable settings."""
+        hop = next_hop(settings)
+        named = hop is not None and not hop.is_address and hop.host.lower() != _LOCAL
+        facts = await self._facts(hop) if hop is not None and named else None
+        return lint(Case(settings, facts, self._lab, self._clock.now()))
 
-    async def _facts(self, host: str) -> HostFacts:
+    async def _facts(self, hop: NextHop) -> HostFacts:
         try:
             async with asyncio.timeout(self._dns_s):
-                found = await asyncio.gather(self._lookup(host, "A"), self._lookup(host, "AAAA"))
-                addresses = tuple(address for records in found for address in records)
-                if addresses:
-                    return HostFacts(addresses)
-                return HostFacts(has_srv=bool(await self._lookup(_SRV + host, "SRV")))
+                return await whereabouts(hop, self._lookup)
         except (TimeoutError, dns.exception.DNSException, OSError, UnicodeError) as error:
             log.info("the DNS did not answer the linter", error=type(error).__name__)
             return HostFacts(answered=False)

@@ -22,6 +22,7 @@ from mesh.numbers import e164
 from route_manager.convert import optional_uuid, timestamp, uuid_text
 from route_manager.errors import InvalidDestinationNumber
 from route_manager.key_limits import allowed_providers
+from route_manager.provider.convert import NUMBER_FORMATS_OUT, TRANSPORTS_OUT
 from route_manager.providercall.domain import (
     NOTHING_KNOWN,
     CustomerFacts,
@@ -170,4 +171,9 @@ def _snapshot(snapshot: Snapshot) -> pb.ProviderSnapshot:
         codecs=snapshot.codecs,
         name=snapshot.name,
         sip_username=snapshot.sip_username,
+        transport=TRANSPORTS_OUT[snapshot.transport],
+        port=snapshot.port,
+        outbound_proxy=snapshot.outbound_proxy,
+        session_expires=snapshot.session_expires,
+        number_format=NUMBER_FORMATS_OUT[snapshot.number_format],
     )

@@ -14,7 +14,7 @@ from grpc import StatusCode
 
 from mesh.verdict import Retold, Verdict
 from route_manager.errors import ProviderCallHungUp
-from route_manager.provider.domain import Provider, shown_headers
+from route_manager.provider.domain import NumberFormat, Provider, Transport, shown_headers
 
 FLOW_NAME: Final = "tmp"
 """The name of a flow that was made of inline actions (contract section 3.9)."""
@@ -78,7 +78,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A provider's configuration at one moment, without its password."""
+    """A provider's configuration at one moment, without its password.
+
+    What has a default here was not there in records of earlier versions.
+    """
 
     hostname: str
     tech_prefix: str
@@ -87,6 +90,11 @@ class Snapshot:
     codecs: str
     name: str
     sip_username: str
+    transport: Transport = Transport.UDP
+    port: int = 0
+    outbound_proxy: str = ""
+    session_expires: int = 0
+    number_format: NumberFormat = NumberFormat.E164
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +185,11 @@ def snapshot_of(provider: Provider) -> Snapshot:
         codecs=settings.codecs,
         name=settings.name,
         sip_username=settings.sip_username,
+        transport=settings.transport,
+        port=settings.port,
+        outbound_proxy=settings.outbound_proxy,
+        session_expires=settings.session_expires,
+        number_format=settings.number_format,
     )
 
 

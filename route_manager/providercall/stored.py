@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from mesh.verdict import Verdict, storable
+from route_manager.provider.domain import NumberFormat, Transport
 from route_manager.providercall.domain import (
     NOTHING_KNOWN,
     CustomerFacts,
@@ -47,7 +48,7 @@ def values_of(record: ProviderCall) -> Mapping[str, Any]:
         "traceparent": record.traceparent,
         "request_id": record.request_id,
         "customer": asdict(wish.customer),
-        "snapshot": {**asdict(record.snapshot), "tech_headers": dict(record.snapshot.tech_headers)},
+        "snapshot": _snapshot_to_plain(record.snapshot),
         "status": record.status.value,
         "verdict": None,
         "placed": None,
@@ -70,7 +71,7 @@ def record_of(row: RowMapping) -> ProviderCall:
         traceparent=row["traceparent"],
         request_id=row["request_id"],
         tm_create=row["tm_create"],
-        snapshot=Snapshot(**row["snapshot"]),
+        snapshot=_snapshot(row["snapshot"]),
         status=Status(row["status"]),
         verdict=None if row["verdict"] is None else Verdict.of_plain(row["verdict"]),
         placed=None if row["placed"] is None else _placed(row["placed"]),
@@ -92,6 +93,21 @@ def _wish(row: RowMapping) -> Wish:
     known = row["customer"]
     customer = NOTHING_KNOWN if known is None else CustomerFacts(**known)
     return Wish(order, row["customer_id"], row["agent_id"], row["idempotency_key"], customer)
+
+
+def _snapshot_to_plain(snapshot: Snapshot) -> Plain:
+    return {
+        **asdict(snapshot),
+        "tech_headers": dict(snapshot.tech_headers),
+        "transport": snapshot.transport.value,
+        "number_format": snapshot.number_format.value,
+    }
+
+
+def _snapshot(plain: Plain) -> Snapshot:
+    kinds = {"transport": Transport, "number_format": NumberFormat}
+    kept = {name: kind(plain[name]) for name, kind in kinds.items() if name in plain}
+    return Snapshot(**{**plain, **kept})
 
 
 def placed_to_plain(placed: Placed) -> Plain:

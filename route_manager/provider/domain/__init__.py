@@ -1,8 +1,10 @@
 """What a provider is, and which settings of one are acceptable. Pure: no I/O."""
 
+from route_manager.provider.domain.case import Case, HostFacts
 from route_manager.provider.domain.deletion import routes_left
+from route_manager.provider.domain.hop import NextHop, next_hop
 from route_manager.provider.domain.hostname import check_hostname
-from route_manager.provider.domain.lint import HostFacts, lint, wants_dns
+from route_manager.provider.domain.lint import lint
 from route_manager.provider.domain.provider import (
     HealthStatus,
     NumberFormat,
@@ -16,8 +18,10 @@ from route_manager.provider.domain.secrets import changed, secret_names, shown_h
 from route_manager.provider.domain.warning import ProviderWarning, WarningCode
 
 __all__ = [
+    "Case",
     "HealthStatus",
     "HostFacts",
+    "NextHop",
     "NumberFormat",
     "Provider",
     "ProviderSettings",
@@ -29,8 +33,8 @@ __all__ = [
     "check_hostname",
     "checked",
     "lint",
+    "next_hop",
     "routes_left",
     "secret_names",
     "shown_headers",
-    "wants_dns",
 ]

@@ -6,18 +6,19 @@ docs/providers.md has the table.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from ipaddress import ip_address
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mesh.addresses import is_public
-from mesh.hosts import host_of, on_the_wire, port_of
+from mesh.hosts import on_the_wire
 from mesh.masking import MASK
 from mesh.numbers import is_e164
+from mesh.sip_codes import CodeSet
+from route_manager.provider.domain.case import Case
 from route_manager.provider.domain.codecs import KNOWN, PLAYABLE
 from route_manager.provider.domain.headers import looks_reserved
-from route_manager.provider.domain.provider import ProviderSettings
+from route_manager.provider.domain.lint_hop import HOP_RULES, Rule
+from route_manager.provider.domain.provider import NumberFormat, Transport
+from route_manager.provider.domain.reaching import FAILOVER_FIRST, NONE, UNREACHABLE
 from route_manager.provider.domain.secrets import secret_names
 from route_manager.provider.domain.warning import ProviderWarning, WarningCode
 
@@ -25,43 +26,18 @@ HEADERS_LARGE: Final = 400
 """In octets. Our INVITE without them has about 900; over 1300 a datagram may be cut in pieces, and
 pieces get lost (RFC 3261 section 18.1.1)."""
 
+CALLED_PERSON: Final[Sequence[int]] = (480, 486, 600, 603, 607)
+"""Answers by which whoever is called, or their telephone, says no (RFC 3261 sections 21.4.18,
+21.4.24 and 21.6, RFC 8197): the same will be said through any carrier."""
+
 _EXAMPLE: Final = "+15551234567"
-_TLS_PORT: Final = 5061
-_WELL_KNOWN_PORT_MAX: Final = 1023
 # The schemes of RFC 7617 and RFC 6750, and long runs without a space, of letters and digits.
 _CREDENTIALS: Final = re.compile(r"(?i)(?:basic|bearer|digest)\s+\S{8,}")
 _LONG_WORD: Final = re.compile(r"[A-Za-z0-9_+/=-]{24,}")
 
 
-@dataclass(frozen=True, slots=True)
-class HostFacts:
-    """What the DNS says of a provider's host."""
-
-    addresses: tuple[str, ...] = ()
-    has_srv: bool = False
-    """There is an SRV record for SIP over UDP (asked for only when there is no address)."""
-    answered: bool = True
-    """Whether the DNS answered in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What the rules judge."""
-
-    settings: ProviderSettings
-    host: HostFacts | None
-    """None when there was nothing to ask the DNS for."""
-    lab: bool
-
-
-Rule = Callable[[Case], Iterator[ProviderWarning]]
-
-
-def lint(
-    settings: ProviderSettings, host: HostFacts | None, *, lab: bool
-) -> tuple[ProviderWarning, ...]:
+def lint(case: Case) -> tuple[ProviderWarning, ...]:
     """Return what every rule says of acceptable settings, in the order of `RULES`."""
-    case = Case(settings, host, lab)
     return tuple(warning for rule in RULES for warning in rule(case))
 
 
@@ -77,63 +53,17 @@ def _postfix_domain(case: Case) -> Iterator[ProviderWarning]:
         )
 
 
-def _port(case: Case) -> Iterator[ProviderWarning]:
-    port = port_of(case.settings.hostname)
-    if port == _TLS_PORT:
-        yield ProviderWarning(
-            WarningCode.PORT_UNUSUAL,
-            "hostname",
-            "Port 5061 is for SIP over TLS, and INVITEs go over UDP.",
-            "Use the carrier's UDP port; leave it out when that is 5060.",
-        )
-    elif port is not None and port <= _WELL_KNOWN_PORT_MAX:
-        yield ProviderWarning(
-            WarningCode.PORT_UNUSUAL,
-            "hostname",
-            f"Port {port} belongs to another protocol.",
-            "Use the carrier's SIP port; leave it out when that is 5060.",
-        )
-
-
 def _rewritten(case: Case) -> Iterator[ProviderWarning]:
-    sent = on_the_wire(case.settings.hostname)
-    if sent != case.settings.hostname:
-        yield ProviderWarning(
-            WarningCode.HOSTNAME_REWRITTEN,
-            "hostname",
-            f"The hostname goes on the wire as {sent}.",
-            f"Give {sent}, so that what you see is what is sent.",
-        )
-
-
-def _resolves(case: Case) -> Iterator[ProviderWarning]:
-    if case.host is None or case.host.addresses:
-        return
-    if not case.host.answered:
-        problem = "The DNS did not say in time where the host is."
-    elif case.host.has_srv:
-        problem = (
-            "The host has an SRV record but no address of its own, and only addresses are used."
-        )
-    else:
-        problem = "The host has no address now, so no call can go to it."
-    yield ProviderWarning(
-        WarningCode.HOST_UNRESOLVED,
-        "hostname",
-        problem,
-        "Check the spelling and the carrier's documentation, then lint again.",
-    )
-
-
-def _private(case: Case) -> Iterator[ProviderWarning]:
-    found = case.host.addresses if case.host is not None else ()
-    if found and not case.lab and not any(is_public(ip_address(one)) for one in found):
-        yield ProviderWarning(
-            WarningCode.HOST_PRIVATE,
-            "hostname",
-            "The host has only private or reserved addresses, which are not dialled.",
-            "Use the carrier's public name, or lab mode where the carrier is your own.",
-        )
+    for field in ("hostname", "outbound_proxy"):
+        given = getattr(case.settings, field)
+        sent = on_the_wire(given)
+        if sent != given:
+            yield ProviderWarning(
+                WarningCode.HOSTNAME_REWRITTEN,
+                field,
+                f"The {field} goes on the wire as {sent}.",
+                f"Give {sent}, so that what you see is what is sent.",
+            )
 
 
 def _near_reserved(case: Case) -> Iterator[ProviderWarning]:
@@ -190,12 +120,14 @@ def _absent_secret(case: Case) -> Iterator[ProviderWarning]:
 
 def _large_headers(case: Case) -> Iterator[ProviderWarning]:
     size = sum(len(f"{n}: {v}\r\n".encode()) for n, v in case.settings.tech_headers.items())
-    if size > HEADERS_LARGE:
+    streamed = case.settings.transport in (Transport.TCP, Transport.TLS)
+    if size > HEADERS_LARGE and not streamed:
         yield ProviderWarning(
             WarningCode.HEADERS_LARGE,
             "tech_headers",
-            f"The headers take {size} octets, so that an INVITE hardly fits into one packet.",
-            "Leave out what the carrier does not need.",
+            f"The headers take {size} octets, so that an INVITE hardly fits into one packet; it"
+            " goes over TCP where the carrier takes it, and in pieces over UDP elsewhere.",
+            "Leave out what the carrier does not need, or set its transport to tcp or tls.",
         )
 
 
@@ -220,9 +152,12 @@ def _codecs(case: Case) -> Iterator[ProviderWarning]:
 
 def _number(case: Case) -> Iterator[ProviderWarning]:
     prefix, postfix = case.settings.tech_prefix, case.settings.tech_postfix.partition("@")[0]
-    sent = f"{prefix}{_EXAMPLE}{postfix}"
-    if sent != _EXAMPLE:
-        what = "another number" if is_e164(sent) else "no E.164 number any more"
+    digits = case.settings.number_format is NumberFormat.DIGITS
+    number = _EXAMPLE.removeprefix("+") if digits else _EXAMPLE
+    sent = f"{prefix}{number}{postfix}"
+    if sent not in (number, _EXAMPLE):
+        is_number = is_e164(f"+{sent}" if digits else sent)
+        what = "another number" if is_number else "no E.164 number any more"
         yield ProviderWarning(
             WarningCode.NUMBER_NOT_E164,
             "tech_prefix" if prefix else "tech_postfix",
@@ -241,12 +176,24 @@ def _half_credentials(case: Case) -> Iterator[ProviderWarning]:
         )
 
 
+def _rings_again(case: Case) -> Iterator[ProviderWarning]:
+    codes = [one for one in case.settings.failover_codes if one not in (UNREACHABLE, NONE)]
+    wanted = CodeSet.parse(codes, first=FAILOVER_FIRST)
+    found = [str(code) for code in CALLED_PERSON if code in wanted]
+    if found:
+        yield ProviderWarning(
+            WarningCode.FAILOVER_RINGS_AGAIN,
+            "failover_codes",
+            f"Whoever is called and says no ({', '.join(found)}) is called again through the next"
+            " carrier.",
+            "Leave these answers out unless this carrier gives them for faults of its own.",
+        )
+
+
 RULES: Final[Sequence[Rule]] = (
     _postfix_domain,
-    _port,
     _rewritten,
-    _resolves,
-    _private,
+    *HOP_RULES,
     _near_reserved,
     _secret_in_clear,
     _masked,
@@ -255,16 +202,5 @@ RULES: Final[Sequence[Rule]] = (
     _codecs,
     _number,
     _half_credentials,
+    _rings_again,
 )
-
-
-def wants_dns(settings: ProviderSettings) -> str | None:
-    """Return the name to ask the DNS for; None for an address or what needs no DNS."""
-    host = host_of(settings.hostname)
-    if host is None or host.lower() == "localhost":  # RFC 6761 section 6.3
-        return None
-    try:
-        ip_address(host)
-    except ValueError:
-        return host
-    return None

@@ -17,6 +17,7 @@ from route_manager.errors import (
 from route_manager.provider.domain.headers import check_headers, has_broken_characters
 from route_manager.provider.domain.hostname import check_hostname
 from route_manager.provider.domain.provider import ProviderSettings
+from route_manager.provider.domain.reaching import check_reaching
 from route_manager.provider.domain.secrets import check_secret_headers
 
 PREFIX_MAX: Final = 64
@@ -41,9 +42,9 @@ def checked(
     """Return the settings in their stored form, or raise what is wrong with them.
 
     Only `fields` are judged (an update must not fail on what it does not touch); the user name
-    and the password are judged together. Codecs are stored trimmed. Raises InvalidHostname,
-    InvalidTechPrefix, InvalidTechPostfix, InvalidTechHeaders, InvalidSecretHeaders,
-    InvalidCodecs and InvalidSipCredentials.
+    and the password are judged together, and so are the hostname and the port. Codecs are stored
+    trimmed. Raises InvalidHostname, InvalidTechPrefix, InvalidTechPostfix, InvalidTechHeaders,
+    InvalidSecretHeaders, InvalidCodecs, InvalidSipCredentials and what `check_reaching` does.
     """
     if "hostname" in fields:
         check_hostname(settings.hostname, lab=lab)
@@ -57,6 +58,7 @@ def checked(
         check_secret_headers(settings.secret_headers)
     if {"sip_username", "sip_password"} & set(fields):
         check_credentials(settings.sip_username, settings.sip_password)
+    check_reaching(settings, lab=lab, fields=fields)
     if "codecs" in fields:
         return replace(settings, codecs=normal_codecs(settings.codecs))
     return settings

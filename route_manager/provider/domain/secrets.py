@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from mesh.masking import mask_secret, names_a_secret
 from route_manager.errors import InvalidSecretHeaders
 from route_manager.provider.domain.headers import HEADERS_MAX, is_header_name
 from route_manager.provider.domain.provider import HealthStatus, Provider, ProviderSettings
+
+_REACHED_BY: Final = ("hostname", "port", "transport", "outbound_proxy", "tls_ca")
 
 
 def is_secret(name: str, declared: Collection[str]) -> bool:
@@ -54,9 +56,9 @@ def check_secret_headers(names: Collection[str]) -> None:
 def changed(provider: Provider, changes: Mapping[str, Any], now: datetime) -> Provider:
     """Return the provider with some of its settings changed, by name.
 
-    A secret equal to the stored one's mask keeps the stored one. Another hostname is another
-    machine, so what was known of its health no longer holds. Raises InvalidSecretHeaders when a
-    stored secret would be shown.
+    A secret equal to the stored one's mask keeps the stored one. Who is reached in another way may
+    be another machine, so what was known of its health no longer holds. Raises
+    InvalidSecretHeaders when a stored secret would be shown.
     """
     stored = provider.settings
     wanted = dict(changes)
@@ -74,7 +76,7 @@ def changed(provider: Provider, changes: Mapping[str, Any], now: datetime) -> Pr
                 header=name,
             )
     updated = replace(provider, settings=settings, tm_update=now)
-    if settings.hostname == stored.hostname:
+    if all(getattr(settings, name) == getattr(stored, name) for name in _REACHED_BY):
         return updated
     return replace(updated, health_status=HealthStatus.UNKNOWN, health_checked_at=None)
 

@@ -26,6 +26,11 @@ class WarningCode(StrEnum):
     CREDENTIALS_INCOMPLETE = "credentials_incomplete"
     ROUTES_OUT_OF_SERVICE = "routes_out_of_service"
     CARRIER_SIDE_LEFT = "carrier_side_left"
+    PORT_NOT_FOR_TRANSPORT = "port_not_for_transport"
+    TLS_CA_UNUSED = "tls_ca_unused"
+    TLS_CA_EXPIRES = "tls_ca_expires"
+    FAILOVER_RINGS_AGAIN = "failover_rings_again"
+    TLS_TO_ADDRESS = "tls_to_address"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from voipbin.route.v1.route_service_pb2 import (
     RouteDeleteRequest,
 )
 
-from mesh.clock import new_id
+from mesh.clock import SystemClock, new_id
 from mesh.identity import acting_as
 from mesh.remote import RemoteError
 from route_manager.provider.domain import ProviderSettings
@@ -221,7 +221,7 @@ class Dns:
     ],
 )
 async def test_the_dns_is_asked_and_never_waited_for_long(dns: Dns, expected: list[str]) -> None:
-    linter = Linter(lab=False, dns_s=0.05, lookup=dns)
+    linter = Linter(SystemClock(), lab=False, dns_s=0.05, lookup=dns)
     async with asyncio.timeout(2):
         warnings = await linter.judge(ProviderSettings("bücher.example.:5080"))
     codes = [warning.code.value for warning in warnings]

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from voipbin.route.v1.provider_pb2 import ProviderWarningCode
 
 from call_manager.sip.sdp import ENCODABLE
-from route_manager.provider.domain import HostFacts, ProviderSettings, WarningCode, lint, wants_dns
+from route_manager.provider.domain import (
+    Case,
+    HostFacts,
+    NumberFormat,
+    ProviderSettings,
+    ProviderWarning,
+    Transport,
+    WarningCode,
+    lint,
+)
 from route_manager.provider.domain.codecs import PLAYABLE
 from tests.architecture.code import ROOT
+from tests.support.certificates import an_authority
 
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 GOOD = HostFacts(("8.8.8.8",))
 LONG = "x1" * 12
+CA = an_authority()
+ENDED = an_authority(NOW - timedelta(days=1))
+SOON = an_authority(NOW + timedelta(days=29))
+LATER = an_authority(NOW + timedelta(days=31))
+TCP, TLS, AUTO = Transport.TCP, Transport.TLS, Transport.AUTO
+DIGITS = NumberFormat.DIGITS
+
+
+def warnings_of(
+    settings: ProviderSettings, host: HostFacts | None = GOOD, *, lab: bool = False
+) -> tuple[ProviderWarning, ...]:
+    return lint(Case(settings, host, lab, NOW))
 
 
 def codes(host: HostFacts | None = GOOD, *, lab: bool = False, **fields: Any) -> list[str]:
     fields.setdefault("hostname", "sip.carrier.example")
-    return [warning.code.value for warning in lint(ProviderSettings(**fields), host, lab=lab)]
+    found = warnings_of(ProviderSettings(**fields), host, lab=lab)
+    return [warning.code.value for warning in found]
 
 
 @pytest.mark.parametrize(
@@ -34,11 +59,37 @@ def codes(host: HostFacts | None = GOOD, *, lab: bool = False, **fields: Any) ->
         # The documents' own example of two @.
         ({"tech_postfix": "@provider.com"}, ["postfix_sets_domain"]),
         ({"tech_postfix": "00@provider.com"}, ["postfix_sets_domain", "number_not_e164"]),
-        ({"hostname": "sip.carrier.example:5061"}, ["port_unusual"]),
+        ({"hostname": "sip.carrier.example:5061"}, ["port_not_for_transport"]),
+        ({"port": 5061}, ["port_not_for_transport"]),
+        ({"port": 5061, "transport": TCP}, ["port_not_for_transport"]),
+        ({"port": 5061, "transport": AUTO}, ["port_not_for_transport"]),
+        ({"port": 5061, "transport": TLS}, []),
+        ({"port": 5060, "transport": TLS}, ["port_not_for_transport"]),
+        ({"port": 5060, "transport": TCP}, []),
+        ({"port": 443, "transport": TLS}, ["port_unusual"]),
+        ({"port": 5061, "outbound_proxy": "p.example:5060"}, []),
+        ({"outbound_proxy": "p.example:5061"}, ["port_not_for_transport"]),
+        ({"hostname": "8.8.8.8", "transport": TLS}, ["tls_to_address"]),
+        ({"outbound_proxy": "8.8.8.8", "transport": TLS}, ["tls_to_address"]),
+        ({"hostname": "8.8.8.8", "outbound_proxy": "p.example", "transport": TLS}, []),
+        ({"tls_ca": CA, "transport": TLS}, []),
+        ({"tls_ca": CA, "transport": AUTO}, []),
+        ({"tls_ca": CA}, ["tls_ca_unused"]),
+        ({"tls_ca": CA, "transport": TCP}, ["tls_ca_unused"]),
+        ({"tls_ca": CA, "transport": AUTO, "port": 5070}, ["tls_ca_unused"]),
+        ({"tls_ca": CA + ENDED, "transport": TLS}, ["tls_ca_expires"]),
+        ({"tls_ca": SOON, "transport": TLS}, ["tls_ca_expires"]),
+        ({"tls_ca": LATER, "transport": TLS}, []),
+        ({"failover_codes": ("486",)}, ["failover_rings_again"]),
+        ({"failover_codes": ("4xx",)}, ["failover_rings_again"]),
+        ({"failover_codes": ("5xx", "6xx")}, ["failover_rings_again"]),
+        ({"failover_codes": ("5xx", "404", "408", "unreachable")}, []),
+        ({"failover_codes": ("none",)}, []),
         ({"hostname": "8.8.8.8:443"}, ["port_unusual"]),
         ({"hostname": "8.8.8.8:1024"}, []),
         ({"hostname": "sip.carrier.example."}, ["hostname_rewritten"]),
         ({"hostname": "bücher.example:5080"}, ["hostname_rewritten"]),
+        ({"outbound_proxy": "p.example."}, ["hostname_rewritten"]),
         ({"tech_headers": {"P_Asserted_Identity": "x"}}, ["header_looks_reserved"]),
         ({"tech_headers": {"Call.ID": "x"}}, ["header_looks_reserved"]),
         ({"tech_headers": {"X-Route": "x"}}, []),
@@ -52,12 +103,19 @@ def codes(host: HostFacts | None = GOOD, *, lab: bool = False, **fields: Any) ->
         ({"sip_username": "u", "sip_password": "****1234"}, ["secret_looks_masked"]),
         ({"secret_headers": ("X-Gone",)}, ["secret_header_absent"]),
         ({"tech_headers": {"X-Long": "a b " * 100}}, ["headers_large"]),
+        ({"tech_headers": {"X-Long": "a b " * 100}, "transport": AUTO}, ["headers_large"]),
+        ({"tech_headers": {"X-Long": "a b " * 100}, "transport": TCP}, []),
         ({"codecs": "PCMU,ulaw"}, ["codec_unknown"]),
         ({"codecs": "G729"}, ["codecs_unplayable"]),
         ({"codecs": "alaw"}, ["codec_unknown", "codecs_unplayable"]),
         ({"tech_prefix": "1"}, ["number_not_e164"]),
         ({"tech_prefix": "9977#"}, ["number_not_e164"]),
         ({"tech_postfix": "00"}, ["number_not_e164"]),
+        ({"tech_prefix": "+"}, ["number_not_e164"]),
+        ({"number_format": DIGITS}, []),
+        ({"number_format": DIGITS, "tech_prefix": "+"}, []),
+        ({"number_format": DIGITS, "tech_prefix": "00"}, ["number_not_e164"]),
+        ({"number_format": DIGITS, "tech_postfix": "#"}, ["number_not_e164"]),
         ({"sip_username": "u"}, ["credentials_incomplete"]),
     ],
 )
@@ -73,7 +131,8 @@ def test_each_rule_warns_of_its_own_mistake_and_of_nothing_else(
         (None, False, []),
         (HostFacts(("2606:4700::1111",)), False, []),
         (HostFacts(()), False, ["host_unresolved"]),
-        (HostFacts((), has_srv=True), False, ["host_unresolved"]),
+        (HostFacts((), srv_unheeded=True), False, ["host_unresolved"]),
+        (HostFacts((), not_offered=True), False, ["host_unresolved"]),
         (HostFacts((), answered=False), True, ["host_unresolved"]),
         (HostFacts(("10.0.0.1", "fc00::1")), False, ["host_private"]),
         (HostFacts(("10.0.0.1",)), True, []),
@@ -86,26 +145,35 @@ def test_what_the_dns_says_is_judged(
     assert codes(facts, lab=lab) == expected
 
 
-def test_the_three_ways_not_to_resolve_are_told_apart() -> None:
+def test_the_ways_not_to_resolve_are_told_apart() -> None:
     said = {
-        lint(ProviderSettings("a.example"), facts, lab=False)[0].message
-        for facts in (HostFacts(), HostFacts(has_srv=True), HostFacts(answered=False))
+        warnings_of(ProviderSettings("a.example"), facts)[0].message
+        for facts in (
+            HostFacts(),
+            HostFacts(srv_unheeded=True),
+            HostFacts(not_offered=True),
+            HostFacts(answered=False),
+        )
     }
-    assert len(said) == 3
+    assert len(said) == 4
 
 
-@pytest.mark.parametrize(
-    ("hostname", "name"),
-    [
-        ("sip.carrier.example:5080", "sip.carrier.example"),
-        ("bücher.example.", "xn--bcher-kva.example"),
-        ("8.8.8.8:5060", None),
-        ("[2606:4700::1]", None),
-        ("localhost.", None),
-    ],
-)
-def test_only_names_are_asked_for_and_as_they_are_dialled(hostname: str, name: str | None) -> None:
-    assert wants_dns(ProviderSettings(hostname)) == name
+def test_the_field_that_states_the_host_or_the_port_is_named() -> None:
+    proxied = ProviderSettings("a.example", outbound_proxy="p.example:443")
+    assert {one.field for one in warnings_of(proxied, HostFacts())} == {"outbound_proxy"}
+    [port] = warnings_of(ProviderSettings("a.example", port=443))
+    assert port.field == "port"
+
+
+def test_whose_no_is_asked_again_is_said_by_code() -> None:
+    [warning] = warnings_of(ProviderSettings("a.example", failover_codes=("4xx", "603")))
+    assert "(480, 486, 603)" in warning.message
+
+
+def test_when_a_private_ca_ends_is_said() -> None:
+    [warning] = warnings_of(ProviderSettings("a.example", transport=TLS, tls_ca=SOON + ENDED))
+    assert "2 of 2" in warning.message
+    assert "ended on 2026-01-01" in warning.message
 
 
 def test_no_warning_repeats_a_secret() -> None:
@@ -115,14 +183,17 @@ def test_no_warning_repeats_a_secret() -> None:
         sip_username="u",
         sip_password="****s3cret-0",
     )
-    warnings = lint(settings, None, lab=False)
+    warnings = warnings_of(settings, None)
     assert len(warnings) == 3
     assert "s3cret" not in repr(warnings)
 
 
 def test_every_warning_says_what_to_do_in_a_sentence() -> None:
-    settings = ProviderSettings("a.example:5061", tech_prefix="1", codecs="alaw", sip_username="u")
-    for warning in lint(settings, HostFacts(), lab=False):
+    settings = ProviderSettings(
+        "a.example:5061", tech_prefix="1", codecs="alaw", sip_username="u", tls_ca=ENDED,
+        failover_codes=("6xx",),
+    )  # fmt: skip
+    for warning in warnings_of(settings, HostFacts()):
         assert warning.message.endswith(".")
         assert warning.fix.endswith(".")
 

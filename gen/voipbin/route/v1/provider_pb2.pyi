@@ -87,7 +87,7 @@ class _ProviderWarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_P
     PROVIDER_WARNING_CODE_POSTFIX_SETS_DOMAIN: _ProviderWarningCode.ValueType  # 1
     """The postfix holds `@domain`: it becomes the domain of the Request-URI, in place of the hostname."""
     PROVIDER_WARNING_CODE_PORT_UNUSUAL: _ProviderWarningCode.ValueType  # 2
-    """The port is 5061, which is for SIP over TLS, or one below 1024."""
+    """The port is one below 1024, which belongs to another protocol."""
     PROVIDER_WARNING_CODE_HOSTNAME_REWRITTEN: _ProviderWarningCode.ValueType  # 3
     """The hostname goes on the wire in another form: without its final dot, or as xn--…."""
     PROVIDER_WARNING_CODE_HOST_UNRESOLVED: _ProviderWarningCode.ValueType  # 4
@@ -124,6 +124,8 @@ class _ProviderWarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_P
     """A certificate of `tls_ca` has expired, or does within 30 days."""
     PROVIDER_WARNING_CODE_FAILOVER_RINGS_AGAIN: _ProviderWarningCode.ValueType  # 20
     """An answer that says who the called person is, such as 486, makes the call ring elsewhere."""
+    PROVIDER_WARNING_CODE_TLS_TO_ADDRESS: _ProviderWarningCode.ValueType  # 21
+    """TLS is to go to an IP address, which the certificate then has to name."""
 
 class ProviderWarningCode(_ProviderWarningCode, metaclass=_ProviderWarningCodeEnumTypeWrapper):
     """The rules of the linter."""
@@ -133,7 +135,7 @@ PROVIDER_WARNING_CODE_UNSPECIFIED: ProviderWarningCode.ValueType  # 0
 PROVIDER_WARNING_CODE_POSTFIX_SETS_DOMAIN: ProviderWarningCode.ValueType  # 1
 """The postfix holds `@domain`: it becomes the domain of the Request-URI, in place of the hostname."""
 PROVIDER_WARNING_CODE_PORT_UNUSUAL: ProviderWarningCode.ValueType  # 2
-"""The port is 5061, which is for SIP over TLS, or one below 1024."""
+"""The port is one below 1024, which belongs to another protocol."""
 PROVIDER_WARNING_CODE_HOSTNAME_REWRITTEN: ProviderWarningCode.ValueType  # 3
 """The hostname goes on the wire in another form: without its final dot, or as xn--…."""
 PROVIDER_WARNING_CODE_HOST_UNRESOLVED: ProviderWarningCode.ValueType  # 4
@@ -170,6 +172,8 @@ PROVIDER_WARNING_CODE_TLS_CA_EXPIRES: ProviderWarningCode.ValueType  # 19
 """A certificate of `tls_ca` has expired, or does within 30 days."""
 PROVIDER_WARNING_CODE_FAILOVER_RINGS_AGAIN: ProviderWarningCode.ValueType  # 20
 """An answer that says who the called person is, such as 486, makes the call ring elsewhere."""
+PROVIDER_WARNING_CODE_TLS_TO_ADDRESS: ProviderWarningCode.ValueType  # 21
+"""TLS is to go to an IP address, which the certificate then has to name."""
 Global___ProviderWarningCode: _TypeAlias = ProviderWarningCode  # noqa: Y015
 
 class _ProviderType:

@@ -119,8 +119,9 @@ class ProviderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ProviderUpdate(self, request, context):
-        """Changes what the update mask names and keeps the rest. A new hostname resets the health. A
-        secret equal to its own mask keeps what is stored. Warns as ProviderCreate does.
+        """Changes what the update mask names and keeps the rest. A new hostname, port, transport, outbound
+        proxy or private CA resets the health. A secret equal to its own mask keeps what is stored.
+        Warns as ProviderCreate does.
 
         Errors: as ProviderCreate, and
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.

@@ -47,8 +47,9 @@ class ProviderServiceStub:
     - FAILED_PRECONDITION / PROVIDER_SECRETS_UNREADABLE: the key of the stored secrets is missing.
     """
     ProviderUpdate: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ProviderUpdateRequest, _provider_service_pb2.ProviderUpdateResponse]
-    """Changes what the update mask names and keeps the rest. A new hostname resets the health. A
-    secret equal to its own mask keeps what is stored. Warns as ProviderCreate does.
+    """Changes what the update mask names and keeps the rest. A new hostname, port, transport, outbound
+    proxy or private CA resets the health. A secret equal to its own mask keeps what is stored.
+    Warns as ProviderCreate does.
 
     Errors: as ProviderCreate, and
     - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
@@ -135,8 +136,9 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provider_service_pb2.ProviderUpdateRequest,
         context: _aio.ServicerContext[_provider_service_pb2.ProviderUpdateRequest, _abc.Awaitable[_provider_service_pb2.ProviderUpdateResponse]],
     ) -> _abc.Awaitable[_provider_service_pb2.ProviderUpdateResponse]:
-        """Changes what the update mask names and keeps the rest. A new hostname resets the health. A
-        secret equal to its own mask keeps what is stored. Warns as ProviderCreate does.
+        """Changes what the update mask names and keeps the rest. A new hostname, port, transport, outbound
+        proxy or private CA resets the health. A secret equal to its own mask keeps what is stored.
+        Warns as ProviderCreate does.
 
         Errors: as ProviderCreate, and
         - NOT_FOUND / PROVIDER_NOT_FOUND: no such provider, or it is deleted.
