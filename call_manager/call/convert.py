@@ -11,23 +11,25 @@ from uuid import UUID
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
-from voipbin.call.v1 import address_pb2, call_attempt_pb2, call_pb2, call_service_pb2
+from voipbin.call.v1 import address_pb2, call_pb2, call_service_pb2
 from voipbin.flow.v1.action_pb2 import Action
-from voipbin.route.v1.provider_pb2 import Provider
+from voipbin.route.v1 import provider_pb2
 
+from call_manager.call.attempt import Attempt
+from call_manager.call.attempt_convert import attempt_to_proto
 from call_manager.call.creation import NewCalls
-from call_manager.call.dialing import DialConfig
+from call_manager.call.dialing import DialConfig, NumberFormat
 from call_manager.call.domain import (
     Address,
     AddressType,
     Anonymous,
-    Attempt,
     Call,
     CallFilter,
     CallStatus,
     Outcome,
 )
 from call_manager.call.judging import CustomerFacts
+from call_manager.channel import Transport
 from call_manager.errors import AnonymousInvalid
 from call_manager.metadata import CALL_METADATA
 from call_manager.wire import optional_id
@@ -41,6 +43,18 @@ _ANONYMOUS: Final[Mapping[int, Anonymous]] = {
     address_pb2.ANONYMOUS_YES: Anonymous.YES,
     address_pb2.ANONYMOUS_NO: Anonymous.NO,
     address_pb2.ANONYMOUS_AUTO: Anonymous.AUTO,
+}
+_TRANSPORTS: Final[Mapping[int, Transport]] = {
+    provider_pb2.PROVIDER_TRANSPORT_UNSPECIFIED: Transport.UDP,
+    provider_pb2.PROVIDER_TRANSPORT_UDP: Transport.UDP,
+    provider_pb2.PROVIDER_TRANSPORT_TCP: Transport.TCP,
+    provider_pb2.PROVIDER_TRANSPORT_TLS: Transport.TLS,
+    provider_pb2.PROVIDER_TRANSPORT_AUTO: Transport.AUTO,
+}
+_NUMBER_FORMATS: Final[Mapping[int, NumberFormat]] = {
+    provider_pb2.PROVIDER_NUMBER_FORMAT_UNSPECIFIED: NumberFormat.E164,
+    provider_pb2.PROVIDER_NUMBER_FORMAT_E164: NumberFormat.E164,
+    provider_pb2.PROVIDER_NUMBER_FORMAT_DIGITS: NumberFormat.DIGITS,
 }
 
 
@@ -185,26 +199,6 @@ def call_to_proto(call: Call, attempts: Sequence[Attempt] = ()) -> call_pb2.Call
     return shown
 
 
-def attempt_to_proto(attempt: Attempt) -> call_attempt_pb2.CallAttempt:
-    """Return an INVITE transaction for the wire."""
-    return call_attempt_pb2.CallAttempt(
-        id=str(attempt.id),
-        sequence=attempt.sequence,
-        provider_id=_id(attempt.provider_id),
-        sip_call_id=attempt.sip_call_id,
-        request_uri=attempt.request_uri,
-        remote_address=attempt.remote_address,
-        sip_code=attempt.sip_code,
-        sip_reason=attempt.sip_reason,
-        codec=attempt.codec,
-        tm_invite=_time(attempt.tm_invite),
-        tm_trying=_time(attempt.tm_trying),
-        tm_ringing=_time(attempt.tm_ringing),
-        tm_answered=_time(attempt.tm_answered),
-        tm_end=_time(attempt.tm_end),
-    )
-
-
 def outcome_to_proto(outcome: Outcome) -> call_service_pb2.DestinationOutcome:
     """Return what became of a destination, for the wire."""
     return call_service_pb2.DestinationOutcome(
@@ -225,7 +219,7 @@ def action(stored: Mapping[str, Any]) -> Action:
     return ParseDict(dict(stored), Action())
 
 
-def dial_config(provider: Provider) -> DialConfig:
+def dial_config(provider: provider_pb2.Provider) -> DialConfig:
     """Return what the dialer needs of a carrier.
 
     Headers come in the order of their names: the wire's map has none of its own.
@@ -241,6 +235,13 @@ def dial_config(provider: Provider) -> DialConfig:
         codecs=tuple(codec for codec in codecs if codec),
         username=provider.sip_username,
         password=provider.sip_password,
+        transport=_TRANSPORTS[provider.transport],
+        port=provider.port,
+        outbound_proxy=provider.outbound_proxy,
+        tls_ca=provider.tls_ca,
+        session_expires_s=provider.session_expires,
+        number_format=_NUMBER_FORMATS[provider.number_format],
+        failover_codes=tuple(provider.failover_codes),
     )
 
 

@@ -7,16 +7,19 @@ nobody asked us to.
 
 from __future__ import annotations
 
+import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
 from call_manager.call.domain import Address, AddressType, Anonymous, Call
 from call_manager.call.sip_address import SipAddress, Undialable, escape_user
-from call_manager.channel import Credentials, DialTarget, NextHop
-from call_manager.metadata import CODECS
+from call_manager.channel import Credentials, DialTarget, NextHop, Transport
+from call_manager.metadata import CODECS, RTP_DEBUG
 from mesh.masking import mask_secret
+from mesh.numbers import e164
 
 LOCAL: Final = "{local}"
 """Stands for the channel's own advertised address (`channel.DialTarget`)."""
@@ -24,8 +27,29 @@ LOCAL: Final = "{local}"
 ANONYMOUS_URI: Final = "sip:anonymous@anonymous.invalid"
 """Who a hidden caller says to be (RFC 3323 section 4.1)."""
 
+_IN_URI: Final = {Transport.TCP: ";transport=tcp"}
+# What carries a request is named in a URI for TCP alone: UDP is what a URI without it means,
+# `transport=tls` is deprecated (RFC 3261 section 26.2.2, RFC 5630 section 3.1.4), and `sips:` would
+# ask for TLS on hops that are not ours.
+
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253})(?::([0-9]{1,5}))?")
 _SEPARATORS: Final = re.compile(r"[ ().-]")
+
+
+class NumberFormat(enum.StrEnum):
+    """How E.164 numbers are written for a carrier."""
+
+    E164 = "e164"
+    """With the `+`."""
+    DIGITS = "digits"
+    """Without it."""
+
+    def of(self, number: str) -> str:
+        """Return a number as it is written; what is none, such as a short code, as it is."""
+        known = e164(number)
+        if known is None:
+            return number
+        return known if self is NumberFormat.E164 else known.removeprefix("+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +59,7 @@ class DialConfig:
     provider_id: UUID | None
     """Unset without a carrier."""
     hostname: str
-    """A host name or IP literal, with `:port` where it is not 5060."""
+    """A host name or IP literal, with `:port` where it is stated here."""
     tech_prefix: str = ""
     tech_postfix: str = ""
     tech_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -44,6 +68,35 @@ class DialConfig:
     codecs: tuple[str, ...] = ()
     username: str = ""
     password: str = field(default="", repr=False)
+    transport: Transport = Transport.UDP
+    port: int = 0
+    """Where `hostname` states none; 0 leaves it to the DNS or the transport."""
+    outbound_proxy: str = ""
+    """`host[:port]` that its requests pass; empty for none."""
+    tls_ca: str = ""
+    session_expires_s: int = 0
+    number_format: NumberFormat = NumberFormat.E164
+    failover_codes: tuple[str, ...] = ()
+    """As the administrator wrote them (`failover.Policy`)."""
+
+    @property
+    def authority(self) -> str:
+        """The hostname with its port, where either states one."""
+        _, port = split_host(self.hostname)
+        return f"{self.hostname}:{self.port}" if port is None and self.port else self.hostname
+
+    @property
+    def next_hop(self) -> NextHop:
+        """Where its requests are sent: to the outbound proxy, else to its host. Undialable."""
+        host, port = split_host(self.outbound_proxy or self.authority)
+        return NextHop(host, port, self.transport, self.tls_ca)
+
+    @property
+    def route(self) -> str:
+        """The outbound proxy as a loose route (RFC 3261 section 8.1.2); empty without one."""
+        if not self.outbound_proxy:
+            return ""
+        return f"sip:{self.outbound_proxy}{_IN_URI.get(self.transport, '')};lr"
 
     def snapshot(self) -> dict[str, Any]:
         """Return what an attempt keeps of it, as JSON: secret headers as masks, no password."""
@@ -55,7 +108,32 @@ class DialConfig:
             "secret_headers": sorted(self.secret_headers),
             "codecs": list(self.codecs),
             "username": self.username,
+            "transport": self.transport.value,
+            "port": self.port,
+            "outbound_proxy": self.outbound_proxy,
+            "tls_ca": self.tls_ca,
+            "session_expires": self.session_expires_s,
+            "number_format": self.number_format.value,
+            "failover_codes": list(self.failover_codes),
         }
+
+    @classmethod
+    def hop_of(cls, snapshot: Mapping[str, Any]) -> NextHop | None:
+        """Return where an attempt's requests went; None when its snapshot does not say.
+
+        Earlier versions kept the hostname alone, and spoke UDP.
+        """
+        try:
+            return cls(
+                provider_id=None,
+                hostname=str(snapshot["hostname"]),
+                transport=Transport(snapshot.get("transport", Transport.UDP)),
+                port=int(snapshot.get("port", 0)),
+                outbound_proxy=str(snapshot.get("outbound_proxy", "")),
+                tls_ca=str(snapshot.get("tls_ca", "")),
+            ).next_hop
+        except (KeyError, ValueError):
+            return None
 
     def _shown(self, name: str, value: str) -> str:
         return mask_secret(value) if name.lower() in self.secret_headers else value
@@ -71,20 +149,23 @@ def direct_config(destination: Address) -> DialConfig:
 def dial_target(call: Call, config: DialConfig) -> DialTarget:
     """Return the leg to place for `call` at this carrier, or at this host.
 
-    The INVITE goes to `config.hostname`, whatever the Request-URI says. Raises Undialable.
+    The INVITE goes to the carrier's proxy or host, whatever the Request-URI says. Raises
+    Undialable.
     """
-    host, port = split_host(config.hostname)
     to_number = call.destination.type is AddressType.TEL
     return DialTarget(
         call_id=call.id,
         request_uri=request_uri(call.destination, config),
-        next_hop=NextHop(host, port),
-        from_uri=ANONYMOUS_URI if _hidden(call) else from_uri(call.source),
+        next_hop=config.next_hop,
+        from_uri=ANONYMOUS_URI if _hidden(call) else from_uri(call.source, config.number_format),
         from_display="Anonymous" if _hidden(call) else call.source.target_name,
         headers=(*config.tech_headers, *_privacy(call, to_carrier=config.provider_id is not None)),
         secret_headers=config.secret_headers,
         codecs=config.codecs if to_number else _own_codecs(call),
         credentials=Credentials(config.username, config.password) if config.username else None,
+        route=config.route,
+        session_expires_s=config.session_expires_s,
+        capture_rtp=call.metadata.get(RTP_DEBUG.name) is True,
     )
 
 
@@ -110,25 +191,29 @@ def _is_host(text: str) -> bool:
 def request_uri(destination: Address, config: DialConfig) -> str:
     """Return the Request-URI.
 
-    A number is wrapped in the carrier's prefix and postfix; what follows an `@` in the postfix
-    takes the hostname's place, so that there is never a second `@`. A SIP address is itself: the
-    carrier's host, headers and credentials apply to it, prefix, postfix and codecs do not.
+    A number is written in the carrier's form and wrapped in its prefix and postfix; what follows an
+    `@` in the postfix takes the hostname's place, so that there is never a second `@`. A transport
+    is named where the URI's own host is the next hop. A SIP address is itself: the carrier's host,
+    headers and credentials apply to it, prefix, postfix and codecs do not.
     """
     if destination.type is AddressType.SIP:
         return SipAddress.parse(destination.target).uri
     postfix, at, domain = config.tech_postfix.partition("@")
     split_host(domain if at else config.hostname)
-    user = escape_user(f"{config.tech_prefix}{destination.target}{postfix}")
-    return f"sip:{user}@{domain if at else config.hostname}"
+    number = config.number_format.of(destination.target)
+    user = escape_user(f"{config.tech_prefix}{number}{postfix}")
+    elsewhere = at or config.outbound_proxy
+    transport = "" if elsewhere else _IN_URI.get(config.transport, "")
+    return f"sip:{user}@{domain if at else config.authority}{transport}"
 
 
-def from_uri(source: Address) -> str:
-    """Return the From address of a caller that is shown."""
+def from_uri(source: Address, written: NumberFormat = NumberFormat.E164) -> str:
+    """Return the From address of a caller that is shown, a number in the carrier's form."""
     match source.type:
         case AddressType.SIP:
             return SipAddress.parse(source.target).uri
         case AddressType.TEL:
-            return f"sip:{escape_user(bare_number(source.target))}@{LOCAL}"
+            return f"sip:{escape_user(written.of(bare_number(source.target)))}@{LOCAL}"
     return f"sip:{escape_user(source.target)}@{LOCAL}"
 
 

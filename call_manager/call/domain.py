@@ -255,27 +255,6 @@ class CallFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One INVITE transaction of a call, as far as people are shown it."""
-
-    id: UUID
-    sequence: int
-    provider_id: UUID | None
-    sip_call_id: str
-    request_uri: str
-    remote_address: str
-    sip_code: int
-    """The final SIP status; 0 when none came."""
-    sip_reason: str
-    codec: str
-    tm_invite: datetime
-    tm_trying: datetime | None
-    tm_ringing: datetime | None
-    tm_answered: datetime | None
-    tm_end: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Creation:
     """One CallsCreate that happened, or the tombstone of one that must not."""
 

@@ -51,6 +51,7 @@ _BY_SIP: Final[Mapping[int, int]] = {
     500: 38,
     501: 29,
     502: 27,
+    503: 34,
     504: 102,
     505: Cause.INTERWORKING,
     600: Cause.BUSY,
@@ -58,6 +59,9 @@ _BY_SIP: Final[Mapping[int, int]] = {
     604: Cause.UNALLOCATED,
     606: 58,
 }
+
+TABLED_CODES: Final = frozenset(_BY_SIP)
+"""The final statuses whose cause is not that of the rest of their class."""
 
 
 def cause_of_sip(code: int) -> int:

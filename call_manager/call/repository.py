@@ -16,12 +16,11 @@ from uuid import UUID
 from sqlalchemy import RowMapping, Select, bindparam, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from call_manager.call import events, hangup
+from call_manager.call import attempt, events, hangup
 from call_manager.call.domain import (
     ENDING,
     Address,
     Anonymous,
-    Attempt,
     Call,
     CallEvent,
     CallFilter,
@@ -67,7 +66,6 @@ _DELETE: Final = (
 _CHANGE_UNCLAIMED: Final = _CHANGE.where(CALLS.c.dial_state == DialState.QUEUED.value)
 
 _CALL_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Call))
-_ATTEMPT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Attempt))
 
 
 async def insert_creation(tx: Transaction, creation: Creation) -> bool:
@@ -151,11 +149,11 @@ async def calls_page(
     return tuple(call_of(row) for row in rows), token
 
 
-async def attempts_of(tx: Transaction, call_id: UUID) -> tuple[Attempt, ...]:
+async def attempts_of(tx: Transaction, call_id: UUID) -> tuple[attempt.Attempt, ...]:
     """Return a call's INVITE transactions, oldest first, at most `ATTEMPTS_MAX`."""
     statement = select(ATTEMPTS).where(ATTEMPTS.c.call_id == call_id)
     ordered = statement.order_by(ATTEMPTS.c.sequence).limit(ATTEMPTS_MAX)
-    return tuple(_attempt(row) for row in await tx.all(ordered))
+    return tuple(attempt.of_row(row) for row in await tx.all(ordered))
 
 
 async def advance(
@@ -286,8 +284,3 @@ def _values(call: Call) -> dict[str, Any]:
         "error_reason": call.error_reason or None,
         "dialroutes": [route.to_plain() for route in call.dialroutes],
     }
-
-
-def _attempt(row: RowMapping) -> Attempt:
-    values = {name: row[name] for name in _ATTEMPT_FIELDS}
-    return Attempt(**{**values, "sip_code": row["sip_code"] or 0})

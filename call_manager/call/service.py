@@ -8,8 +8,9 @@ from uuid import UUID
 
 from call_manager.call import repository
 from call_manager.call.access import provider_limit, visible_call
+from call_manager.call.attempt import Attempt
 from call_manager.call.creation import NewCalls, Origin, Settled, calls_of
-from call_manager.call.domain import Attempt, Call, CallFilter, CallStatus, Creation
+from call_manager.call.domain import Call, CallFilter, CallStatus, Creation
 from call_manager.call.hangup import Cause
 from call_manager.call.judging import Asked, Draft, Rule, apply
 from call_manager.errors import (

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from call_manager.call.domain import Attempt, Call, CallStatus, HangupBy, HangupReason
+from call_manager.call.attempt import Attempt
+from call_manager.call.domain import Call, CallStatus, HangupBy, HangupReason
 from call_manager.call.hangup import Cause, cause_of_sip
 from call_manager.call.repository import Finish
 from call_manager.channel import AttemptState, Ended, EndedBy, StoredAttempt

@@ -13,12 +13,13 @@ from call_manager.channel import (
     CallJournal,
     DialogRecord,
     InviteRecord,
+    MediaReport,
     WireMessage,
 )
-from call_manager.dialer import repository
+from call_manager.dialer import attempts
+from call_manager.dialer.attempts import Dial
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.metrics import AttemptMeter
-from call_manager.dialer.repository import Dial
 from call_manager.dialer.spans import AttemptSpans
 from mesh.database import Transaction
 
@@ -58,18 +59,29 @@ class StoredJournal(CallJournal):
         """Store the dialog that a 2xx made."""
 
         async def work(tx: Transaction) -> None:
-            await repository.confirm_dialog(tx, record)
+            await attempts.confirm_dialog(tx, record)
 
         await self._equipment.database.transact(work, name="attempt_confirm")
 
     @override
     async def attempt_updated(self, outcome: AttemptOutcome) -> None:
         """Store an attempt's times and final answer."""
+        await self._update(outcome, None)
 
+    async def _update(self, outcome: AttemptOutcome, pdd_ms: int | None) -> None:
         async def work(tx: Transaction) -> None:
-            await repository.update_attempt(tx, outcome)
+            await attempts.update_attempt(tx, outcome, pdd_ms)
 
         await self._equipment.database.transact(work, name="attempt_update")
+
+    @override
+    async def media_measured(self, report: MediaReport) -> None:
+        """Store what an attempt's audio was like."""
+
+        async def work(tx: Transaction) -> None:
+            await attempts.keep_media(tx, report)
+
+        await self._equipment.database.transact(work, name="attempt_media")
 
     @override
     def message(self, message: WireMessage) -> None:
@@ -89,16 +101,20 @@ class StoredJournal(CallJournal):
 
 
 class SessionJournal(StoredJournal):
-    """The journal of a call that is being dialled."""
+    """The journal of one leg of a call that is being dialled."""
 
     def __init__(self, call_id: UUID, equipment: Equipment, dial: Dial) -> None:
         super().__init__(call_id, equipment)
         self._dial = dial
-        self._spans = AttemptSpans(call_id, dial.provider_id)
+        self._spans = AttemptSpans(call_id, dial.provider_id, dial.leg)
         self._meter = AttemptMeter(dial.provider_id)
         self._open = True
         self.refused = False
         """Whether an INVITE was refused: the call was ending, or it was too late."""
+        self.planned = 0
+        """How many INVITEs were stored."""
+        self.unsure = False
+        """Whether one may or may not have been stored: the database failed."""
 
     def close(self) -> None:
         """Allow no further INVITE: the call is ending."""
@@ -115,16 +131,18 @@ class SessionJournal(StoredJournal):
         now = self._equipment.clock.now()
 
         async def work(tx: Transaction) -> None:
-            if not await repository.plan_invite(tx, record, self._dial, now):
+            if not await attempts.plan_invite(tx, record, self._dial, now):
                 raise InviteRefused(NOT_DIALLED)
 
         try:
             if not self._open:
                 raise InviteRefused(NOT_DIALLED)
+            self.unsure = True
             await self._equipment.database.transact(work, name="attempt_plan")
         except InviteRefused:
-            self.refused = True
+            self.refused, self.unsure = True, False
             raise
+        self.planned, self.unsure = self.planned + 1, False
         log.info("invite leaves", attempt_id=str(record.attempt_id), to=record.remote_address)
         self._spans.begin(record)
         self._meter.begin(record)
@@ -134,4 +152,5 @@ class SessionJournal(StoredJournal):
         """Store an attempt's times and final answer."""
         self._spans.update(outcome)
         self._meter.update(outcome)
-        await super().attempt_updated(outcome)
+        signed = outcome.ringing_at is not None or outcome.answered_at is not None
+        await self._update(outcome, self._meter.pdd_ms if signed else None)

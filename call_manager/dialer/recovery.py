@@ -11,9 +11,11 @@ from typing import Final
 import structlog
 
 from call_manager.call import repository as calls
-from call_manager.call.domain import Attempt, Call
+from call_manager.call.attempt import Attempt
+from call_manager.call.domain import Call
 from call_manager.channel import Credentials, StoredAttempt
-from call_manager.dialer import endings, repository
+from call_manager.dialer import attempts, endings, repository
+from call_manager.dialer.attempts import LeftAttempt
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.journal import StoredJournal
 from call_manager.dialer.providers import ConfigUnavailable
@@ -102,22 +104,22 @@ class Recovery:
         return True
 
     async def _end(self, call: Call) -> None:
-        live = await self._live(call)
+        left = await self._left(call)
+        live = [one.stored for one in left]
         if live:
-            credentials = await self._credentials(call)
-            await self._clear(call, [replace(one, credentials=credentials) for one in live])
-        attempts = await self._attempts(call)
+            await self._clear(call, [await self._armed(one) for one in left])
+        stored = await self._attempts(call)
 
         async def work(tx: Transaction) -> None:
             # A hangup may have been asked for while the wire was cleared.
             now = await calls.call(tx, call.id) or call
-            end = endings.recovered(now, live, attempts, self._equipment.clock.now())
+            end = endings.recovered(now, live, stored, self._equipment.clock.now())
             await calls.finish(tx, call.id, end)
 
         await self._equipment.traces.flush()
         await self._equipment.database.transact(work, name="call_recover")
-        log.info("a call of a dead process is over", attempts=len(attempts), live=len(live))
-        if attempts and call.flow_id is not None and call.activeflow_id is not None:
+        log.info("a call of a dead process is over", attempts=len(stored), live=len(live))
+        if stored and call.flow_id is not None and call.activeflow_id is not None:
             self._equipment.activeflows.stop(call.activeflow_id)
 
     async def _clear(self, call: Call, live: Sequence[StoredAttempt]) -> None:
@@ -129,28 +131,25 @@ class Recovery:
             # Whatever went wrong on the wire, the call is over here.
             log.exception("what a dead process left was not cleared")
 
-    async def _credentials(self, call: Call) -> Credentials | None:
-        """Ask for what a carrier may want to hear again before it takes a BYE."""
-
-        async def work(tx: Transaction) -> bool:
-            return await repository.has_credentials(tx, call.id)
-
-        if call.provider_id is None or not await self._equipment.database.read(
-            work, name="attempt_credentials"
-        ):
-            return None
+    async def _armed(self, left: LeftAttempt) -> StoredAttempt:
+        """Return the attempt with what its carrier may want to hear again before it takes a BYE."""
+        if left.provider_id is None or not left.has_credentials:
+            return left.stored
         until = self._equipment.clock.now() + CREDENTIALS_WAIT
         try:
-            config = await self._equipment.providers.dial_config(call.provider_id, until)
+            config = await self._equipment.providers.dial_config(left.provider_id, until)
         except ConfigUnavailable as error:
             # Most carriers take a BYE without; it must not wait any longer.
             log.warning("a call is hung up without credentials", error=str(error))
-            return None
-        return Credentials(config.username, config.password) if config.username else None
+            return left.stored
+        if not config.username:
+            return left.stored
+        credentials = Credentials(config.username, config.password)
+        return replace(left.stored, credentials=credentials)
 
-    async def _live(self, call: Call) -> tuple[StoredAttempt, ...]:
-        async def work(tx: Transaction) -> tuple[StoredAttempt, ...]:
-            return await repository.live_attempts(tx, call.id)
+    async def _left(self, call: Call) -> tuple[LeftAttempt, ...]:
+        async def work(tx: Transaction) -> tuple[LeftAttempt, ...]:
+            return await attempts.live_attempts(tx, call.id)
 
         return await self._equipment.database.read(work, name="attempts_live")
 

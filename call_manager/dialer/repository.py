@@ -1,4 +1,4 @@
-"""All SQL of the dialer: claiming calls, keeping attempts and their messages.
+"""The dialer's SQL over calls and messages; over attempts it is `attempts`.
 
 A call's status changes in `call.repository`; here its row is only claimed or looked at.
 """
@@ -6,27 +6,17 @@ A call's status changes in `call.repository`; here its row is only claimed or lo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, bindparam, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, bindparam, insert, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from call_manager.call import repository as calls
 from call_manager.call.domain import Call, CallEvent, CallStatus, DialState
 from call_manager.call.models import SipMessageRow
-from call_manager.channel import (
-    AttemptOutcome,
-    AttemptState,
-    DialogRecord,
-    DnsRecord,
-    InviteRecord,
-    StoredAttempt,
-    Transport,
-    WireMessage,
-)
+from call_manager.channel import WireMessage
 from mesh.database import Transaction
 
 MESSAGES: Final = SipMessageRow.__table__  # type: ignore[attr-defined]
@@ -35,21 +25,6 @@ METHOD_CHARACTERS_MAX: Final = 64
 """What the table holds of a message's method."""
 
 _MESSAGE_INSERT: Final = insert(MESSAGES)
-_ATTEMPT_INSERT: Final = insert(calls.ATTEMPTS)
-_ATTEMPT_CHANGE: Final = update(calls.ATTEMPTS).where(calls.ATTEMPTS.c.id == bindparam("of"))
-_DIALOG_CHANGE: Final = _ATTEMPT_CHANGE.where(calls.ATTEMPTS.c.state != AttemptState.ENDED)
-
-_LIVE: Final = (AttemptState.INVITING, AttemptState.CANCELLING, AttemptState.CONFIRMED)
-_DIALLABLE: Final = (CallStatus.DIALING, CallStatus.RINGING)
-
-_REDIAL: Final = update(calls.CALLS).where(
-    calls.CALLS.c.id == bindparam("of"),
-    calls.CALLS.c.dial_state == DialState.CLAIMED,
-    calls.CALLS.c.owner == bindparam("by"),
-    calls.CALLS.c.status.in_([status.value for status in _DIALLABLE]),
-)
-# Only the first INVITE rings anybody anew; the one after a 401 continues it.
-_DIAL: Final = _REDIAL.where(calls.CALLS.c.dial_not_after > bindparam("now")).returning(calls.CALLS)
 _ACTION: Final = (
     update(calls.CALLS)
     .where(calls.CALLS.c.id == bindparam("of"), calls.CALLS.c.status == CallStatus.PROGRESSING)
@@ -111,148 +86,6 @@ async def _claimed(
     found = [calls.call_of(row) for row in await tx.all(statement, parameters)]
     # RETURNING keeps no order.
     return tuple(sorted(found, key=lambda call: (call.tm_create, call.id)))
-
-
-@dataclass(frozen=True, slots=True)
-class Dial:
-    """Whose INVITE it is: the instance, the carrier, and what the INVITE was made of."""
-
-    owner: str
-    provider_id: UUID | None
-    """Unset where a SIP address is dialled without a carrier."""
-    snapshot: Mapping[str, Any]
-    leg: int = 1
-    """Which of the call's routes it is, from 1."""
-
-
-async def plan_invite(tx: Transaction, record: InviteRecord, dial: Dial, now: datetime) -> bool:
-    """Store an INVITE that is about to leave; False when the call may not be dialled any more.
-
-    The condition on the call's row and the attempt's row are one transaction: a hangup that was
-    committed before it is seen, and one that comes after finds an attempt to cancel.
-    """
-    values: dict[str, Any] = {
-        "of": record.call_id,
-        "by": dial.owner,
-        "provider_id": dial.provider_id,
-        "tm_update": now,
-    }
-    if record.sequence == 1:
-        row = await tx.one_or_none(_DIAL, {"now": now, **values})
-        if await calls.changed(tx, CallEvent.DIALING, row) is None:
-            return False
-    elif not await tx.run(_REDIAL, values):
-        return False
-    await tx.run(_ATTEMPT_INSERT, _attempt_values(record, dial))
-    return True
-
-
-def _attempt_values(record: InviteRecord, dial: Dial) -> dict[str, Any]:
-    return {
-        "id": record.attempt_id,
-        "call_id": record.call_id,
-        "sequence": record.sequence,
-        "provider_id": dial.provider_id,
-        "state": AttemptState.INVITING.value,
-        "dial_config": dict(dial.snapshot),
-        "sip_call_id": record.sip_call_id,
-        "branch": record.branch,
-        "from_tag": record.from_tag,
-        "cseq": record.cseq,
-        "local_address": record.local_address,
-        "remote_address": record.remote_address,
-        "transport": record.transport.value,
-        "dns": [asdict(found) for found in record.dns],
-        "leg": dial.leg,
-        "request_uri": record.request_uri,
-        "from_header": record.from_header,
-        "to_header": record.to_header,
-        "codec": "",
-        "sip_reason": "",
-        "tm_invite": record.started_at,
-    }
-
-
-async def confirm_dialog(tx: Transaction, record: DialogRecord) -> None:
-    """Store what ACK and BYE need; an attempt that has ended stays ended."""
-    values = {
-        "state": AttemptState.CONFIRMED.value,
-        "dialog_to_header": record.to_header,
-        "remote_target": record.remote_target,
-        "route_set": list(record.route_set),
-        "local_cseq": record.local_cseq,
-        "codec": record.codec,
-    }
-    await tx.run(_DIALOG_CHANGE, {"of": record.attempt_id, **values})
-
-
-async def update_attempt(tx: Transaction, outcome: AttemptOutcome) -> None:
-    """Keep what is known of an attempt by now; what is None in `outcome` stays as it was."""
-    known: dict[str, Any] = {
-        "sip_code": outcome.code,
-        "sip_reason": outcome.reason_phrase or None,
-        "tm_trying": outcome.trying_at,
-        "tm_ringing": outcome.ringing_at,
-        "tm_answered": outcome.answered_at,
-        "tm_end": outcome.ended_at,
-        "state": AttemptState.ENDED.value if outcome.ended_at is not None else None,
-    }
-    values = {name: value for name, value in known.items() if value is not None}
-    if values:
-        await tx.run(_ATTEMPT_CHANGE, {"of": outcome.attempt_id, **values})
-
-
-async def live_attempts(tx: Transaction, call_id: UUID) -> tuple[StoredAttempt, ...]:
-    """Return the attempts of a call that may still be something at the carrier's."""
-    table = calls.ATTEMPTS
-    statement = select(table).where(
-        table.c.call_id == call_id, table.c.state.in_([state.value for state in _LIVE])
-    )
-    ordered = statement.order_by(table.c.sequence).limit(calls.ATTEMPTS_MAX)
-    return tuple(_stored(row) for row in await tx.all(ordered))
-
-
-async def has_credentials(tx: Transaction, call_id: UUID) -> bool:
-    """Tell whether the carrier of a call was given credentials to dial it."""
-    table = calls.ATTEMPTS
-    statement = select(table.c.dial_config).where(table.c.call_id == call_id)
-    rows = await tx.all(statement.order_by(table.c.sequence.desc()).limit(1))
-    return any(row["dial_config"].get("username") for row in rows)
-
-
-def _stored(row: RowMapping) -> StoredAttempt:
-    invite = InviteRecord(
-        attempt_id=row["id"],
-        call_id=row["call_id"],
-        sequence=row["sequence"],
-        sip_call_id=row["sip_call_id"],
-        branch=row["branch"],
-        from_tag=row["from_tag"],
-        cseq=row["cseq"],
-        local_address=row["local_address"],
-        remote_address=row["remote_address"],
-        transport=Transport(row["transport"]),
-        dns=tuple(DnsRecord(**stored) for stored in row["dns"]),
-        request_uri=row["request_uri"],
-        from_header=row["from_header"],
-        to_header=row["to_header"],
-        started_at=row["tm_invite"],
-    )
-    secret = frozenset(row["dial_config"].get("secret_headers", ()))
-    return StoredAttempt(invite, _dialog(row), AttemptState(row["state"]), secret_headers=secret)
-
-
-def _dialog(row: RowMapping) -> DialogRecord | None:
-    if row["dialog_to_header"] is None:
-        return None
-    return DialogRecord(
-        attempt_id=row["id"],
-        to_header=row["dialog_to_header"],
-        remote_target=row["remote_target"],
-        route_set=tuple(row["route_set"]),
-        local_cseq=row["local_cseq"],
-        codec=row["codec"],
-    )
 
 
 async def keep_action(

@@ -11,18 +11,17 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from call_manager.call import repository as calls
-from call_manager.call.dialing import DialConfig, dial_target, direct_config
 from call_manager.call.domain import Call, CallStatus
 from call_manager.call.hangup import Cause
 from call_manager.call.repository import Finish
 from call_manager.call.sip_address import Undialable
-from call_manager.channel import Answered, Ended, EndedBy, Leg, Progress
+from call_manager.channel import Answered, DialTarget, Ended, EndedBy, Leg, Progress
 from call_manager.dialer import endings, metrics
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.flow_runner import Ending, FlowRunner
 from call_manager.dialer.journal import NOT_DIALLED, SessionJournal
+from call_manager.dialer.legs import EndedFirst, Legs
 from call_manager.dialer.providers import ConfigUnavailable
-from call_manager.dialer.repository import Dial
 from mesh import ambient, telemetry
 from mesh.database import Transaction
 from mesh.errors import MeshError
@@ -105,39 +104,40 @@ class Session:
     async def _live(self) -> Finish:
         if self._now() > self._call.dial_not_after:
             return endings.not_dialled(self._now())
-        try:
-            config = await self._config()
-            if config is None:
-                return endings.unplaced(self._now(), endings.ENDED_FIRST)
-            target = dial_target(self._call, config)
-        except (ConfigUnavailable, Undialable) as error:
-            return endings.unplaced(self._now(), str(error))
-        self._journal = SessionJournal(
-            self._call.id,
-            self._equipment,
-            Dial(self._equipment.settings.owner, config.provider_id, config.snapshot()),
-        )
-        self._leg = self._equipment.channel.dial(target, self._journal)
-        self._arm(self._equipment.settings.ring_timeout_s, Cause.DIAL_TIMER)
-        ended = await self._follow(self._leg)
-        if self._journal.refused and not self._ending.detail:
-            self._ending.detail = NOT_DIALLED
-        return endings.of_leg(ended, self._ending)
+        legs = Legs(self._call, self._equipment, self._wish)
+        before: Finish | None = None
+        while True:
+            try:
+                end, after = await self._next_leg(legs)
+            except EndedFirst:
+                return before or endings.unplaced(self._now(), endings.ENDED_FIRST)
+            if not after:
+                return end
+            before = end
 
-    async def _config(self) -> DialConfig | None:
-        """Return how to dial the call; None when it is to end before that is known."""
-        if not self._call.dialroutes:
-            return direct_config(self._call.destination)
-        provider_id = self._call.dialroutes[0].provider_id
-        asked = asyncio.create_task(
-            self._equipment.providers.dial_config(provider_id, self._call.dial_not_after)
-        )
-        wished = asyncio.create_task(self._wish.wait())
+    async def _next_leg(self, legs: Legs) -> tuple[Finish, str]:
+        """Place one leg; return the call's end if it was the last, and what it goes on after."""
         try:
-            await asyncio.wait({asked, wished}, return_when=asyncio.FIRST_COMPLETED)
-            return None if self._wish.is_set() else asked.result()
-        finally:
-            await _cancel(asked, wished)
+            target = await legs.next_target()
+        except (ConfigUnavailable, Undialable) as error:
+            return endings.unplaced(self._now(), str(error)), await legs.unplaced(str(error))
+        journal = self._journal = legs.journal()
+        ended = await self._placed(target, journal)
+        after = await legs.over(journal, ended)
+        if journal.refused and legs.has_dialled and not journal.planned:
+            raise EndedFirst
+        if journal.refused and not self._ending.detail:
+            self._ending.detail = NOT_DIALLED
+        return endings.of_leg(ended, self._ending), after
+
+    async def _placed(self, target: DialTarget, journal: SessionJournal) -> Ended:
+        self._leg = self._equipment.channel.dial(target, journal)
+        if self._timer is None:
+            # One for the whole call: who calls waits for an answer, through whichever carrier.
+            self._arm(self._equipment.settings.ring_timeout_s, Cause.DIAL_TIMER)
+        ended = await self._follow(self._leg)
+        journal.end_observation()
+        return ended
 
     async def _follow(self, leg: Leg) -> Ended:
         """Consume the leg's events until its end, at most `LEG_END_S_MAX` after a hangup."""
@@ -219,6 +219,7 @@ class Session:
         # What ended the call first stays its reason.
         if self._ending.cause is None:
             self._ending.cause = cause
+        self._wish.set()
         self._end_leg()
 
     def _end_leg(self) -> None:

@@ -11,7 +11,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from call_manager.channel import AttemptOutcome, InviteRecord
+from call_manager.channel import AttemptOutcome, InviteRecord, Transport
 
 SPAN_NAME: Final = "INVITE"
 
@@ -25,10 +25,10 @@ _MOMENTS: Final[tuple[tuple[str, Callable[[AttemptOutcome], datetime | None]], .
 
 
 class AttemptSpans:
-    """The spans of one call's attempts, children of the span it is made in."""
+    """The spans of one leg's attempts, children of the span it is made in."""
 
-    def __init__(self, call_id: UUID, provider_id: UUID | None) -> None:
-        self._attributes = {"call.id": str(call_id)}
+    def __init__(self, call_id: UUID, provider_id: UUID | None, leg: int = 1) -> None:
+        self._attributes: dict[str, str | int] = {"call.id": str(call_id), "call.leg": leg}
         if provider_id is not None:
             self._attributes["provider.id"] = str(provider_id)
         # The channel's own tasks report attempts, in whatever context they happen to be.
@@ -45,7 +45,8 @@ class AttemptSpans:
             kind=SpanKind.CLIENT,
             attributes={
                 **self._attributes,
-                "network.transport": "udp",
+                "network.transport": "udp" if record.transport is Transport.UDP else "tcp",
+                "sip.transport": record.transport.value,
                 "server.address": host.strip("[]"),
                 "server.port": int(port) if port.isdigit() else 0,
                 "sip.call_id": record.sip_call_id,

@@ -255,6 +255,13 @@ def test_the_snapshot_of_an_attempt_has_everything_but_secrets() -> None:
         "secret_headers": ["x-secret"],
         "codecs": ["PCMU"],
         "username": "user",
+        "transport": "udp",
+        "port": 0,
+        "outbound_proxy": "",
+        "tls_ca": "",
+        "session_expires": 0,
+        "number_format": "e164",
+        "failover_codes": [],
     }
     assert "s3cret" not in repr(config)
 

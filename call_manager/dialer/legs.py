@@ -1,0 +1,159 @@
+"""The legs of one call: which carrier is next, what it is dialled with, how it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from call_manager.call.dialing import DialConfig, dial_target, direct_config
+from call_manager.call.domain import Call, Dialroute
+from call_manager.call.failover import PLATFORM, Policy, goes_on_by, may_fail_over
+from call_manager.channel import DialTarget, Ended, EndedBy, Transport
+from call_manager.dialer import attempts
+from call_manager.dialer.attempts import Before, Dial, Unsent
+from call_manager.dialer.equipment import Equipment
+from call_manager.dialer.journal import SessionJournal
+from call_manager.dialer.metrics import FAILOVERS
+from mesh.database import Transaction
+from mesh.errors import MeshError
+
+log = structlog.get_logger()
+
+
+class EndedFirst(Exception):
+    """The call was to end before its next INVITE could leave."""
+
+
+class Legs:
+    """Goes from carrier to carrier in the order of the call's routes, and keeps the books.
+
+    `wish` is set as soon as the call is to end; nothing is looked up for it from then on.
+    """
+
+    def __init__(self, call: Call, equipment: Equipment, wish: asyncio.Event) -> None:
+        self._call = call
+        self._equipment = equipment
+        self._wish = wish
+        self._routes: tuple[Dialroute | None, ...] = call.dialroutes or (None,)
+        self._number = 0
+        self._stored = 0
+        self._before: Before | None = None
+        self._began = equipment.clock.now()
+        self._not_after = call.dial_not_after
+        self._config: DialConfig | None = None
+        self._policy = PLATFORM
+        self._request_uri = ""
+
+    @property
+    def has_dialled(self) -> bool:
+        """Whether an INVITE of an earlier leg has left."""
+        return self._before is not None
+
+    async def next_target(self) -> DialTarget:
+        """Return what the next leg is placed with.
+
+        Raises EndedFirst, and ConfigUnavailable or Undialable when this carrier cannot be dialled.
+        """
+        route = self._routes[self._number]
+        self._number += 1
+        self._config, self._policy, self._request_uri = None, PLATFORM, ""
+        self._began = self._equipment.clock.now()
+        config = direct_config(self._call.destination) if route is None else await self._ask(route)
+        self._config, self._policy = config, Policy.of(config.failover_codes)
+        target = dial_target(self._call, config)
+        self._request_uri = target.request_uri
+        return target
+
+    async def _ask(self, route: Dialroute) -> DialConfig:
+        """Return how to dial a carrier; raises EndedFirst, ConfigUnavailable."""
+        asked = asyncio.create_task(
+            self._equipment.providers.dial_config(route.provider_id, self._not_after)
+        )
+        wished = asyncio.create_task(self._wish.wait())
+        try:
+            await asyncio.wait({asked, wished}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._wish.is_set():
+                return asked.result()
+        finally:
+            for task in (asked, wished):
+                task.cancel()
+            await asyncio.gather(asked, wished, return_exceptions=True)
+        raise EndedFirst
+
+    def journal(self) -> SessionJournal:
+        """Return the journal of the leg that is placed now."""
+        return SessionJournal(self._call.id, self._equipment, self._dial())
+
+    def _dial(self) -> Dial:
+        config, route = self._config, self._routes[self._number - 1]
+        return Dial(
+            owner=self._equipment.settings.owner,
+            provider_id=None if route is None else route.provider_id,
+            snapshot={} if config is None else config.snapshot(),
+            leg=self._number,
+            stored=self._stored,
+            before=self._before,
+        )
+
+    async def over(self, journal: SessionJournal, ended: Ended) -> str:
+        """Note how the leg ended; return what the call goes on after, empty when it does not."""
+        if journal.refused or journal.unsure:
+            return ""
+        after = goes_on_by(ended, self._policy)
+        if journal.planned:
+            self._stored += journal.planned
+            if self._before is None:
+                # From here on the call rings somewhere: what is left of its time is the timer's.
+                ring_s = self._equipment.settings.ring_timeout_s
+                self._not_after = self._began + timedelta(seconds=ring_s)
+            self._before = Before(ended.code, ended.reason_phrase)
+        elif ended.by is EndedBy.ERROR and not ended.reached:
+            await self._keep_unsent(ended.at, ended.detail)
+        return self._onward(after)
+
+    async def unplaced(self, detail: str) -> str:
+        """Note that the leg could not be placed; return what the call goes on after, or empty."""
+        now = self._equipment.clock.now()
+        await self._keep_unsent(now, detail)
+        unreached = Ended(now, EndedBy.ERROR, None, "", detail, reached=False)
+        return self._onward(goes_on_by(unreached, self._policy))
+
+    def _onward(self, after: str) -> str:
+        left = len(self._routes) - self._number
+        if not after or not left or self._wish.is_set() or not may_fail_over(self._call):
+            return ""
+        provider_id = str(self._dial().provider_id)
+        FAILOVERS.labels(provider_id, after).inc()
+        log.info("the call goes to the next carrier", after=after, left=provider_id)
+        return after
+
+    async def _keep_unsent(self, at: datetime, detail: str) -> None:
+        dial = self._dial()
+        if dial.provider_id is None:
+            return
+        unsent = Unsent(
+            call_id=self._call.id,
+            request_uri=self._request_uri,
+            transport="" if self._config is None else _named(self._config.transport),
+            started_at=self._began,
+            ended_at=at,
+            detail=detail,
+        )
+
+        async def work(tx: Transaction) -> None:
+            await attempts.keep_unsent(tx, unsent, dial)
+
+        try:
+            await self._equipment.database.transact(work, name="attempt_unsent")
+        except (MeshError, SQLAlchemyError):
+            log.exception("that a carrier could not be tried was not kept")
+            return
+        self._stored += 1
+
+
+def _named(transport: Transport) -> str:
+    # What the DNS would have chosen is not known.
+    return "" if transport is Transport.AUTO else transport.value
