@@ -44,7 +44,7 @@ class Linter:
     async def _facts(self, hop: NextHop) -> HostFacts:
         try:
             async with asyncio.timeout(self._dns_s):
-                return await whereabouts(hop, self._lookup)
+                return await whereabouts(hop, self._lookup, self._dns_s / 4)
         except (TimeoutError, dns.exception.DNSException, OSError, UnicodeError) as error:
             log.info("the DNS did not answer the linter", error=type(error).__name__)
             return HostFacts(answered=False)

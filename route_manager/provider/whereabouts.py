@@ -1,6 +1,6 @@
 """Asks the DNS where a provider's requests go (RFC 3263 section 4), for the linter.
 
-call_manager asks the same when it dials; a service cannot ask it for that without a call.
+call_manager asks the same when it dials, and services share no code of their own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import dns.asyncresolver
+import dns.exception
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
@@ -48,23 +49,43 @@ async def look_up(name: str, kind: str) -> list[str]:
     return [record.to_text() for record in answer]
 
 
-async def whereabouts(hop: NextHop, lookup: Lookup) -> HostFacts:
+async def whereabouts(hop: NextHop, lookup: Lookup, service_s: float = 1.0) -> HostFacts:
     """Return where requests to a name go now; raises DNSException where the DNS fails.
 
     With a stated port only addresses of the name itself count; without one, SRV records come
-    first, and NAPTR records before them where the DNS chooses the transport.
+    first, and NAPTR records before them where the DNS chooses the transport. Servers that do not
+    answer such questions within `service_s` seconds count as having no such records.
     """
+    asked = _Asked(lookup, service_s)
     if hop.port is not None:
-        found = await _addresses(hop.host, lookup)
-        unheeded = not found and bool((await _services(_names(hop), lookup)).hosts)
-        return HostFacts(found, srv_unheeded=unheeded)
-    chosen = await _chosen(hop, lookup) if hop.transport is Transport.AUTO else ()
-    services = await _services(chosen or _names(hop), lookup)
+        own = await _addresses(hop.host, lookup)
+        unheeded = not own and bool((await _services(_names(hop), asked)).hosts)
+        return HostFacts(own, srv_unheeded=unheeded)
+    services = _Services(any=False, hosts=())
+    if hop.transport is Transport.AUTO:
+        services = await _services(await _chosen(hop, asked), asked)
+    if not services.any:
+        services = await _services(_names(hop), asked)
     if not services.any:
         return HostFacts(await _addresses(hop.host, lookup))
     each = await asyncio.gather(*(_addresses(host, lookup) for host in services.hosts))
     addresses = tuple(dict.fromkeys(address for one in each for address in one))
     return HostFacts(addresses, not_offered=not services.hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Asks for records that a domain need not have."""
+
+    lookup: Lookup
+    patience_s: float
+
+    async def __call__(self, name: str, kind: str) -> list[str]:
+        try:
+            async with asyncio.timeout(self.patience_s):
+                return await self.lookup(name, kind)
+        except (TimeoutError, dns.exception.DNSException):
+            return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +107,8 @@ async def _addresses(host: str, lookup: Lookup) -> tuple[str, ...]:
     return tuple(address for records in found for address in records)
 
 
-async def _services(names: Collection[str], lookup: Lookup) -> _Services:
-    found = await asyncio.gather(*(lookup(name, "SRV") for name in names))
+async def _services(names: Collection[str], asked: _Asked) -> _Services:
+    found = await asyncio.gather(*(asked(name, "SRV") for name in names))
     records = [_record("SRV", text) for texts in found for text in texts]
     services = [one for one in records if isinstance(one, dns.rdtypes.IN.SRV.SRV)]
     services.sort(key=lambda service: service.priority)
@@ -96,9 +117,9 @@ async def _services(names: Collection[str], lookup: Lookup) -> _Services:
     return _Services(bool(services), tuple(hosts[:TARGETS_MAX]))
 
 
-async def _chosen(hop: NextHop, lookup: Lookup) -> Collection[str]:
+async def _chosen(hop: NextHop, asked: _Asked) -> Collection[str]:
     """Return the names of SRV records that the domain's NAPTR records lead to, if any."""
-    records = [_record("NAPTR", text) for text in await lookup(hop.host, "NAPTR")]
+    records = [_record("NAPTR", text) for text in await asked(hop.host, "NAPTR")]
     return [
         record.replacement.to_text(omit_final_dot=True)
         for record in records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import dns.resolver
@@ -103,6 +104,27 @@ async def test_naptr_records_choose_where_the_dns_may_and_only_services_we_speak
     assert found == HostFacts((HERE,))
     assert [one for one in asked if one.endswith("SRV")] == [f"_special.{HOST} SRV"]
     assert (await facts(records | AT_HOME))[1][0] == f"_sip._udp.{HOST} SRV"
+
+
+async def test_naptr_records_that_lead_nowhere_leave_the_usual_services() -> None:
+    records = {f"{HOST} NAPTR": ['50 50 "s" "SIP+D2T" "" _special.carrier.example.']}
+    found, _ = await facts(records | AT_A | srv("_sip._udp", "a.example"), transport=AUTO)
+    assert found == HostFacts((HERE,))
+
+
+@pytest.mark.parametrize("transport", [UDP, AUTO])
+async def test_servers_that_drop_questions_for_services_still_know_the_address(
+    transport: Transport,
+) -> None:
+    async def plain_only(name: str, kind: str) -> list[str]:
+        if kind == "SRV":
+            raise dns.resolver.NoNameservers
+        if kind == "NAPTR":
+            await asyncio.Event().wait()
+        return [HERE] if kind == "A" else []
+
+    linter = Linter(SystemClock(), lab=False, dns_s=2.0, lookup=plain_only)
+    assert await linter.judge(ProviderSettings(HOST, transport=transport)) == ()
 
 
 async def test_the_proxy_is_looked_for_in_place_of_the_host() -> None:
