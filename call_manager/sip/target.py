@@ -72,8 +72,14 @@ def prepare(target: DialTarget, *, local_host: str, from_tag: str) -> CallerText
     return CallerText(
         uri=target.request_uri,
         from_header=f"{display}<{from_uri}>;tag={from_tag}",
-        to_header=f"<{target.request_uri}>",
+        to_header=f"<{_without_parameters(target.request_uri)}>",
         headers=headers,
         codecs=codecs,
         route=target.route,
     )
+
+
+def _without_parameters(uri: str) -> str:
+    """Return a SIP URI as a To may hold it: without a transport (RFC 3261 section 19.1.1)."""
+    user, at, host = uri.rpartition("@")
+    return f"{user}{at}{host.partition(';')[0]}"
