@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from mesh.database import failures, limits
+from mesh.database.prepared import Preparer
 from mesh.database.transaction import Outcome, Statement
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class SqliteConnection:
 
     def __init__(self, url: URL, *, writes: bool) -> None:
         self._engine = _engine(url, writes=writes)
+        self._preparer = Preparer(self._engine.dialect)
         self._open: tuple[Connection, sqlite3.Connection] | None = None
         self._deadline = 0.0
 
@@ -71,8 +73,11 @@ class SqliteConnection:
 
         A statement that takes longer than `LOCAL_STATEMENT_S_MAX` is interrupted.
         """
-        core, _ = self._opened()
+        core, raw = self._opened()
         self._deadline = time.monotonic() + limits.LOCAL_STATEMENT_S_MAX
+        done = self._preparer.run(raw, statement)
+        if done is not None:
+            return done
         # SQLAlchemy believes in one endless transaction; the real ones are ours.
         result = core.execute(statement.executable, statement.parameters)
         rows = result.mappings().all() if result.returns_rows else ()
