@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import grpc
 from google.protobuf import struct_pb2
 from sqlalchemy import insert, select, update
 from voipbin.flow.v1 import action_pb2, activeflow_service_pb2
@@ -40,6 +41,9 @@ from call_manager.channel import (
     Ended,
     EndedBy,
     InviteRecord,
+    MediaFailure,
+    NextHop,
+    ProbeResult,
     Progress,
     StoredAttempt,
     Transport,
@@ -49,9 +53,13 @@ from call_manager.dialer import Dialer, DialerSettings, Peers
 from call_manager.dialer.repository import MESSAGES
 from mesh.clock import new_id
 from mesh.database import Database, Transaction
+from mesh.remote import RemoteError
 from tests.support.clock import FakeClock
 
 PROVIDER_ID = new_id()
+
+NOWHERE = "nowhere.example"
+"""A host without an address."""
 
 
 class Sounds:
@@ -81,7 +89,12 @@ class Line:
         self._clock = clock
         self._events: asyncio.Queue[ChannelEvent] = asyncio.Queue()
         self.record = an_invite(target.call_id, clock.now())
-        self.dialled = asyncio.get_running_loop().create_task(self.invite())
+        unknown = target.next_hop.host == NOWHERE
+        begin = self.do_not_resolve() if unknown else self.invite()
+        self.dialled = asyncio.get_running_loop().create_task(begin)
+
+    async def do_not_resolve(self) -> None:
+        self.be_unreachable(f"{NOWHERE} has no address.")
 
     async def invite(self, sequence: int = 1) -> None:
         record = replace(self.record, attempt_id=new_id(), sequence=sequence)
@@ -145,6 +158,17 @@ class Line:
         )
         self._end(EndedBy.REMOTE, code, phrase)
 
+    def be_unreachable(self, detail: str = "Connection refused.") -> None:
+        self.ended = True
+        ended = Ended(self._clock.now(), EndedBy.ERROR, None, "", detail, reached=False)
+        self._events.put_nowait(ended)
+
+    def carry_no_audio(self, why: MediaFailure) -> None:
+        self.ended = True
+        detail = "The carrier picked a codec that nobody here can play."
+        ended = Ended(self._clock.now(), EndedBy.ERROR, 200, "OK", detail, media=why)
+        self._events.put_nowait(ended)
+
     def bye(self) -> None:
         self.wire(sent=False, method="BYE")
         self._end(EndedBy.REMOTE, 200, "OK")
@@ -189,6 +213,9 @@ class Lines:
         self._dialled.set()
         return line
 
+    async def probe(self, hop: NextHop, *, route: str = "", timeout_s: float = 5.0) -> ProbeResult:
+        raise NotImplementedError("no dialer asks that")
+
     async def clear(self, attempts: Sequence[StoredAttempt], journal: CallJournal) -> None:
         self.cleared.extend(attempts)
         if self.clears_break:
@@ -218,6 +245,10 @@ class RouteManager:
         self.hostname = "carrier.example"
         self.asked = 0
         self.answers: list[Exception] = []
+        self.carriers: dict[UUID, dict[str, Any]] = {}
+        """What is special about a carrier: fields of its `Provider`."""
+        self.gone: set[UUID] = set()
+        """Carriers that were deleted."""
         self.question = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -228,6 +259,9 @@ class RouteManager:
         await self.gate.wait()
         if self.answers:
             raise self.answers.pop(0)
+        if UUID(request.id) in self.gone:
+            rpc = "voipbin.route.v1.ProviderService/ProviderDialConfigGet"
+            raise RemoteError(rpc, grpc.StatusCode.NOT_FOUND, "No provider has the id.")
         provider = provider_pb2.Provider(
             id=request.id,
             hostname=self.hostname,
@@ -237,6 +271,7 @@ class RouteManager:
             sip_username="mesh",
             sip_password="correct horse",
         )
+        provider.MergeFrom(provider_pb2.Provider(**self.carriers.get(UUID(request.id), {})))
         return provider_service_pb2.ProviderDialConfigGetResponse(provider=provider)
 
 
@@ -374,6 +409,10 @@ class World:
             "id": record.attempt_id,
             "call_id": call_id,
             "sequence": sequence,
+            "leg": 1,
+            "transport": "udp",
+            "dns": [],
+            "continued": False,
             "provider_id": PROVIDER_ID,
             "state": state.value,
             "dial_config": {},
