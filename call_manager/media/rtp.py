@@ -1,64 +1,110 @@
-"""One leg's RTP stream (RFC 3550, RFC 3551): silence, tones, and counting what comes in."""
+"""One leg's RTP stream (RFC 3550, RFC 3551): silence and tones out, what comes in measured."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import socket
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
-from call_manager.media.g711 import encode, table
+from call_manager.channel import MediaReport
+from call_manager.media.arrivals import ANCILLARY_BYTES, arrival_ns, stamp
+from call_manager.media.capture import Address, Capture, CapturedPacket
+from call_manager.media.control import Control
+from call_manager.media.hearing import RTCP_KINDS, Heard, Hearing
+from call_manager.media.measuring import opinion, sent_count, written
+from call_manager.media.rtcp_session import RtcpSession
+from call_manager.media.sending import Voice
 from call_manager.media.ticker import Ticker
-from call_manager.media.tones import FRAME_SAMPLES, tone
 
-Address = tuple[str, int]
+READS_MAX: Final = 32  # Per turn, so that one flooded leg does not starve the others.
+SELDOM_TICKS: Final = 25
+FLUSH_SELDOMS: Final = 2
 
-_HEADER: Final = struct.Struct("!BBHII")
-_VERSION: Final = 2 << 6
-_MARKER: Final = 0x80
-_PACKET_MAX: Final = 2048
-_READS_MAX: Final = 32  # Per wake-up, so that one flooded leg does not starve the others.
+
+@dataclass(frozen=True, slots=True)
+class PeerTerms:
+    """What the peer's description says beyond its address and codec."""
+
+    direction: str = "sendrecv"
+    """The peer's view (RFC 8866 section 6.7)."""
+    payloads: frozenset[int] = frozenset()
+    """The payload types it may send besides the codec's own and telephone events."""
+    rtcp: Address | None = None
+    """Where it wants RTCP (RFC 3605); None is the port above RTP's."""
+    rtcp_mux: bool = False
+    """Whether RTCP goes over RTP's port (RFC 5761)."""
+
+
+NO_TERMS: Final = PeerTerms()
 
 
 class RtpStream:
-    """The audio of one leg over a bound, non-blocking UDP socket, which it owns.
+    """The audio of one leg over bound, non-blocking UDP sockets, which it owns.
 
     Sends nothing before `start`; afterwards one packet per tick, silence unless a tone plays.
+    What comes is read once per tick, with the time at which the kernel got it.
     """
 
     def __init__(
-        self, sock: socket.socket, ticker: Ticker, may_send_to: Callable[[str], bool]
+        self,
+        sock: socket.socket,
+        ticker: Ticker,
+        may_send_to: Callable[[str], bool],
+        *,
+        rtcp: socket.socket | None = None,
+        capture: Capture | None = None,
     ) -> None:
-        self.packets_sent = 0
-        self.packets_received = 0
+        self.port = int(sock.getsockname()[1])
+        """The local port, for the SDP offer."""
         self.send_errors = 0
         self._socket = sock
         self._ticker = ticker
         self._may_send_to = may_send_to
+        self._capture = capture
+        self._voice = Voice()
+        self._session = RtcpSession(self._voice.ssrc, self._voice.sent)
+        self._hearing = Hearing(self._session)
+        self._control = Control(self._session, sock, rtcp)
         self._remote: Address | None = None
-        self._latched = False
-        self._codec = ""
-        self._payload_type = 0
-        self._silence = b""
-        self._held = False
-        self._first = True
-        self._sequence = secrets.randbits(16)
-        self._timestamp = secrets.randbits(32)
-        self._ssrc = secrets.randbits(32)
-        self._playing: Iterator[list[int]] | None = None
-        self._played: asyncio.Future[None] | None = None
-        self._turn = asyncio.Lock()
-        self._closed = False
-        asyncio.get_running_loop().add_reader(sock.fileno(), self._read)
+        self._direction = NO_TERMS.direction
+        self._latched = self._held = self._closed = False
+        self._dropped = ticker.dropped
+        self._until_seldom = 1 + secrets.randbelow(SELDOM_TICKS)
+        self._until_flush = FLUSH_SELDOMS
+        stamp(sock)
+        ticker.add(self._tick)
 
     @property
-    def port(self) -> int:
-        """The local port, for the SDP offer."""
-        return int(self._socket.getsockname()[1])
+    def packets_sent(self) -> int:
+        """RTP packets that left."""
+        return self._voice.sent.packets
 
-    def start(self, codec: str, payload_type: int, remote: Address | None, *, held: bool) -> None:
+    @property
+    def packets_received(self) -> int:
+        """RTP packets that came from the peer's host."""
+        return self._session.reception.packets
+
+    @property
+    def used(self) -> bool:
+        """Whether there was any audio: a description of it, or packets."""
+        return bool(self._voice.codec) or self.packets_received > 0
+
+    def listen(self, heard: Heard | None) -> None:
+        """Have each packet of the peer's told; what is told must not raise, nor take long."""
+        self._hearing.heard = heard
+
+    def start(
+        self,
+        codec: str,
+        payload_type: int,
+        remote: Address | None,
+        *,
+        held: bool,
+        terms: PeerTerms = NO_TERMS,
+    ) -> None:
         """Send `codec` to `remote` from the next tick on; called again when they change.
 
         The peer's first packet may name another port of the same host (symmetric RTP, RFC
@@ -70,10 +116,14 @@ class RtpStream:
         usable = remote is not None and self._may_send_to(remote[0])
         if remote != self._remote or not usable:
             self._latched = False
+        if self._held and not held:
+            self._voice.begin_talkspurt()
         self._remote = remote if usable else None
-        self._codec, self._payload_type, self._held = codec, payload_type, held
-        self._silence = bytes([table(codec)[0]]) * FRAME_SAMPLES
-        self._ticker.add(self._tick)
+        self._held, self._direction = held, terms.direction
+        self._voice.speak(codec, payload_type)
+        host = None if self._remote is None else self._remote[0]
+        self._hearing.expect(host, payload_type, terms.payloads)
+        self._control.follow(self._remote, terms.rtcp, mux=terms.rtcp_mux)
 
     async def beep(self, *, frequency_hz: float = 1000.0, duration_s: float = 0.5) -> None:
         """Play one tone after those before it; returns when its last packet has left.
@@ -81,74 +131,132 @@ class RtpStream:
         Returns at once on a leg without audio, and when the leg ends. Raises `ValueError` for
         a frequency outside 20 to 3400 Hz or a duration outside 0 to 30 s.
         """
-        frames = tone(frequency_hz, duration_s)
-        async with self._turn:
-            if self._closed or not self._codec:
-                return
-            self._played = asyncio.get_running_loop().create_future()
-            self._playing = frames
-            try:
-                await self._played
-            finally:
-                self._playing = self._played = None
+        await self._voice.beep(frequency_hz, duration_s)
 
     def close(self) -> None:
-        """Stop sending and free the port; harmless when repeated."""
+        """Say goodbye, stop sending and free the ports; harmless when repeated."""
         if self._closed:
             return
         self._closed = True
         self._ticker.discard(self._tick)
-        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._drain()
+        self._control.read(self._may_send_to, self._keep_control)
+        self._send_control(bye=True)
+        if self._capture is not None:
+            self._capture.flush()
+        self._control.close()
         self._socket.close()
-        self._finish_tone()
+        self._voice.silence()
+
+    def report(self, attempt_id: UUID, host: str) -> MediaReport:
+        """Return what the audio was like so far; `host` is our own, as the peer knows it."""
+        hearing, session, voice = self._hearing, self._session, self._voice
+        books, remote = session.reception, hearing.source or self._remote
+        if not books.packets and hearing.elsewhere is not None:
+            # Audio that comes from another host than the described one is audio all the same.
+            books, remote = hearing.elsewhere, hearing.foreign
+        return MediaReport(
+            attempt_id=attempt_id,
+            codec=voice.codec,
+            payload_type=voice.payload_type,
+            local_address=written((host, self.port)),
+            remote_address=written(remote),
+            sent=sent_count(voice.sent, session),
+            received=books.count(),
+            rtt_ms=session.rtt_ms,
+            rtcp_packets=session.packets,
+            rtcp_octets=session.octets,
+            rtcp_errors=session.errors,
+            rtp_errors=hearing.errors,
+            mos=opinion(books, session.rtt_ms),
+            other_payloads=tuple(sorted(hearing.others)),
+            arrived=session.arrived,
+            direction=self._direction,
+            capture_full=self._capture is not None and self._capture.full,
+        )
 
     def _tick(self) -> None:
-        samples = next(self._playing, None) if self._playing is not None else None
-        if samples is None and self._playing is not None:
-            self._finish_tone()
-        payload = self._silence if samples is None else encode(samples, self._codec)
-        if self._remote is not None and not self._held:
-            self._send(payload, self._remote)
-        self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
+        if self._closed:
+            return
+        self._drain()
+        voice = self._voice
+        if voice.codec:
+            if self._remote is None or self._held:
+                voice.pass_over()
+            else:
+                self._send(voice.packet(), self._remote)
+            voice.advance()
+        self._until_seldom -= 1
+        if not self._until_seldom:
+            self._until_seldom = SELDOM_TICKS
+            self._seldom()
 
-    def _finish_tone(self) -> None:
-        self._playing = None
-        if self._played is not None and not self._played.done():
-            self._played.set_result(None)
-
-    def _send(self, payload: bytes, remote: Address) -> None:
-        marker = _MARKER if self._first else 0
-        header = _HEADER.pack(
-            _VERSION, marker | self._payload_type, self._sequence, self._timestamp, self._ssrc
-        )
+    def _send(self, packet: bytearray, remote: Address) -> None:
         try:
-            self._socket.sendto(header + payload, remote)
+            self._socket.sendto(packet, remote)
         except OSError:
             # A full buffer or an unreachable peer loses this packet, as the network may.
             self.send_errors += 1
             return
-        self._first = False
-        self.packets_sent += 1
-        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._voice.left(self._ticker.now_ns)
+        if self._capture is not None:
+            self._keep(bytes(packet), self._ticker.now_ns, remote, sent=True)
 
-    def _read(self) -> None:
-        for _ in range(_READS_MAX):
+    def _seldom(self) -> None:
+        """Do what twice a second is often enough for."""
+        dropped = self._ticker.dropped - self._dropped
+        if dropped:
+            # Audio that was never sent is missing, and what follows it is no later for that.
+            self._dropped += dropped
+            self._voice.advance(dropped)
+        self._control.read(self._may_send_to, self._keep_control)
+        self._send_control(bye=False)
+        self._until_flush -= 1
+        if self._capture is not None and self._until_flush <= 0:
+            self._until_flush = FLUSH_SELDOMS
+            self._capture.flush()
+
+    def _send_control(self, *, bye: bool) -> None:
+        voice = self._voice
+        if voice.codec:
+            self._control.send(self._ticker.now_ns, voice.timestamp, self._keep_control, bye=bye)
+
+    def _drain(self) -> None:
+        """Read what came since the last turn."""
+        buffers, receive = self._ticker.buffers, self._socket.recvmsg_into
+        for _ in range(READS_MAX):
             try:
-                packet, source = self._socket.recvfrom(_PACKET_MAX)
+                size, ancillary, _, source = receive(buffers, ANCILLARY_BYTES)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # A pending ICMP error; the call's signalling decides, not this.
-            if len(packet) >= _HEADER.size and packet[0] & 0xC0 == _VERSION:
-                self.packets_received += 1
+            at_ns = arrival_ns(ancillary)
+            if self._hearing.take(buffers[0], size, at_ns, source):
                 self._latch((source[0], source[1]))
+            if self._capture is not None:
+                packet = bytes(buffers[0][:size])
+                self._keep(packet, at_ns, (source[0], source[1]), sent=False)
 
     def _latch(self, source: Address) -> None:
         """Answer to where the peer's audio comes from, once per description of it.
 
         Another host than the described one is a stranger who found the port and wants to listen.
         """
-        described = self._remote is None or self._remote[0] == source[0]
-        if self._codec and not self._latched and described and self._may_send_to(source[0]):
+        if self._voice.codec and not self._latched and self._may_send_to(source[0]):
             self._latched = True
             self._remote = source
+
+    def _keep(self, packet: bytes, at_ns: int, peer: Address, *, sent: bool) -> None:
+        if self._capture is None:
+            return
+        rtcp = len(packet) > 1 and packet[1] in RTCP_KINDS
+        here = (self._capture.host, self.port)
+        ends = (here, peer) if sent else (peer, here)
+        self._capture.take(CapturedPacket(at_ns, sent, rtcp, *ends, packet))
+
+    def _keep_control(self, packet: bytes, at_ns: int, peer: Address, sent: bool) -> None:
+        if self._capture is not None:
+            here = (self._capture.host, self._control.port)
+            ends = (here, peer) if sent else (peer, here)
+            self._capture.take(CapturedPacket(at_ns, sent, True, *ends, packet))

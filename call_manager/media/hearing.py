@@ -1,0 +1,105 @@
+"""Whose packets are heard on a leg, and what they are (RFC 3550 appendix A.1; no sockets)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from call_manager.media.capture import Address
+from call_manager.media.reception import (
+    HEADER,
+    OTHER_PAYLOADS_MAX,
+    Fields,
+    Reception,
+    payload_span,
+)
+from call_manager.media.rtcp_session import RtcpSession
+
+DTMF_PAYLOAD: Final = 101
+"""What we offer for telephone events (RFC 4733)."""
+
+COMFORT_NOISE: Final = 13
+"""RFC 3389; harmless although nobody agreed on it."""
+
+RTCP_KINDS: Final = range(192, 224)
+"""RFC 5761 section 4: an RTCP packet by its second octet, on a port that both use."""
+
+_PLAIN: Final = 0x80  # Version 2, no padding, no extension, no contributing source.
+
+Heard = Callable[[int, int, bytes], None]
+"""Told of each packet of the peer's: payload type, timestamp, payload."""
+
+
+class Hearing:
+    """Takes what comes to a leg's port, and tells the peer's packets from others."""
+
+    def __init__(self, session: RtcpSession) -> None:
+        self.session = session
+        self.heard: Heard | None = None
+        self.elsewhere: Reception | None = None
+        """What came from another host than the described one."""
+        self.foreign: Address | None = None
+        self.source: Address | None = None
+        """Where the peer's last packet came from."""
+        self.errors = 0
+        self.others: set[int] = set()
+        """Payload types that nobody agreed on."""
+        self._host: str | None = None
+        self._expected = frozenset({DTMF_PAYLOAD, COMFORT_NOISE})
+        self._usual = -1
+        self._usual_source: Any = None
+
+    def expect(self, host: str | None, payload_type: int, also: frozenset[int]) -> None:
+        """Expect audio from `host`, or from anywhere when it is None.
+
+        A peer that is described as another host than was heard so far, is another peer.
+        """
+        if host is not None and self.source is not None and self.source[0] != host:
+            self.elsewhere, self.foreign = self.session.reception, self.source
+            self.session.reception, self.source = Reception(), None
+        self._host = host
+        self._usual, self._usual_source = payload_type, None
+        self._expected = also | {payload_type, DTMF_PAYLOAD, COMFORT_NOISE}
+
+    def take(self, buffer: bytearray, size: int, at_ns: int, source: Any) -> bool:
+        """Count one packet; True when it is the peer's first from this address.
+
+        `source` is as sockets give it: a host, a port, and for IPv6 more.
+        """
+        if size >= HEADER.size:
+            fields = HEADER.unpack_from(buffer)
+            if fields[1] == self._usual and source == self._usual_source and fields[0] == _PLAIN:
+                self.session.reception.note(fields, size - HEADER.size, at_ns)
+                if self.heard is not None:
+                    self.heard(fields[1], fields[3], bytes(buffer[HEADER.size : size]))
+                return False
+            if buffer[1] not in RTCP_KINDS:
+                return self._take_unusual(buffer, size, at_ns, source)
+        if size >= 2 and buffer[1] in RTCP_KINDS:
+            self.session.take(bytes(buffer[:size]), at_ns)
+        else:
+            self.errors += 1
+        return False
+
+    def _take_unusual(self, buffer: bytearray, size: int, at_ns: int, source: Any) -> bool:
+        span = payload_span(buffer, size)
+        if span is None or size >= len(buffer):
+            self.errors += 1
+            return False
+        fields: Fields = HEADER.unpack_from(buffer)
+        address = (source[0], source[1])
+        if self._host is not None and address[0] != self._host:
+            if self.elsewhere is None:
+                self.elsewhere, self.foreign = Reception(), address
+            self.elsewhere.note(fields, span[1] - span[0], at_ns)
+            return False
+        payload_type = fields[1] & 0x7F
+        if payload_type not in self._expected and len(self.others) < OTHER_PAYLOADS_MAX:
+            self.others.add(payload_type)
+        timed = payload_type != DTMF_PAYLOAD
+        self.session.reception.note(fields, span[1] - span[0], at_ns, timed=timed)
+        if self.heard is not None:
+            self.heard(payload_type, fields[3], bytes(buffer[slice(*span)]))
+        fresh = self._usual_source is None or address != self.source
+        self.source, self._usual_source = address, source
+        return fresh

@@ -1,0 +1,40 @@
+"""From a stream's books to the figures of its report (pure)."""
+
+from __future__ import annotations
+
+from call_manager.channel import RtpCount
+from call_manager.media.capture import Address
+from call_manager.media.quality import delay_ms, mos
+from call_manager.media.reception import Reception, moment
+from call_manager.media.rtcp_session import RtcpSession, Sent
+
+
+def written(address: Address | None) -> str:
+    """Write `host:port`, IPv6 in brackets; empty for none."""
+    if address is None:
+        return ""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def sent_count(sent: Sent, session: RtcpSession) -> RtpCount:
+    """Return what left, and what the peer's reports say of it."""
+    return RtpCount(
+        packets=sent.packets,
+        octets=sent.octets,
+        first_at=moment(sent.first_ns),
+        last_at=moment(sent.last_ns),
+        lost=session.lost,
+        jitter_ms=session.jitter_ms,
+        jitter_max_ms=session.jitter_max_ms,
+        gap_max_ms=session.stalled_ns / 1e6,
+    )
+
+
+def opinion(received: Reception, rtt_ms: float | None) -> float | None:
+    """Return the mean opinion score of what came; None when nothing did."""
+    count = received.count()
+    if not count.packets:
+        return None
+    loss = count.lost / (count.packets + count.lost)
+    return mos(loss, delay_ms(rtt_ms, count.jitter_ms))

@@ -1,0 +1,107 @@
+"""What a leg says: silence, or a tone while one plays; packet by packet (RFC 3550, RFC 3551)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from call_manager.media.g711 import encode, table
+from call_manager.media.reception import HEADER
+from call_manager.media.rtcp_session import Sent
+from call_manager.media.tones import FRAME_SAMPLES, tone
+
+_VERSION: Final = 2 << 6
+_MARKER: Final = 0x80
+_PLACE: Final = struct.Struct("!HI")
+_PLACE_AT: Final = 2
+
+
+class Voice:
+    """Makes one packet per tick; the buffers it gives out are its own and used again."""
+
+    def __init__(self) -> None:
+        self.sent = Sent()
+        self.codec = ""
+        """The encoding name; empty before the first description of the audio."""
+        self.payload_type = 0
+        self.ssrc = secrets.randbits(32)
+        self.timestamp = secrets.randbits(32)
+        self._sequence = self.sent.first_sequence = secrets.randbits(16)
+        self._talkspurt = True
+        self._quiet = bytearray()
+        self._loud = bytearray()
+        self._playing: Iterator[list[int]] | None = None
+        self._played: asyncio.Future[None] | None = None
+        self._turn = asyncio.Lock()
+        self._silenced = False
+
+    def speak(self, codec: str, payload_type: int) -> None:
+        """Say everything in `codec` from now on; raises `ValueError` for one that is no G.711."""
+        silence = bytes([table(codec)[0]]) * FRAME_SAMPLES
+        header = HEADER.pack(_VERSION, payload_type, 0, 0, self.ssrc)
+        self.codec, self.payload_type = codec, payload_type
+        self._quiet, self._loud = bytearray(header + silence), bytearray(header + silence)
+
+    def begin_talkspurt(self) -> None:
+        """Mark the next packet as the first after a pause (RFC 3551 section 4.1)."""
+        self._talkspurt = True
+
+    async def beep(self, frequency_hz: float, duration_s: float) -> None:
+        """Play one tone after those before it; returns when its last packet has left."""
+        frames = tone(frequency_hz, duration_s)
+        async with self._turn:
+            if self._silenced or not self.codec:
+                return
+            self._played = asyncio.get_running_loop().create_future()
+            self._playing = frames
+            try:
+                await self._played
+            finally:
+                self._playing = self._played = None
+
+    def silence(self) -> None:
+        """End the tone that plays, and play none any more."""
+        self._silenced = True
+        self._finish_tone()
+
+    def packet(self) -> bytearray:
+        """Return the packet of this tick."""
+        packet = self._quiet
+        if self._playing is not None:
+            samples = next(self._playing, None)
+            if samples is None:
+                self._finish_tone()
+            else:
+                packet = self._loud
+                packet[HEADER.size :] = encode(samples, self.codec)
+        _PLACE.pack_into(packet, _PLACE_AT, self._sequence, self.timestamp)
+        packet[1] = self.payload_type | _MARKER if self._talkspurt else self.payload_type
+        return packet
+
+    def left(self, at_ns: int) -> None:
+        """Note that this tick's packet left."""
+        sent = self.sent
+        if not sent.packets:
+            sent.first_ns = at_ns
+        sent.packets += 1
+        sent.octets += FRAME_SAMPLES
+        sent.last_ns = at_ns
+        self._talkspurt = False
+        self._sequence = (self._sequence + 1) & 0xFFFF
+
+    def pass_over(self) -> None:
+        """Take this tick's frame of a tone from somebody who is not listening."""
+        if self._playing is not None and next(self._playing, None) is None:
+            self._finish_tone()
+
+    def advance(self, ticks: int = 1) -> None:
+        """Let time go on."""
+        self.timestamp = (self.timestamp + ticks * FRAME_SAMPLES) & 0xFFFFFFFF
+
+    def _finish_tone(self) -> None:
+        self._playing = None
+        if self._played is not None and not self._played.done():
+            self._played.set_result(None)
