@@ -128,11 +128,27 @@ ROUTE: Final = {
     "ProviderCallService.ProviderCallDelete": Example(on_new(a_record)),
     "ProviderCallService.ProviderCallHangup": Example(BY_RECORD),
     "ProviderService.ProviderCreate": Example(
-        fixed({"type": "sip", "hostname": "127.0.0.1:5070", "name": "p"})
+        fixed(
+            {
+                "type": "sip",
+                "hostname": "127.0.0.1:5070",
+                "name": "p",
+                "transport": "tcp",
+                "outbound_proxy": "127.0.0.1:5071",
+                "session_expires": 1800,
+                "number_format": "digits",
+                "failover_codes": ["503", "unreachable"],
+                "health_codes": ["2xx", "404"],
+            }
+        )
     ),
     "ProviderService.ProviderGet": Example(BY_PROVIDER),
     "ProviderService.ProviderList": LIST,
-    "ProviderService.ProviderUpdate": Example(on_new(a_provider, NAME)),
+    "ProviderService.ProviderUpdate": Example(
+        on_new(
+            a_provider, {"transport": "tcp", "session_expires": 1800, "failover_codes": ["none"]}
+        )
+    ),
     "ProviderService.ProviderDelete": Example(on_new(a_provider)),
     "ProviderService.ProviderLint": Example(BY_PROVIDER),
     "ProviderSetupService.ProviderSetup": Example(a_new_carrier),

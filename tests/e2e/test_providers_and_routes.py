@@ -8,12 +8,16 @@ import pytest
 
 from mesh.clock import new_id
 from tests.support.carrier import Carrier
+from tests.support.certificates import an_authority
 from tests.support.running_mesh import RunningMesh, ok, reason
 
 PROVIDER_KEYS: Final = [
     "id", "type", "hostname", "tech_prefix", "tech_postfix", "tech_headers", "name", "detail",
     "metadata", "codecs", "health_status", "health_checked_at", "tm_create", "tm_update",
-    "tm_delete", "sip_username", "sip_password", "secret_headers", "warnings",
+    "tm_delete", "sip_username", "sip_password", "secret_headers", "warnings", "transport", "port",
+    "outbound_proxy", "tls_ca", "session_expires", "number_format", "failover_codes",
+    "health_codes", "health_affects_routing", "health_checks_paused", "health_changed_at",
+    "health_latency_ms", "health_detail",
 ]  # fmt: skip
 """In the order of CONTRACT.md section 9, ours at the end."""
 
@@ -41,6 +45,11 @@ def stored(provider: dict[str, Any]) -> dict[str, Any]:
     return {**provider, "warnings": []}
 
 
+def own(provider: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an answer is the platform's own to say."""
+    return {key: provider[key] for key in ("tm_update", "warnings")}
+
+
 async def test_a_provider_has_the_documented_shape(mesh: RunningMesh) -> None:
     made = ok(await mesh.post("/v1.0/providers", FULL))
 
@@ -57,6 +66,63 @@ async def test_a_provider_has_the_documented_shape(mesh: RunningMesh) -> None:
     assert made["tm_create"].endswith("Z")
     assert ok(await mesh.get(f"/v1.0/providers/{made['id']}")) == stored(made)
     assert ok(await mesh.get("/v1.0/providers?page_size=1"))["result"] == [stored(made)]
+
+
+REACHED: Final = {
+    "transport": "tls",
+    "port": 5081,
+    "outbound_proxy": "proxy.carrier.example",
+    "tls_ca": an_authority(),
+    "session_expires": 1800,
+    "number_format": "digits",
+    "failover_codes": ["5xx", "404", "unreachable"],
+    "health_codes": ["2xx", "403"],
+    "health_affects_routing": True,
+    "health_checks_paused": True,
+}
+
+
+async def test_how_a_provider_is_reached_is_udp_and_e164_until_it_is_said(
+    mesh: RunningMesh,
+) -> None:
+    made = ok(await mesh.post("/v1.0/providers", {"hostname": "sip.carrier.example"}))
+    expected = {
+        "transport": "udp", "port": 0, "outbound_proxy": "", "tls_ca": "", "session_expires": 0,
+        "number_format": "e164", "failover_codes": [], "health_codes": [],
+        "health_affects_routing": False, "health_checks_paused": False,
+    }  # fmt: skip
+    assert {key: made[key] for key in expected} == expected
+    path = f"/v1.0/providers/{made['id']}"
+    changed = ok(await mesh.put(path, REACHED))
+    assert {key: changed[key] for key in REACHED} == REACHED
+    for change in ({"session_expires": 0}, {"transport": "auto"}, {"tls_ca": None}):
+        partly = ok(await mesh.put(path, change))
+        said = {key: value for key, value in change.items() if value is not None}
+        assert partly == {**changed, **said, **own(partly)}
+        changed = partly
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"port": 5082, "hostname": "sip.carrier.example:5081"}, "INVALID_HOSTNAME"),
+        ({"outbound_proxy": "p" * 256}, "INVALID_OUTBOUND_PROXY"),
+        ({"tls_ca": "x" * 32_769}, "INVALID_TLS_CA"),
+        ({"session_expires": 30}, "INVALID_SESSION_EXPIRES"),
+        ({"session_expires": 86_401}, "INVALID_SESSION_EXPIRES"),
+        ({"failover_codes": ["5xx", "none"]}, "INVALID_FAILOVER_CODES"),
+        ({"failover_codes": ["503"] * 65}, "INVALID_FAILOVER_CODES"),
+        ({"health_codes": ["100"]}, "INVALID_HEALTH_CODES"),
+        ({"transport": "sctp"}, "INVALID_ARGUMENT"),
+        ({"number_format": "national"}, "INVALID_ARGUMENT"),
+        ({"port": 65_536}, "INVALID_ARGUMENT"),
+    ],
+)
+async def test_how_no_provider_can_be_reached_is_refused(
+    mesh: RunningMesh, wrong: dict[str, Any], told: str
+) -> None:
+    body = {"hostname": "sip.carrier.example", **wrong}
+    assert reason(await mesh.post("/v1.0/providers", body)) == (400, told)
 
 
 async def test_a_provider_needs_only_a_hostname(mesh: RunningMesh) -> None:

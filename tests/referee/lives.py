@@ -67,11 +67,16 @@ async def of_a_provider(life: Life) -> None:
             "type": "sip", "hostname": f"p{life.tag}.example", "name": "é \u2028 \U0001f4de",
             "tech_headers": {"X-B": "2", "X-A": "1"}, "secret_headers": ["X-B"],
             "sip_username": "u", "sip_password": "long enough", "codecs": " PCMU , PCMA ",
+            "transport": "tcp", "port": 5070, "outbound_proxy": "127.0.0.1:5071",
+            "session_expires": 1800, "number_format": "digits",
+            "failover_codes": ["503", "5xx", "unreachable"], "health_codes": ["2xx", "404"],
+            "health_affects_routing": True, "health_checks_paused": True,
         },
     )  # fmt: skip
     await life.ask("GET", path)
     await life.ask("PUT", path, {"detail": "d", "tech_headers": {}, "secret_headers": []})
     await life.ask("PUT", path, {"name": "", "detail": None})
+    await life.ask("PUT", path, {"transport": "auto", "port": 0, "failover_codes": []})
     await life.ask("POST", f"{path}/lint", {})
     route = {"customer_id": EVERYBODY, "provider_id": path.rpartition("/")[2], "target": "+82"}
     made = await life.make("/v1.0/routes", {**route, "priority": 7, "name": "r"})
