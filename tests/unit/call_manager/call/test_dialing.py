@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from call_manager.call.dialing import DialConfig, dial_target, direct_config, split_host
+from call_manager.call.dialing import (
+    DialConfig,
+    NumberFormat,
+    dial_target,
+    direct_config,
+    split_host,
+)
 from call_manager.call.domain import (
     Address,
     AddressType,
@@ -19,7 +25,7 @@ from call_manager.call.domain import (
     DialState,
 )
 from call_manager.call.sip_address import SipAddress, Undialable, escape_user
-from call_manager.channel import DialTarget
+from call_manager.channel import DialTarget, NextHop, Transport
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PLAIN = DialConfig(provider_id=uuid4(), hostname="sip.carrier.example")
@@ -282,3 +288,119 @@ def test_no_configuration_makes_a_second_at_sign(prefix: str, postfix: str) -> N
         return
     assert uri.count("@") == 1
     assert not set(uri) & set("\r\n <>")
+
+
+@pytest.mark.parametrize(
+    ("config", "uri", "hop"),
+    [
+        ({}, "carrier.example", ("carrier.example", None)),
+        ({"port": 5080}, "carrier.example:5080", ("carrier.example", 5080)),
+        ({"hostname": "carrier.example:5070"}, "carrier.example:5070", ("carrier.example", 5070)),
+        (
+            {"hostname": "carrier.example:5070", "port": 5070},
+            "carrier.example:5070",
+            ("carrier.example", 5070),
+        ),
+        ({"hostname": "[2001:db8::1]", "port": 1}, "[2001:db8::1]:1", ("2001:db8::1", 1)),
+        (
+            {"transport": Transport.TCP, "port": 5080},
+            "carrier.example:5080;transport=tcp",
+            ("carrier.example", 5080),
+        ),
+        # `transport=tls` is deprecated, and the DNS is asked whatever a URI says.
+        ({"transport": Transport.TLS}, "carrier.example", ("carrier.example", None)),
+        ({"transport": Transport.AUTO}, "carrier.example", ("carrier.example", None)),
+        # How another host is reached is no business of ours.
+        (
+            {"transport": Transport.TCP, "tech_postfix": "@provider.com"},
+            "provider.com",
+            ("carrier.example", None),
+        ),
+    ],
+)
+def test_a_transport_and_a_port_are_named_where_the_uris_host_is_the_next_hop(
+    config: dict[str, Any], uri: str, hop: tuple[str, int | None]
+) -> None:
+    got = dialled(**{"hostname": "carrier.example", **config})
+    assert got.request_uri == f"sip:+15550100002@{uri}"
+    assert (got.next_hop.host, got.next_hop.port) == hop
+    assert got.next_hop.transport is config.get("transport", Transport.UDP)
+    assert got.route == ""
+
+
+@pytest.mark.parametrize(
+    ("proxy", "transport", "hop", "route"),
+    [
+        ("proxy.example", Transport.UDP, ("proxy.example", None), "sip:proxy.example;lr"),
+        (
+            "proxy.example:5070",
+            Transport.TCP,
+            ("proxy.example", 5070),
+            "sip:proxy.example:5070;transport=tcp;lr",
+        ),
+        ("[2001:db8::2]", Transport.TLS, ("2001:db8::2", None), "sip:[2001:db8::2];lr"),
+    ],
+)
+def test_an_outbound_proxy_is_the_next_hop_and_a_loose_route(
+    proxy: str, transport: Transport, hop: tuple[str, int | None], route: str
+) -> None:
+    got = dialled(outbound_proxy=proxy, transport=transport, port=5080, tls_ca="PEM")
+    assert got.next_hop == NextHop(*hop, transport, "PEM")
+    assert got.route == route
+    assert got.request_uri == "sip:+15550100002@sip.carrier.example:5080"
+
+
+@pytest.mark.parametrize("proxy", ["a b", "proxy.example;lr", "p\r\nVia: x", "proxy.example:0"])
+def test_an_outbound_proxy_that_is_no_host_is_not_dialled(proxy: str) -> None:
+    with pytest.raises(Undialable):
+        dialled(outbound_proxy=proxy)
+
+
+@pytest.mark.parametrize(
+    ("written", "number", "caller"),
+    [
+        (NumberFormat.E164, "+15550100002", "+15550100001"),
+        (NumberFormat.DIGITS, "15550100002", "15550100001"),
+    ],
+)
+def test_numbers_are_written_in_the_carriers_form(
+    written: NumberFormat, number: str, caller: str
+) -> None:
+    spaced = replace(CALL, source=tel("+1 (555) 010-0001"))
+    got = dialled(spaced, number_format=written, tech_prefix="9#", tech_postfix="7")
+    assert got.request_uri == f"sip:9#{number}7@sip.carrier.example"
+    assert got.from_uri == f"sip:{caller}@{{local}}"
+
+
+@pytest.mark.parametrize("written", NumberFormat)
+@pytest.mark.parametrize("text", ["112", "*31#", "1234567", "anonymous"])
+def test_what_is_no_number_is_left_as_it_is(written: NumberFormat, text: str) -> None:
+    assert written.of(text) == text
+
+
+@pytest.mark.parametrize("written", NumberFormat)
+def test_a_hidden_caller_is_asserted_with_a_plus_whatever_the_carriers_form(
+    written: NumberFormat,
+) -> None:
+    # A tel URI without it would be a local number (RFC 3966 section 5.1.5).
+    hidden = replace(CALL, anonymous=Anonymous.YES)
+    asserted = dict(dialled(hidden, number_format=written).headers)["P-Asserted-Identity"]
+    assert asserted == "<tel:+15550100001>"
+
+
+def test_session_timer_and_rtp_capture_are_asked_for() -> None:
+    assert (dialled().session_expires_s, dialled().capture_rtp) == (0, False)
+    traced = replace(CALL, metadata={"rtp_debug": True})
+    got = dialled(traced, session_expires_s=1800)
+    assert (got.session_expires_s, got.capture_rtp) == (1800, True)
+
+
+def test_a_snapshot_says_where_the_attempt_went() -> None:
+    config = replace(
+        PLAIN, transport=Transport.TLS, port=5071, outbound_proxy="proxy.example:5072", tls_ca="PEM"
+    )
+    assert DialConfig.hop_of(config.snapshot()) == config.next_hop
+    # What versions before this one kept.
+    assert DialConfig.hop_of({"hostname": "h.example:1"}) == NextHop("h.example", 1)
+    for unreadable in ({}, {"hostname": "a b"}, {"hostname": "h", "transport": "pigeon"}):
+        assert DialConfig.hop_of(unreadable) is None
