@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +18,7 @@ from call_manager.media.hearing import RTCP_KINDS, Heard, Hearing
 from call_manager.media.measuring import opinion, sent_count, written
 from call_manager.media.rtcp_session import RtcpSession
 from call_manager.media.sending import Voice
-from call_manager.media.ticker import Ticker
+from call_manager.media.ticker import TICK_NS, Ticker
 
 READS_MAX: Final = 32  # Per turn, so that one flooded leg does not starve the others.
 SELDOM_TICKS: Final = 25
@@ -139,7 +140,7 @@ class RtpStream:
             return
         self._closed = True
         self._ticker.discard(self._tick)
-        self._drain()
+        self._drain(until_ns=sys.maxsize)
         self._control.read(self._may_send_to, self._keep_control)
         self._send_control(bye=True)
         if self._capture is not None:
@@ -178,7 +179,7 @@ class RtpStream:
     def _tick(self) -> None:
         if self._closed:
             return
-        self._drain()
+        self._drain(until_ns=self._ticker.now_ns - TICK_NS)
         voice = self._voice
         if voice.codec:
             if self._remote is None or self._held:
@@ -221,8 +222,12 @@ class RtpStream:
         if voice.codec:
             self._control.send(self._ticker.now_ns, voice.timestamp, self._keep_control, bye=bye)
 
-    def _drain(self) -> None:
-        """Read what came since the last turn."""
+    def _drain(self, *, until_ns: int) -> None:
+        """Read what came before `until_ns`, and the first packet after it.
+
+        At its usual pace a peer has one packet waiting, and to ask whether there is another costs
+        as much as reading it; a later one is read at the next turn.
+        """
         buffers, receive = self._ticker.buffers, self._socket.recvmsg_into
         for _ in range(READS_MAX):
             try:
@@ -237,6 +242,8 @@ class RtpStream:
             if self._capture is not None:
                 packet = bytes(buffers[0][:size])
                 self._keep(packet, at_ns, (source[0], source[1]), sent=False)
+            if ancillary and at_ns > until_ns:
+                return
 
     def _latch(self, source: Address) -> None:
         """Answer to where the peer's audio comes from, once per description of it.

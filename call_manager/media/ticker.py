@@ -11,6 +11,7 @@ from typing import Final
 from call_manager.media.reception import PACKET_BYTES_MAX
 
 TICK_S: Final = 0.020
+TICK_NS: Final = 20_000_000
 SLOTS: Final = 4
 """Members are spread over the tick, so that nothing else waits for all of them."""
 
