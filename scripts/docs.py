@@ -1,4 +1,4 @@
-"""Write docs/errors.md and docs/configuration.md from the contracts and the settings.
+"""Write the pages that come from contracts, settings and tables.
 
 With `--check`, write nothing and fail when what is there says something else.
 """
@@ -16,6 +16,8 @@ from api_gateway.openapi.catalogue import PACKAGES, Catalogue
 from api_gateway.openapi.comments import read_wording
 from api_gateway.openapi.failures import Failures
 from api_gateway.settings import GatewaySettings
+from call_manager.explanation.explain import RULES
+from call_manager.explanation.rule import Shows
 from call_manager.settings import CallSettings
 from flow_manager.settings import FlowSettings
 from mesh.settings import PREFIX, MeshSettings
@@ -93,6 +95,28 @@ def configuration_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def explanations_page() -> str:
+    """Return the page of every rule that explains how a call ended, in their order."""
+    lines = [
+        "# Why a call ended",
+        "",
+        "`explanation` of a call that is over (`GET /v1.0/calls/{id}`, and `sip-analysis` of its",
+        "timeline) says in one sentence what happened, in another what would likely mend it, and",
+        "points to the message of the trace that shows it. No guessing: the first of these rules",
+        "that applies is the answer. `rule` is stable; sentences may get better.",
+        "",
+        "This page is generated from the rules, and each row is tested with a call that ends so.",
+        "",
+        "| Rule | When | What it says | What would likely mend it | Shown by |",
+        "|---|---|---|---|---|",
+    ]
+    for rule in RULES:
+        shown = "" if rule.shows is Shows.NOTHING else rule.shows.value
+        cells = (f"`{rule.name}`", rule.when, rule.sentence, rule.fix, shown)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def _table(fields: dict[str, FieldInfo]) -> list[str]:
     rows = ["", "| Variable | Default | Meaning |", "|---|---|---|"]
     for name, field in fields.items():
@@ -122,7 +146,11 @@ def _limits(field: FieldInfo) -> str:
     return ", ".join(bounds)
 
 
-PAGES = {"docs/errors.md": errors_page, "docs/configuration.md": configuration_page}
+PAGES = {
+    "docs/errors.md": errors_page,
+    "docs/configuration.md": configuration_page,
+    "docs/explanations.md": explanations_page,
+}
 
 
 def main() -> int:

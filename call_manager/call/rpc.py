@@ -28,6 +28,7 @@ from voipbin.call.v1.call_service_pb2_grpc import CallServiceServicer
 
 from call_manager.call import convert
 from call_manager.call.service import CallService
+from call_manager.explanation.convert import explanation_to_proto
 from call_manager.placement.service import PlacementService
 from mesh.identity import current_caller
 from mesh.pagination import PageRequest
@@ -69,8 +70,11 @@ class CallRpc(CallServiceServicer):
 
     @override
     async def CallGet(self, request: CallGetRequest, context: Context) -> CallGetResponse:
-        call, attempts = await self._calls.get(current_caller(), UUID(request.id))
-        return CallGetResponse(call=convert.call_to_proto(call, attempts))
+        seen = await self._calls.get(current_caller(), UUID(request.id))
+        shown = convert.call_to_proto(seen.call, seen.attempts)
+        if seen.explanation is not None:
+            shown.explanation.CopyFrom(explanation_to_proto(seen.explanation))
+        return CallGetResponse(call=shown)
 
     @override
     async def CallList(self, request: CallListRequest, context: Context) -> CallListResponse:

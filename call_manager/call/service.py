@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -19,7 +20,11 @@ from call_manager.errors import (
     DialWindowPassed,
     StateInvalid,
 )
+from call_manager.explanation import Explanation
 from call_manager.metadata import ROUTE_PROVIDER_IDS, SKIP_SOURCE_VALIDATION
+from call_manager.timeline import repository as timeline
+from call_manager.timeline.analysis import explained
+from call_manager.timeline.domain import MESSAGES_MAX
 from mesh import ambient, telemetry
 from mesh.clock import Clock
 from mesh.database import Database, Transaction
@@ -42,6 +47,16 @@ class LiveCalls(Protocol):
     def hangup(self, call_id: UUID) -> None:
         """End the call if it is live here; its row already says why. Harmless otherwise."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCall:
+    """A call as somebody looks at it."""
+
+    call: Call
+    attempts: tuple[Attempt, ...]
+    explanation: Explanation | None
+    """Why it ended; None while it lives."""
 
 
 class CallService:
@@ -103,12 +118,14 @@ class CallService:
 
         return await self._database.transact(work, name="calls_void")
 
-    async def get(self, caller: Caller, call_id: UUID) -> tuple[Call, tuple[Attempt, ...]]:
-        """Return a call, deleted or not, and its attempts. Raises CallNotFound."""
+    async def get(self, caller: Caller, call_id: UUID) -> SeenCall:
+        """Return a call, deleted or not, and what can be said of it. Raises CallNotFound."""
 
-        async def work(tx: Transaction) -> tuple[Call, tuple[Attempt, ...]]:
+        async def work(tx: Transaction) -> SeenCall:
             found = await visible_call(tx, caller, call_id)
-            return found, await repository.attempts_of(tx, call_id)
+            attempts = await repository.attempts_of(tx, call_id)
+            labels = await timeline.labels(tx, call_id, MESSAGES_MAX)
+            return SeenCall(found, attempts, explained(found, attempts, labels))
 
         return await self._database.read(work, name="call_get")
 

@@ -6,7 +6,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from voipbin.call.v1 import timeline_service_pb2
 from voipbin.flow.v1.timeline_service_pb2 import ActiveflowEvent
 
+from call_manager.call.attempt_convert import INT32_MAX, attempt_to_proto
+from call_manager.channel import MediaReport
+from call_manager.explanation.convert import explanation_to_proto
 from call_manager.sip.trace import call_id_of
+from call_manager.timeline.analysis import Analysis
 from call_manager.timeline.domain import StoredMessage
 from call_manager.timeline.pcap import Datagram, Endpoint
 from mesh.outbox import StoredEvent
@@ -47,6 +51,40 @@ def flow_event(event: ActiveflowEvent) -> timeline_service_pb2.AggregatedEvent:
     if event.HasField("data"):
         shown.activeflow.CopyFrom(event.data)
     return shown
+
+
+def analysis_to_proto(found: Analysis) -> timeline_service_pb2.SipAnalysisGetResponse:
+    """Return what was learnt from a call's wire, for an answer."""
+    return timeline_service_pb2.SipAnalysisGetResponse(
+        sip_messages=[message_to_proto(message) for message in found.messages],
+        rtcp_stats=None if found.audio is None else stats_to_proto(found.audio),
+        attempts=[attempt_to_proto(attempt) for attempt in found.attempts],
+        explanation=(
+            None if found.explanation is None else explanation_to_proto(found.explanation)
+        ),
+        truncated=found.truncated,
+    )
+
+
+def stats_to_proto(audio: MediaReport) -> timeline_service_pb2.RtcpStats:
+    """Return what audio was like in the words of CONTRACT.md section 2.12.
+
+    A number that nobody can tell is 0 there; `attempts` tell unknown from zero.
+    """
+    received = audio.received
+    expected = received.packets + received.lost
+    return timeline_service_pb2.RtcpStats(
+        mos=audio.mos or 0.0,
+        jitter=received.jitter_ms,
+        packet_loss_pct=100.0 * received.lost / expected if expected else 0.0,
+        rtt=audio.rtt_ms or 0.0,
+        rtp_bytes=min(received.octets, INT32_MAX),
+        rtp_packets=min(received.packets, INT32_MAX),
+        rtp_errors=min(audio.rtp_errors, INT32_MAX),
+        rtcp_bytes=min(audio.rtcp_octets, INT32_MAX),
+        rtcp_packets=min(audio.rtcp_packets, INT32_MAX),
+        rtcp_errors=min(audio.rtcp_errors, INT32_MAX),
+    )
 
 
 def message_to_proto(message: StoredMessage) -> timeline_service_pb2.SipMessage:

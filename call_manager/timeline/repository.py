@@ -9,10 +9,23 @@ from sqlalchemy import select
 
 from call_manager.call.models import SipMessageRow
 from call_manager.channel import Transport
+from call_manager.explanation.evidence import MessageLabel
 from call_manager.timeline.domain import StoredMessage
 from mesh.database import Transaction
 
 _MESSAGES: Final = SipMessageRow.__table__  # type: ignore[attr-defined]
+
+
+async def labels(tx: Transaction, call_id: UUID, most: int) -> tuple[MessageLabel, ...]:
+    """Return the labels of a call's first `most` messages, oldest first."""
+    table = _MESSAGES.c
+    statement = (
+        select(table.at, table.sent, table.method)
+        .where(table.call_id == call_id)
+        .order_by(table.seq)
+        .limit(most)
+    )
+    return tuple(MessageLabel(**row) for row in await tx.all(statement))
 
 
 async def messages(

@@ -73,9 +73,7 @@ class TimelineRpc(TimelineServiceServicer):
         self, request: SipAnalysisGetRequest, context: Context
     ) -> SipAnalysisGetResponse:
         found = await self._timelines.sip_analysis(current_caller(), UUID(request.id))
-        return SipAnalysisGetResponse(
-            sip_messages=[convert.message_to_proto(message) for message in found]
-        )
+        return convert.analysis_to_proto(found)
 
     @override
     async def PcapGet(

@@ -6,11 +6,13 @@ from collections.abc import AsyncGenerator
 from typing import Final
 from uuid import UUID
 
+from call_manager.call import repository as calls
 from call_manager.call.access import visible_call
 from call_manager.errors import TraceNotFound
 from call_manager.timeline import pcap, repository
+from call_manager.timeline.analysis import Analysis, analyse
 from call_manager.timeline.convert import datagram
-from call_manager.timeline.domain import MESSAGES_MAX, StoredMessage, shown
+from call_manager.timeline.domain import MESSAGES_MAX, StoredMessage
 from mesh.database import Database, Transaction
 from mesh.identity import Caller
 
@@ -29,13 +31,21 @@ class TimelineService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def sip_analysis(self, caller: Caller, call_id: UUID) -> tuple[StoredMessage, ...]:
-        """Return a call's SIP messages, oldest first.
+    async def sip_analysis(self, caller: Caller, call_id: UUID) -> Analysis:
+        """Return a call's SIP messages, oldest first, and what can be learnt from them.
 
         Raises CallNotFound, also for another customer's call, and TraceNotFound.
         """
-        await self._check(caller, call_id)
-        return shown(await self._messages(call_id, 0, MESSAGES_MAX))
+
+        async def work(tx: Transaction) -> Analysis:
+            call = await visible_call(tx, caller, call_id)
+            # One more than is shown tells that there are more.
+            found = await repository.messages(tx, call_id, 0, MESSAGES_MAX + 1)
+            if not found:
+                raise TraceNotFound(call_id)
+            return analyse(call, await calls.attempts_of(tx, call_id), found)
+
+        return await self._database.read(work, name="timeline_analysis")
 
     async def pcap(self, caller: Caller, call_id: UUID) -> AsyncGenerator[bytes, None]:
         """Yield a call's pcap file in pieces of at most `CHUNK_BYTES_MAX`.
