@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -14,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from mesh.remote import RemoteError
 from mesh.settings import MeshSettings
 from mesh.telemetry import remote_parent, span, spans, traceparent
-from mesh.telemetry.logs import REDACTED, redact, redact_text
+from mesh.telemetry.logs import REDACTED, configure_logs, redact, redact_text
 from mesh.telemetry.startup import build_tracing
 from tests.support.echo import FILE, EchoRequest, EchoStub
 from tests.support.node import Credentials
@@ -136,6 +139,30 @@ def test_what_is_not_secret_is_logged_unchanged() -> None:
 
 def test_a_query_string_is_taken_out_and_the_path_stays() -> None:
     assert redact_text("GET /a?b=c HTTP/1.1") == f"GET /a?{REDACTED} HTTP/1.1"
+    assert redact_text("Bearer\tabcdefgh12") == f"Bearer {REDACTED}"
+
+
+@pytest.fixture
+def configured(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Logs as in a node, while the test runs."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    configure_logs("echo", "INFO")
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_line_is_json_whatever_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"half": "\ud800", "large": 2**70, "thing": {1, 2}, "password": "swordfish"}
+    structlog.get_logger().info("odd", **told)
+    logging.getLogger("any").warning("plain %s", "text")
+    odd, plain = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (odd["half"], odd["large"]) == ("\ud800", 2**70)
+    assert odd["password"] == REDACTED
+    assert (plain["event"], plain["level"], plain["service"]) == ("plain text", "warning", "echo")
 
 
 def test_a_new_trace_is_recorded_by_the_ratio_and_a_begun_one_as_it_was() -> None:
