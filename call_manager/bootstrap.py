@@ -9,6 +9,8 @@ from typing import Final
 from voipbin.call.v1 import (
     call_service_pb2,
     call_service_pb2_grpc,
+    failover_service_pb2,
+    failover_service_pb2_grpc,
     number_service_pb2,
     number_service_pb2_grpc,
     outbound_config_service_pb2,
@@ -42,6 +44,7 @@ from call_manager.placement.saga import SagaParts
 from call_manager.placement.service import PlacementService
 from call_manager.probe.rpc import ProbeRpc
 from call_manager.probe.service import ProbeService
+from call_manager.provider_failover.rpc import FailoverRpc
 from call_manager.settings import CallSettings
 from call_manager.sip.channel import SipChannel
 from call_manager.timeline.events import EventService
@@ -97,6 +100,11 @@ def build(settings: CallSettings) -> Node:
                 timeline_service_pb2_grpc.add_TimelineServiceServicer_to_server,
                 TimelineRpc(TimelineService(database), EventService(database, events)),
                 timeline_service_pb2.DESCRIPTOR,
+            ),
+            (
+                failover_service_pb2_grpc.add_FailoverServiceServicer_to_server,
+                FailoverRpc(ProviderServiceStub(route_manager)),
+                failover_service_pb2.DESCRIPTOR,
             ),
             (
                 number_service_pb2_grpc.add_NumberServiceServicer_to_server,

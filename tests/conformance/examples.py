@@ -74,6 +74,7 @@ CALL: Final = {
     "CallService.CallList": LIST,
     "CallService.CallHangup": Example(BY_CALL, owned=True),
     "CallService.CallDelete": Example(BY_CALL, owned=True),
+    "FailoverService.ProviderFailoverGet": Example(BY_PROVIDER),
     "NumberService.NumberCreate": Example(a_virtual_number),
     "NumberService.NumberGet": Example(on_new(a_number), owned=True),
     "NumberService.NumberList": LIST,

@@ -46,6 +46,8 @@ GETS: Final = (
     ("/v1.0/providers/<provider>", "200"),
     ("/v1.0/providers/<gone>", "200"),
     ("/v1.0/providers", "200"),
+    ("/v1.0/providers/<provider>/failover", "200"),
+    ("/v1.0/providers/<gone>/failover", "200"),
     ("/v1.0/provider_setups", "200"),
     ("/v1.0/routes/<route>", "200"),
     ("/v1.0/routes", "200"),
@@ -72,6 +74,7 @@ GETS: Final = (
     ("/v1.0/timelines/calls/<call>/events?page_size=1001", "200"),
     # What is not there.
     ("/v1.0/providers/<nobody>", "404 PROVIDER_NOT_FOUND"),
+    ("/v1.0/providers/<nobody>/failover", "404 PROVIDER_NOT_FOUND"),
     ("/v1.0/routes/<nobody>", "404 ROUTE_NOT_FOUND"),
     ("/v1.0/calls/<nobody>", "404 CALL_NOT_FOUND"),
     ("/v1.0/flows/<nobody>", "404 FLOW_NOT_FOUND"),

@@ -59,7 +59,8 @@ Global___MediaFlow: _TypeAlias = MediaFlow  # noqa: Y015
 @_typing.final
 class CallAttempt(_message.Message):
     """One INVITE transaction (RFC 3261 section 17.1.1): the first, the one after a 401 or 407,
-    or the one to the carrier's next address.
+    or the one to the carrier's next address. A route that no INVITE could be sent for has one, too,
+    with an empty `sip_call_id`; its `detail` says why.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -97,7 +98,7 @@ class CallAttempt(_message.Message):
     provider_id: _builtins.str
     """The carrier (UUID); unset for a SIP address that was dialled without one."""
     sip_call_id: _builtins.str
-    """The SIP Call-ID."""
+    """The SIP Call-ID; empty when no INVITE could be sent."""
     request_uri: _builtins.str
     """The Request-URI of the INVITE."""
     remote_address: _builtins.str
@@ -113,7 +114,7 @@ class CallAttempt(_message.Message):
     continued: _builtins.bool
     """Whether the same route went on with another INVITE: after a challenge, or to the next address."""
     transport: _builtins.str
-    """What carried it: `udp`, `tcp` or `tls`."""
+    """What carried it: `udp`, `tcp` or `tls`; empty when that was not known yet."""
     pdd_ms: _builtins.int
     """The post-dial delay in milliseconds: from the route's first INVITE to the first 18x, or to the
     2xx that came without one; null when neither came.
@@ -126,7 +127,7 @@ class CallAttempt(_message.Message):
     """Why it ended without a final answer, one sentence; empty otherwise."""
     @_builtins.property
     def tm_invite(self) -> _timestamp_pb2.Timestamp:
-        """When the INVITE was committed, just before it left."""
+        """When the INVITE was committed, just before it left, or the carrier was first tried."""
 
     @_builtins.property
     def tm_trying(self) -> _timestamp_pb2.Timestamp:

@@ -1,0 +1,1 @@
+"""Showing after which answers of a carrier a call goes on to the next one."""
