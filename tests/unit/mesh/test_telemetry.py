@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,19 +143,20 @@ def test_a_query_string_is_taken_out_and_the_path_stays() -> None:
 
 
 @pytest.fixture
-def configured(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """Logs as in a node, while the test runs."""
+def configured() -> Iterator[Callable[[], None]]:
+    """Logs as in a node from when the test asks for it, to its end."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    configure_logs("echo", "INFO")
-    yield
+    yield lambda: configure_logs("echo", "INFO")
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
 
 
-@pytest.mark.usefixtures("configured")
-def test_a_line_is_json_whatever_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_is_json_whatever_it_is_told(
+    configured: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured()
     told = {"half": "\ud800", "large": 2**70, "thing": {1, 2}, "password": "swordfish"}
     structlog.get_logger().info("odd", **told)
     logging.getLogger("any").warning("plain %s", "text")
