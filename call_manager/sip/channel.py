@@ -1,4 +1,4 @@
-"""The SIP channel: one UDP socket, many legs, told apart by their Call-ID."""
+"""The SIP channel: one port, many legs, told apart by their Call-ID."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from call_manager.channel import (
-    AttemptOutcome,
-    AttemptState,
     CallJournal,
     DialTarget,
     NextHop,
@@ -22,7 +20,6 @@ from call_manager.media.g711 import table
 from call_manager.media.ports import RtpPorts
 from call_manager.media.ticker import Ticker
 from call_manager.sip.effects import (
-    Address,
     Begin,
     Destination,
     HangUp,
@@ -38,16 +35,24 @@ from call_manager.sip.probe import Probing, probe
 from call_manager.sip.recovery import RecoveryCore, StrayCore
 from call_manager.sip.requests import Identity
 from call_manager.sip.resolve import Resolver
-from call_manager.sip.runner import Hooks, Runner, Wire
+from call_manager.sip.runner import Hooks, Runner
 from call_manager.sip.sdp import DEFAULT_CODECS
 from call_manager.sip.seldom import Seldom
+from call_manager.sip.sending import Wire
 from call_manager.sip.settings import SipSettings
-from call_manager.sip.strangers import ForgottenJournal, Strangers, answers_our_invite
+from call_manager.sip.strangers import (
+    ForgottenJournal,
+    Strangers,
+    answers_our_invite,
+    given_up,
+    last_of_legs,
+)
+from call_manager.sip.stream import StreamHandlers
 from call_manager.sip.timing import Timing
 from call_manager.sip.trace import Redaction, branch_of, call_id_of
-from call_manager.sip.udp import Handlers, UdpSocket
+from call_manager.sip.transports import Transports, identity_of
+from call_manager.sip.udp import Handlers
 from mesh.clock import Clock, SystemClock
-from mesh.start import listening_at
 
 STRAYS_MAX: Final = 64  # Answers to forgotten calls being ended at once.
 STRAY_BYTES_MAX: Final = 8192  # Our BYE repeats what the answer says; see `_end_stray`.
@@ -57,7 +62,7 @@ log = logging.getLogger(__name__)
 
 
 class SipChannel:
-    """Places legs over UDP and ends those a dead process left (`call_manager.channel.Channel`).
+    """Places legs and ends those a dead process left (`call_manager.channel.Channel`).
 
     One per process. Legs are demultiplexed by Call-ID, which is 128 random bits of ours.
     """
@@ -69,7 +74,13 @@ class SipChannel:
         self._settings = settings
         self._timing = Timing(settings.t1_s)
         self._clock = clock or SystemClock()
-        self._socket = UdpSocket(self._clock, Handlers(self._on_datagram, self._on_undelivered))
+        self._transports = Transports(
+            settings,
+            self._clock,
+            Handlers(self._on_message, self._on_undelivered),
+            StreamHandlers(self._on_message, self._on_lost),
+            in_use=lambda to: any(runner.uses(to) for runner in self._runners.values()),
+        )
         self._resolver = Resolver(
             ipv6=":" in listen[0],
             allow_private=settings.allow_private,
@@ -97,21 +108,25 @@ class SipChannel:
         """Legs whose end was not told yet."""
         return len(self._live)
 
+    @property
+    def _started(self) -> Shared:
+        if self._shared is None:
+            raise RuntimeError("The channel is not started.")
+        return self._shared
+
     async def start(self) -> None:
-        """Bind the socket; raises `StartRefused` when the address is taken."""
-        with listening_at(self._settings.listen, "SIP", "VBMESH_SIP_LISTEN"):
-            bound = self._socket.bind(read_address(self._settings.listen))
-        advertised = self._settings.advertise(bound)
-        self._identity = Identity(write_address(advertised), self._settings.user_agent)
+        """Bind the sockets; raises `StartRefused` when an address is taken."""
+        bound = self._transports.open()
+        self._identity = identity_of(self._settings, bound)
         for codec in DEFAULT_CODECS:
             table(codec)  # Half a tenth of a second, better spent now than in the first call.
-        local = write_address(self._settings.record(bound))
-        wire = Wire(self._socket, self._resolver, self._clock, local)
-        studio = Studio(self._ports, self._ticker, advertised[0])
+        local = write_address(self._settings.record(bound.address))
+        wire = Wire(self._transports, self._resolver, self._clock, local, self._identity)
+        studio = Studio(self._ports, self._ticker, read_address(self.address)[0])
         self._shared = Shared(wire, studio, self._timing)
 
     async def stop(self, *, grace_s: float) -> None:
-        """Hang every live leg up, wait up to `grace_s` for their ends, close the socket."""
+        """Hang every live leg up, wait up to `grace_s` for their ends, close the sockets."""
         self._shared = None
         ending = [self._runners[call_id] for call_id in self._live]
         for runner in ending:
@@ -126,15 +141,14 @@ class SipChannel:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._socket.close()
+        await self._transports.close()
 
     def dial(self, target: DialTarget, journal: CallJournal) -> SipLeg:
         """Place a leg. Returns at once; whatever goes wrong is an `Ended` event.
 
         Raises `RuntimeError` on a channel that was not started, or was stopped.
         """
-        if self._shared is None:
-            raise RuntimeError("The channel is not started.")
+        shared = self._started
         call_id = f"{secrets.token_hex(16)}@{read_address(self.address)[0]}"
         spec = LegSpec(
             target.call_id,
@@ -143,8 +157,9 @@ class SipChannel:
             target.credentials,
             self._identity,
             Redaction.for_headers(target.headers, target.secret_headers),
+            target.session_expires_s,
         )
-        leg = SipLeg(spec, journal, self._shared, lambda: self._forget_live(call_id))
+        leg = SipLeg(spec, journal, shared, lambda: self._forget_live(call_id))
         # What is only being ended takes no place: anybody can invent answers that must be.
         if len(self._placed) >= self._settings.legs_max:
             leg.refuse(f"There are {self._settings.legs_max} calls already.")
@@ -159,29 +174,18 @@ class SipChannel:
 
         Raises `RuntimeError` on a channel that was not started, or was stopped.
         """
-        if self._shared is None:
-            raise RuntimeError("The channel is not started.")
-        return await probe(
-            Probing(self._shared, self._identity, self._follow), hop, route, timeout_s
-        )
+        by = Probing(self._started, self._identity, self._follow)
+        return await probe(by, hop, route, timeout_s)
 
     async def clear(self, attempts: Sequence[StoredAttempt], journal: CallJournal) -> None:
         """End what a dead process left: CANCEL (ACK and BYE a late 2xx) or BYE, never INVITE.
 
-        Of several attempts of one leg only the last can be alive: each earlier one had its
-        final answer before the next was planned. Returns when every end is known, or its
-        timers ran out: at most 128*T1, 64 s by default.
+        Returns when every end is known, or its timers ran out: at most 128*T1, 64 s by default.
         """
-        if self._shared is None:
-            raise RuntimeError("The channel is not started.")
-        last: dict[str, StoredAttempt] = {}
-        for attempt in sorted(attempts, key=lambda stored: stored.invite.sequence):
-            before = last.get(attempt.invite.sip_call_id)
-            if before is not None and before.state is not AttemptState.ENDED:
-                await self._close_stored(before, journal)
-            last[attempt.invite.sip_call_id] = attempt
-        wire = self._shared.wire
-        live = [stored for stored in last.values() if stored.state is not AttemptState.ENDED]
+        live, superseded = last_of_legs(attempts)
+        for stored in superseded:
+            await self._close_stored(stored, journal)
+        wire = self._started.wire
         await asyncio.gather(*(self._clear_one(stored, journal, wire) for stored in live))
 
     async def _clear_one(self, stored: StoredAttempt, journal: CallJournal, wire: Wire) -> None:
@@ -203,9 +207,7 @@ class SipChannel:
         await self._begin(call_id, Runner(core, journal, wire, hooks)).ended.wait()
 
     async def _close_stored(self, stored: StoredAttempt, journal: CallJournal) -> None:
-        now = self._clock.now()
-        outcome = AttemptOutcome(stored.invite.attempt_id, None, "", None, None, None, now)
-        await journal.attempt_updated(outcome)
+        await journal.attempt_updated(given_up(stored, self._clock.now()))
 
     def _begin(self, call_id: str, runner: Runner) -> Runner:
         """Run a core that places nothing."""
@@ -247,19 +249,18 @@ class SipChannel:
             if oldest in self._tasks:
                 self._tasks[oldest].cancel()
 
-    def _on_datagram(self, raw: bytes, source: Address, at: datetime) -> None:
+    def _on_message(self, raw: bytes, source: Destination, at: datetime) -> None:
         runner = self._runners.get(call_id_of(raw))
         if runner is not None and not runner.stopped:
-            runner.receive(raw, Destination(source), at)
+            runner.receive(raw, source, at)
             return
         try:
             message = parse(raw)
             if isinstance(message, Response):
                 if len(raw) <= STRAY_BYTES_MAX:
-                    self._end_stray(message, Destination(source))
-            elif (response := self._strangers.answer(message)) is not None:
-                to = answer_destination(message, Destination(source))
-                self._socket.send(encode(response), to.address)
+                    self._end_stray(message, source)
+            elif (response := self._strangers.answer(message, source)) is not None:
+                self._transports.reply(encode(response), answer_destination(message, source))
         except MalformedMessageError as error:
             log.debug("a datagram is no SIP message: %s", error)
         except OSError as error:
@@ -272,13 +273,17 @@ class SipChannel:
         if runner is not None:
             runner.undelivered(branch_of(raw), f"The carrier cannot be reached: {why}.")
 
+    def _on_lost(self, destination: Destination, why: str) -> None:
+        for runner in self._runners.values():
+            runner.lost(destination, why)
+
     def _end_stray(self, response: Response, source: Destination) -> None:
         """ACK and BYE a 2xx to an INVITE of ours that no leg remembers.
 
         Anybody can invent one, so what it makes us send is little, and goes to no place that a
         call may not go to.
         """
-        if self._shared is None or not answers_our_invite(response, self.address):
+        if self._shared is None or not answers_our_invite(response, self._identity):
             return
         if len(self._strays) >= STRAYS_MAX or not self._resolver.allows(source.address[0]):
             self._noise.log(logging.WARNING, "an answer to a forgotten call was ignored")

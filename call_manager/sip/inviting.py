@@ -31,6 +31,8 @@ class LegSpec:
     credentials: Credentials | None
     identity: Identity
     redaction: Redaction = field(default_factory=Redaction)
+    session_expires_s: int = 0
+    """The session interval to ask for (RFC 4028); 0 asks for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from call_manager.channel import (
@@ -24,8 +24,9 @@ from call_manager.media.tones import tone
 from call_manager.sip.effects import HangUp, NotResolved, Resolved
 from call_manager.sip.inviting import LegSpec
 from call_manager.sip.lookup import ResolveError
-from call_manager.sip.runner import Hooks, Runner, Wire
+from call_manager.sip.runner import Hooks, Runner
 from call_manager.sip.sdp import ENCODABLE, LocalAudio, RemoteAudio
+from call_manager.sip.sending import Wire
 from call_manager.sip.target import prepare
 from call_manager.sip.timing import Timing
 from call_manager.sip.uac import UacCore
@@ -155,7 +156,12 @@ class SipLeg:
             stream = RtpStream(studio.ports.bind(), studio.ticker, self._wire.resolver.allows)
             self._media.attach(stream)
             audio = LocalAudio(studio.host, stream.port, text.codecs, spec.call_id.int >> 68)
-            self.runner.post(Resolved(tuple(places), text, audio))
+            # Whoever takes no TCP was tried before, and is not waited for again.
+            takes_tcp = self._wire.transports.streams.takes_tcp
+            known = tuple(
+                p if takes_tcp(p.address) else replace(p, tcp_when_large=False) for p in places
+            )
+            self.runner.post(Resolved(known, text, audio))
         except (ValueError, ResolveError) as error:
             self.runner.post(NotResolved(str(error)))
         except OSError as error:

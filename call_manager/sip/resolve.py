@@ -242,5 +242,5 @@ def _destination(place: Place, hop: NextHop, host: str) -> Destination:
         tls_host=host if tls else "",
         tls_ca=hop.tls_ca if tls else "",
         dns=place.dns,
-        tcp_when_large=False,
+        tcp_when_large=place.transport is Transport.UDP,
     )

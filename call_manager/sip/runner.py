@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from call_manager.channel import CallJournal, ChannelEvent, NextHop, WireMessage
+from call_manager.channel import CallJournal, ChannelEvent
 from call_manager.sip.core import Core
 from call_manager.sip.effects import (
     Commit,
@@ -25,7 +25,6 @@ from call_manager.sip.effects import (
     Emit,
     Fired,
     HangUp,
-    Hop,
     Input,
     Play,
     Received,
@@ -36,42 +35,24 @@ from call_manager.sip.effects import (
     Transmit,
     Unreachable,
     Update,
-    write_address,
 )
-from call_manager.sip.lookup import ResolveError
 from call_manager.sip.message import (
     MalformedMessageError,
     Request,
-    Response,
-    encode,
-    host_port_of,
     parse,
 )
-from call_manager.sip.resolve import Resolver
 from call_manager.sip.sdp import RemoteAudio
 from call_manager.sip.seldom import Seldom
-from call_manager.sip.trace import Redaction, label_of
-from call_manager.sip.udp import UdpSocket
-from mesh.clock import Clock
+from call_manager.sip.sending import Sender, Wire
+from call_manager.sip.trace import Redaction
+from call_manager.sip.via import came_from
 
 DATAGRAMS_MAX: Final = 256  # Waiting for one leg; a peer that floods loses its own messages.
 JOURNAL_S: Final = 5.0
 CONFIRM_S: Final = 2.0  # The ACK waits for it, and carriers repeat their 200 after 0.5 to 4 s.
 FAULTS_MAX: Final = 8
-HOPS_MAX: Final = 16
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """What all legs of a channel share."""
-
-    socket: UdpSocket
-    resolver: Resolver
-    clock: Clock
-    local_address: str
-    """The bound `host:port`, for the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +82,7 @@ class Runner:
         self._inbox: deque[tuple[Input, datetime]] = deque()
         self._wake = asyncio.Event()
         self._timers: dict[TimerKey, asyncio.TimerHandle] = {}
-        self._hops: dict[str, Destination] = {}
+        self._sender = Sender(journal, wire, hooks.redaction, self.post)
         self._faults = 0
         self._noise = Seldom(log)
 
@@ -111,22 +92,33 @@ class Runner:
         self._wake.set()
 
     def receive(self, raw: bytes, source: Destination, at: datetime) -> None:
-        """Record a datagram of this leg, then queue the message in it, if it holds one."""
+        """Record what arrived for this leg, then queue the message in it, if it holds one."""
         if len(self._inbox) >= DATAGRAMS_MAX:
             self._noise.log(logging.WARNING, "a leg's queue is full; a datagram was dropped")
             return
-        self._record(raw, source, at, sent=False)
+        self._sender.received(raw, source, at)
         try:
             message = parse(raw)
         except MalformedMessageError as error:
             self._noise.log(logging.INFO, "a datagram of a leg is no SIP message: %s", error)
             return
+        if isinstance(message, Request):
+            message = came_from(message, source.address)
         self.post(Received(message, source), at)
 
     def undelivered(self, branch: str, detail: str) -> None:
         """The network returned one of our datagrams."""
         if len(self._inbox) < DATAGRAMS_MAX:
             self.post(Unreachable(branch, detail))
+
+    def lost(self, destination: Destination, why: str) -> None:
+        """A connection is gone: requests that are in flight on it may have arrived, or not."""
+        for branch in self._sender.lost(destination):
+            self.post(Unreachable(branch, why, may_have_arrived=True))
+
+    def uses(self, destination: Destination) -> bool:
+        """Tell whether a connection may still bring or take messages of this leg."""
+        return not self.stopped and self._sender.uses(destination)
 
     async def run(self) -> None:
         """Take inputs until the core is finished; cancelling it ends it at once."""
@@ -169,7 +161,7 @@ class Runner:
     async def _apply(self, effect: Effect) -> None:
         match effect:
             case Transmit(message, hop):
-                await self._transmit(message, hop)
+                await self._sender.send(message, hop)
             case SetTimer(key, seconds):
                 self._stop_timer(key)
                 loop = asyncio.get_running_loop()
@@ -207,36 +199,6 @@ class Runner:
         except Exception:
             log.exception("the journal did not take a leg's state; the call goes on")
 
-    async def _transmit(self, message: Request | Response, hop: Hop) -> None:
-        branch = message.via.branch if isinstance(message, Request) else ""
-        destination = await self._destination(hop)
-        try:
-            raw = encode(message)
-            at = self._wire.clock.now()
-            self._wire.socket.send(raw, destination.address)
-        except (OSError, MalformedMessageError) as error:
-            log.warning("a SIP message could not be sent: %s", error)
-            if branch:
-                self.post(Unreachable(branch, f"The message could not be sent: {error}"))
-            return
-        self._record(raw, destination, at, sent=True)
-
-    async def _destination(self, hop: Hop) -> Destination:
-        """Where a hop is; one that cannot be used gives way to where the INVITE went."""
-        if not hop.uri:
-            return hop.destination
-        if hop.uri not in self._hops:
-            if len(self._hops) >= HOPS_MAX:
-                self._hops.clear()  # A peer that keeps moving costs a resolution each time.
-            self._hops[hop.uri] = hop.destination
-            try:
-                host, port = host_port_of(hop.uri)
-                wanted = NextHop(host, port, hop.transport, hop.destination.tls_ca)
-                self._hops[hop.uri] = (await self._wire.resolver.locate(wanted))[0]
-            except (MalformedMessageError, ResolveError) as error:
-                log.warning("the dialog's next hop is not usable, its peer is used: %s", error)
-        return self._hops[hop.uri]
-
     def _stop_timer(self, key: TimerKey) -> None:
         handle = self._timers.pop(key, None)
         if handle is not None:
@@ -245,18 +207,3 @@ class Runner:
     def _fire(self, key: TimerKey) -> None:
         self._timers.pop(key, None)
         self.post(Fired(key))
-
-    def _record(self, raw: bytes, peer: Destination, at: datetime, *, sent: bool) -> None:
-        message = WireMessage(
-            at=at,
-            sent=sent,
-            method=label_of(raw),
-            local_address=self._wire.local_address,
-            remote_address=write_address(peer.address),
-            raw=self._hooks.redaction.of(raw),
-            transport=peer.transport,
-        )
-        try:
-            self._journal.message(message)
-        except Exception:
-            log.exception("the journal did not take a SIP message")

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from call_manager.sip.effects import Address, read_address
+from call_manager.sip.effects import Address, read_address, write_address
+from call_manager.sip.streams import StreamLimits
+
+
+@dataclass(frozen=True, slots=True)
+class TlsListener:
+    """Where peers may come to us over TLS, and what they are shown."""
+
+    listen: str
+    """`host:port` with an IP literal; port 0 picks a free one."""
+    certificate: Path
+    """Our certificate and those up to its root, in PEM."""
+    key: Path
+    """The certificate's private key, in PEM."""
+    advertised: str | None = None
+    """What peers are told over TLS, `host:port`; a name that the certificate is for, or None for
+    the host they are told over UDP and the port bound here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +45,9 @@ class SipSettings:
     user_agent: str = "voipbin-mesh"
     legs_max: int = 1000
     """The most legs alive at once; one more ends at once with an error."""
+    tls: TlsListener | None = None
+    """None takes no connections over TLS; carriers are still called over it."""
+    streams: StreamLimits = field(default_factory=StreamLimits)
 
     def __post_init__(self) -> None:
         host, _ = read_address(self.listen)
@@ -36,6 +56,9 @@ class SipSettings:
             raise ValueError("Listening at a wildcard address needs an advertised address.")
         if self.advertised is not None:
             ipaddress.ip_address(read_address(self.advertised)[0])
+        if self.tls is not None:
+            ipaddress.ip_address(read_address(self.tls.listen)[0])
+            read_address(self.tls.advertised or self.tls.listen)
         if self.rtp_listen is not None:
             ipaddress.ip_address(self.rtp_listen)
         if not 0.001 <= self.t1_s <= 10 or self.legs_max < 1:
@@ -47,6 +70,12 @@ class SipSettings:
             return bound
         host, port = read_address(self.advertised)
         return host, port or bound[1]
+
+    def advertise_tls(self, bound: Address | None, host: str) -> str:
+        """What peers are told over TLS; empty where nothing listens for it."""
+        if self.tls is None or bound is None:
+            return ""
+        return self.tls.advertised or write_address((host, bound[1]))
 
     def record(self, bound: Address) -> Address:
         """What the wire record calls our end: a wildcard names no address."""

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from collections.abc import Iterable
+from datetime import datetime
 
 from call_manager.channel import (
     AttemptOutcome,
+    AttemptState,
     DialogRecord,
     InviteRecord,
     MediaReport,
+    StoredAttempt,
     WireMessage,
 )
 from call_manager.sip.dialog import BRANCH_PREFIX
-from call_manager.sip.effects import write_address
+from call_manager.sip.effects import Destination, write_address
 from call_manager.sip.message import SIP_PORT, Request, Response
-from call_manager.sip.requests import ALLOW, METHODS, answer
+from call_manager.sip.requests import ALLOW, METHODS, Identity, answer
+from call_manager.sip.via import came_from
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +34,7 @@ class Strangers:
     def __init__(self) -> None:
         self._tag_key = secrets.token_bytes(16)
 
-    def answer(self, request: Request) -> Response | None:
+    def answer(self, request: Request, source: Destination) -> Response | None:
         """Return 200 to OPTIONS, 481 to what claims a dialog, 405 to the rest, None to ACK.
 
         No calls are taken, so an INVITE is a 405 too. A retransmission gets the same To tag.
@@ -44,10 +49,11 @@ class Strangers:
             code, allow = 405, _ALLOW_OUTSIDE
         text = f"{request.via.branch} {request.call_id}".encode("utf-8", "surrogateescape")
         tag = hashlib.blake2b(text, key=self._tag_key, digest_size=8).hexdigest()
+        request = came_from(request, source.address)
         return answer(request, code, to_tag=tag, extra=(("Allow", allow),))
 
 
-def answers_our_invite(response: Response, our_address: str) -> bool:
+def answers_our_invite(response: Response, us: Identity) -> bool:
     """Tell whether a response is a 2xx to an INVITE that this address sent.
 
     The one Via must be ours, branch and all; anything else is none of our business.
@@ -58,8 +64,31 @@ def answers_our_invite(response: Response, our_address: str) -> bool:
         and 200 <= response.code < 300
         and len(response.values("Via")) == 1
         and via.branch.startswith(BRANCH_PREFIX)
-        and write_address((via.host, via.port or SIP_PORT)) == our_address
+        and write_address((via.host, via.port or SIP_PORT)) in (us.address, us.tls_address)
     )
+
+
+def last_of_legs(
+    attempts: Iterable[StoredAttempt],
+) -> tuple[list[StoredAttempt], list[StoredAttempt]]:
+    """Sort a dead process's attempts: those that may be alive, and those that only look so.
+
+    Of several attempts of one leg only the last can be alive: each earlier one had its final
+    answer before the next was planned.
+    """
+    last: dict[str, StoredAttempt] = {}
+    superseded = []
+    for attempt in sorted(attempts, key=lambda stored: stored.invite.sequence):
+        before = last.get(attempt.invite.sip_call_id)
+        if before is not None and before.state is not AttemptState.ENDED:
+            superseded.append(before)
+        last[attempt.invite.sip_call_id] = attempt
+    return [a for a in last.values() if a.state is not AttemptState.ENDED], superseded
+
+
+def given_up(stored: StoredAttempt, at: datetime) -> AttemptOutcome:
+    """The end of an attempt of which nothing more can be learnt."""
+    return AttemptOutcome(stored.invite.attempt_id, None, "", None, None, None, at)
 
 
 class ForgottenJournal:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from call_manager.sip.effects import Address
+from call_manager.sip.effects import Address, Destination
 from mesh.clock import Clock
 
 _DATAGRAM_MAX: Final = 65_535
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class Handlers:
     """Who is told what the socket hears; neither may raise."""
 
-    datagram: Callable[[bytes, Address, datetime], None]
+    datagram: Callable[[bytes, Destination, datetime], None]
     undelivered: Callable[[bytes, str], None]
     """The start of the datagram that could not be delivered, and why."""
 
@@ -112,7 +112,7 @@ class UdpSocket:
             except OSError:
                 continue  # An ICMP error, kept in the error queue with its datagram.
             heard = True
-            self._handlers.datagram(raw, (source[0], source[1]), self._clock.now())
+            self._handlers.datagram(raw, Destination((source[0], source[1])), self._clock.now())
             if self._socket is None:
                 break
         return heard

@@ -61,7 +61,7 @@ async def crash(channel: SipChannel, journal: MemoryJournal) -> Crashed:
     """Die without a word: the tasks and the socket go, nothing is sent."""
     for task in list(channel._tasks.values()):
         task.cancel()
-    channel._socket.close()
+    await channel._transports.close()
     await asyncio.sleep(0)
     return Crashed(journal, channel.address)
 

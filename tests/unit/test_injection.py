@@ -26,7 +26,7 @@ from call_manager.call.dialing import dial_target
 from call_manager.call.domain import Address, AddressType, Anonymous, Call, CallStatus, DialState
 from call_manager.call.sip_address import Undialable
 from call_manager.channel import DialTarget
-from call_manager.sip.effects import Resolved
+from call_manager.sip.effects import Destination, Resolved
 from call_manager.sip.inviting import LegSpec, Next, plan_invite
 from call_manager.sip.message import encode
 from call_manager.sip.requests import Identity
@@ -130,8 +130,8 @@ def written(target: DialTarget) -> bytes:
     spec = LegSpec(target.call_id, "call@192.0.2.1", "tag", None, identity)
     text = prepare(target, local_host="192.0.2.1", from_tag="tag")
     audio = LocalAudio("192.0.2.1", 4000, text.codecs, 1)
-    plan = Resolved((("198.51.100.1", 5060),), text, audio)
-    return encode(plan_invite(spec, Next(plan, ("198.51.100.1", 5060), (), None, NOW)).request)
+    plan = Resolved((Destination(("198.51.100.1", 5060)),), text, audio)
+    return encode(plan_invite(spec, Next(plan, Destination(("198.51.100.1", 5060)), (), None, NOW)).request)
 
 
 def judge(raw: bytes, provider: ProviderSettings, number: str) -> None:

@@ -87,15 +87,23 @@ def host_port_of(uri: str) -> tuple[str, int]:
 
     Raises `MalformedMessageError` for another scheme or a missing host.
     """
+    host, port = place_of(uri)
+    return host, SIP_PORT if port is None else port
+
+
+def place_of(uri: str) -> tuple[str, int | None]:
+    """Return a SIP URI's host without brackets, and its port if it states one.
+
+    Raises `MalformedMessageError` for another scheme or a missing host.
+    """
     scheme, _, rest = uri.partition(":")
     # A user part may hold `;` and `?`, which aiosipua takes for the end of the host.
     parsed = parse_uri("sip:" + rest.partition("@")[2] if "@" in rest else uri)
     if scheme.lower() not in {"sip", "sips"} or not parsed.host:
         raise MalformedMessageError("This is not a SIP URI with a host.")
-    port = SIP_PORT if parsed.port is None else parsed.port
-    if not 0 < port <= PORT_MAX:
+    if parsed.port is not None and not 0 < parsed.port <= PORT_MAX:
         raise MalformedMessageError("The URI's port does not exist.")
-    return parsed.host.strip("[]"), port
+    return parsed.host.strip("[]"), parsed.port
 
 
 def is_loose(route: str) -> bool:
