@@ -202,9 +202,17 @@ def test_the_contract_has_a_name_for_every_rule_and_the_page_a_line() -> None:
     values = ProviderWarningCode.DESCRIPTOR.values_by_name
     named = {name.removeprefix("PROVIDER_WARNING_CODE_") for name in values}
     assert {code.name for code in WarningCode} == named - {"UNSPECIFIED"}
-    page = (ROOT / "docs" / "providers.md").read_text()
+    page = (ROOT / "docs" / "providers.md").read_text().partition("\n## Warnings\n")[2]
     rows = re.findall(r"^\| `([a-z0-9_]+)` \|", page, flags=re.MULTILINE)
     assert [code.value for code in WarningCode] == rows
+
+
+def test_the_page_has_a_line_for_every_field_an_administrator_sets() -> None:
+    page = (ROOT / "docs" / "providers.md").read_text()
+    fields = page.partition("\n## Its fields\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in fields.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    assert named == set(ProviderSettings.__dataclass_fields__)
 
 
 def test_what_can_be_played_is_what_the_channel_can_play() -> None:
