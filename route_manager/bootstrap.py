@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from voipbin.call.v1 import call_service_pb2
+from voipbin.call.v1 import call_service_pb2, probe_service_pb2
 from voipbin.flow.v1 import flow_service_pb2
 from voipbin.route.v1 import (
     provider_call_service_pb2,
     provider_call_service_pb2_grpc,
+    provider_health_service_pb2,
+    provider_health_service_pb2_grpc,
     provider_service_pb2,
     provider_service_pb2_grpc,
     provider_setup_service_pb2,
@@ -20,7 +22,7 @@ from voipbin.route.v1 import (
 )
 
 from mesh.clients import MeshChannel, channel
-from mesh.clock import SystemClock
+from mesh.clock import Clock, SystemClock
 from mesh.database import Database
 from mesh.node import Node, Servicer
 from mesh.sealing import Sealer
@@ -30,6 +32,12 @@ from route_manager.carrier.rpc import ProviderSetupRpc
 from route_manager.carrier.service import ProviderSetupService, SetupParts
 from route_manager.carrier.telnyx import TelnyxCarrier
 from route_manager.carrier.warnings import carrier_side_left
+from route_manager.health.checker import Checker, CheckParts
+from route_manager.health.domain import Rhythm, Thresholds
+from route_manager.health.loop import HealthLoop, LoopParts
+from route_manager.health.prober import ANSWER_RESERVE_S, Prober
+from route_manager.health.rpc import HealthRpc
+from route_manager.health.service import HealthService
 from route_manager.provider.keeper import Keeper, key_file
 from route_manager.provider.linter import Linter
 from route_manager.provider.rpc import ProviderRpc
@@ -91,14 +99,42 @@ def build(settings: RouteSettings) -> Node:
     setups = ProviderSetupService(
         SetupParts(database, vault, clock, _carriers(settings), settings.carrier_setup_s)
     )
+    routes, health = RouteService(database, clock), _health(settings, database, clock)
     return Node(
         settings,
         name=NAME,
         package="voipbin.route.v1",
-        servicers=_servicers(providers, setups, RouteService(database, clock), provider_calls),
+        servicers=_servicers(providers, setups, routes, provider_calls, health.service),
         # The sagas start last and stop first: they need all the others.
-        owns=[database, Keeper(database, sealer, keys), flow_channel, call_channel, setups, sagas],
+        owns=[
+            *(database, Keeper(database, sealer, keys), flow_channel, call_channel),
+            *(health.channel, health.service, health.loop, setups, sagas),
+        ],
     )
+
+
+class _Health(NamedTuple):
+    channel: MeshChannel
+    service: HealthService
+    loop: HealthLoop
+
+
+def _health(settings: RouteSettings, database: Database, clock: Clock) -> _Health:
+    # A channel of its own: a carrier may be silent for longer than any other answer takes.
+    probes = channel(
+        settings.call_manager_address,
+        probe_service_pb2.DESCRIPTOR,
+        token=settings.peer_token(),
+        budget_s=settings.health_timeout_s + ANSWER_RESERVE_S,
+    )
+    rhythm = Rhythm(settings.health_interval_s, settings.health_timeout_s)
+    thresholds = Thresholds(settings.health_failures, settings.health_successes)
+    prober = Prober(probes, settings.health_timeout_s)
+    checker = Checker(CheckParts(database, prober, clock, rhythm, thresholds))
+    loop = LoopParts(
+        database, checker, clock, settings.health_interval_s, settings.health_checks_max
+    )
+    return _Health(probes, HealthService(database, checker), HealthLoop(loop))
 
 
 def _channels(settings: RouteSettings) -> tuple[MeshChannel, MeshChannel]:
@@ -125,8 +161,14 @@ def _servicers(
     setups: ProviderSetupService,
     routes: RouteService,
     provider_calls: ProviderCallService,
+    health: HealthService,
 ) -> list[Servicer]:
     return [
+        (
+            provider_health_service_pb2_grpc.add_ProviderHealthServiceServicer_to_server,
+            HealthRpc(health),
+            provider_health_service_pb2.DESCRIPTOR,
+        ),
         (
             provider_service_pb2_grpc.add_ProviderServiceServicer_to_server,
             ProviderRpc(providers),

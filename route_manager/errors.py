@@ -152,6 +152,19 @@ class ProviderSecretsUnreadable(MeshError):
         )
 
 
+class HealthCheckTooSoon(MeshError):
+    """The provider is being asked, or was a moment ago."""
+
+    code, reason = StatusCode.RESOURCE_EXHAUSTED, "HEALTH_CHECK_TOO_SOON"
+
+    def __init__(self, provider_id: UUID) -> None:
+        super().__init__(
+            f"The provider {provider_id} is being asked, or was within the last second.",
+            retry_after_s=1.0,
+            provider_id=str(provider_id),
+        )
+
+
 class InvalidRouteTarget(FieldRefused):
     """The target is neither `all` nor + and digits that begin with a country calling code."""
 

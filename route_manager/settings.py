@@ -43,6 +43,39 @@ class RouteSettings(MeshSettings):
     peer_budget_s: float = Field(
         default=5.0, gt=0.0, le=60.0, description="Seconds that one RPC to a peer may take."
     )
+    health_interval_s: float = Field(
+        default=30.0,
+        ge=0.0,
+        le=86_400.0,
+        description="Seconds between two health checks of one provider; 0 makes none but those that"
+        " administrators ask for.",
+    )
+    health_timeout_s: float = Field(
+        default=5.0,
+        ge=0.1,
+        le=20.0,
+        description="Seconds that a provider has to answer a health check.",
+    )
+    health_failures: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Failed health checks in a row that make a provider unhealthy.",
+    )
+    health_successes: int = Field(
+        default=2,
+        ge=1,
+        le=100,
+        description="Good health checks in a row that make an unhealthy provider healthy again.",
+    )
+    health_checks_max: int = Field(
+        default=100,
+        ge=1,
+        le=1000,
+        description="Providers that are asked at once. Every provider is asked in time as long as"
+        " no more are silent than this times the interval over the timeout. All replicas"
+        " together should stay below VBMESH_PROBES_MAX of call_manager.",
+    )
     dial_window_s: float = Field(
         default=30.0,
         gt=0.0,

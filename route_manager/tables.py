@@ -53,9 +53,9 @@ def text_column() -> Any:
     return Field(default=None, sa_column=Column(Text(), nullable=False))
 
 
-def integer_column() -> Any:
+def integer_column(*, nullable: bool = False) -> Any:
     """Return a column of 32-bit integers."""
-    return Field(default=None, sa_column=Column(Integer(), nullable=False))
+    return Field(default=None, sa_column=Column(Integer(), nullable=nullable))
 
 
 def boolean_column() -> Any:

@@ -69,11 +69,12 @@ _SETTINGS: Final = frozenset({*_PLAIN, *_LISTS, *_ENUMS, "tech_headers"})
 _TYPES_OUT: Final[Mapping[ProviderType, pb.ProviderType.ValueType]] = {
     ProviderType.SIP: pb.PROVIDER_TYPE_SIP
 }
-_HEALTH_OUT: Final[Mapping[HealthStatus, pb.ProviderHealthStatus.ValueType]] = {
+HEALTH_OUT: Final[Mapping[HealthStatus, pb.ProviderHealthStatus.ValueType]] = {
     HealthStatus.UNKNOWN: pb.PROVIDER_HEALTH_STATUS_UNKNOWN,
     HealthStatus.HEALTHY: pb.PROVIDER_HEALTH_STATUS_HEALTHY,
     HealthStatus.UNHEALTHY: pb.PROVIDER_HEALTH_STATUS_UNHEALTHY,
 }
+"""What is known of providers' health, in the contract's words."""
 
 TRANSPORTS_OUT: Final[Mapping[Transport, pb.ProviderTransport.ValueType]] = {
     Transport.UDP: pb.PROVIDER_TRANSPORT_UDP,
@@ -114,7 +115,7 @@ def provider_to_proto(provider: Provider, warnings: Sequence[ProviderWarning] = 
         detail=settings.detail,
         metadata=provider.metadata,
         codecs=settings.codecs,
-        health_status=_HEALTH_OUT[provider.health_status],
+        health_status=HEALTH_OUT[provider.health_status],
         health_checked_at=timestamp(provider.health_checked_at),
         tm_create=timestamp(provider.tm_create),
         tm_update=timestamp(provider.tm_update),
@@ -132,6 +133,9 @@ def provider_to_proto(provider: Provider, warnings: Sequence[ProviderWarning] = 
         health_codes=settings.health_codes,
         health_affects_routing=settings.health_affects_routing,
         health_checks_paused=settings.health_checks_paused,
+        health_changed_at=timestamp(provider.health_changed_at),
+        health_latency_ms=provider.health_latency_ms,
+        health_detail=provider.health_detail,
         warnings=[_warning(warning) for warning in warnings],
     )
 

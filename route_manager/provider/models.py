@@ -57,6 +57,15 @@ class ProviderRow(RouteTable, table=True):
     health_checks_paused: bool = boolean_column()
     health_status: str = string_column(16)
     health_checked_at: datetime | None = time_column()
+    health_changed_at: datetime | None = time_column()
+    health_latency_ms: int | None = integer_column(nullable=True)
+    health_detail: str = text_column()
+    health_streak: int = integer_column()
+    """How many checks in a row spoke against the status."""
+    health_due_at: datetime | None = time_column()
+    """When it is to be asked next; null: now, and as if it were new."""
+    health_leased_until: datetime | None = time_column()
+    """Until when somebody has the right to ask it; null: nobody has."""
     tm_create: datetime = time_column(nullable=False)
     tm_update: datetime | None = time_column()
     tm_delete: datetime | None = time_column()

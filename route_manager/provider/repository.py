@@ -62,6 +62,12 @@ async def provider_by_id(tx: Transaction, vault: Vault, provider_id: UUID) -> Pr
     return None if row is None else _provider(vault, row)
 
 
+async def provider_without_secrets(tx: Transaction, provider_id: UUID) -> Provider | None:
+    """Return the provider without headers and password, a deleted one, too, or None."""
+    row = await tx.one_or_none(_PROVIDER, {"of": provider_id})
+    return None if row is None else _opened(row, {}, "")
+
+
 async def provider_in_service(tx: Transaction, vault: Vault, provider_id: UUID) -> Provider | None:
     """Return the provider unless it is deleted; it cannot be deleted while `tx` lasts.
 
@@ -98,10 +104,14 @@ async def provider_page(
 
 async def update_provider(tx: Transaction, vault: Vault, provider: Provider) -> bool:
     """Store a changed provider; False when it was deleted meanwhile."""
+    values = dict(_values(vault, provider))
+    if provider.health_checked_at is None:
+        # Nothing is known of its health, perhaps no more: it is to be asked as if it were new.
+        values.update(health_due_at=None, health_streak=0)
     statement = (
         update(TABLE)
         .where(_COLUMNS.id == provider.id, _COLUMNS.tm_delete.is_(None))
-        .values(**_values(vault, provider))
+        .values(**values)
     )
     return await tx.run(statement) == 1
 
@@ -191,6 +201,9 @@ def _values(vault: Vault, provider: Provider) -> Mapping[str, Any]:
         "metadata": dict(provider.metadata),
         "health_status": provider.health_status.value,
         "health_checked_at": provider.health_checked_at,
+        "health_changed_at": provider.health_changed_at,
+        "health_latency_ms": provider.health_latency_ms,
+        "health_detail": provider.health_detail,
         "tm_create": provider.tm_create,
         "tm_update": provider.tm_update,
         "tm_delete": provider.tm_delete,
@@ -199,7 +212,10 @@ def _values(vault: Vault, provider: Provider) -> Mapping[str, Any]:
 
 def _provider(vault: Vault, row: RowMapping) -> Provider:
     stored = StoredSecrets(row["id"], row["tech_headers"], row["sip_password"], row["sealed_by"])
-    headers, password = vault.open(stored)
+    return _opened(row, *vault.open(stored))
+
+
+def _opened(row: RowMapping, headers: Mapping[str, str], password: str) -> Provider:
     settings = ProviderSettings(
         type=ProviderType(row["type"]),
         hostname=row["hostname"],
@@ -229,6 +245,9 @@ def _provider(vault: Vault, row: RowMapping) -> Provider:
         metadata=row["metadata"],
         health_status=HealthStatus(row["health_status"]),
         health_checked_at=row["health_checked_at"],
+        health_changed_at=row["health_changed_at"],
+        health_latency_ms=row["health_latency_ms"],
+        health_detail=row["health_detail"],
         tm_create=row["tm_create"],
         tm_update=row["tm_update"],
         tm_delete=row["tm_delete"],

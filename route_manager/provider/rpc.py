@@ -12,8 +12,7 @@ from voipbin.route.v1.provider_service_pb2_grpc import ProviderServiceServicer
 
 from mesh.identity import current_caller
 from mesh.pagination import PageRequest
-from route_manager.errors import ProviderNotFound
-from route_manager.key_limits import allowed_providers, may_use
+from route_manager.key_limits import allowed_providers, named_provider
 from route_manager.provider import convert
 from route_manager.provider.service import ProviderService
 
@@ -39,7 +38,7 @@ class ProviderRpc(ProviderServiceServicer):
     async def ProviderGet(
         self, request: pb.ProviderGetRequest, context: Context
     ) -> pb.ProviderGetResponse:
-        provider = await self._providers.get(_named(request.id))
+        provider = await self._providers.get(named_provider(request.id))
         return pb.ProviderGetResponse(provider=convert.provider_to_proto(provider))
 
     @override
@@ -56,7 +55,7 @@ class ProviderRpc(ProviderServiceServicer):
     async def ProviderUpdate(
         self, request: pb.ProviderUpdateRequest, context: Context
     ) -> pb.ProviderUpdateResponse:
-        now = await self._providers.update(_named(request.id), convert.changes_of(request))
+        now = await self._providers.update(named_provider(request.id), convert.changes_of(request))
         return pb.ProviderUpdateResponse(
             provider=convert.provider_to_proto(now.provider, now.warnings)
         )
@@ -65,7 +64,7 @@ class ProviderRpc(ProviderServiceServicer):
     async def ProviderDelete(
         self, request: pb.ProviderDeleteRequest, context: Context
     ) -> pb.ProviderDeleteResponse:
-        gone = await self._providers.delete(_named(request.id), if_unused=request.if_unused)
+        gone = await self._providers.delete(named_provider(request.id), if_unused=request.if_unused)
         return pb.ProviderDeleteResponse(
             provider=convert.provider_to_proto(gone.provider, gone.warnings)
         )
@@ -74,7 +73,7 @@ class ProviderRpc(ProviderServiceServicer):
     async def ProviderLint(
         self, request: pb.ProviderLintRequest, context: Context
     ) -> pb.ProviderLintResponse:
-        judged = await self._providers.lint(_named(request.id))
+        judged = await self._providers.lint(named_provider(request.id))
         return pb.ProviderLintResponse(
             provider=convert.provider_to_proto(judged.provider, judged.warnings)
         )
@@ -85,11 +84,3 @@ class ProviderRpc(ProviderServiceServicer):
     ) -> pb.ProviderDialConfigGetResponse:
         provider = await self._providers.in_service(UUID(request.id))
         return pb.ProviderDialConfigGetResponse(provider=convert.dial_config_to_proto(provider))
-
-
-def _named(text: str) -> UUID:
-    """Return the provider that the caller names; raises ProviderNotFound where its key ends."""
-    provider_id = UUID(text)
-    if not may_use(current_caller(), provider_id):
-        raise ProviderNotFound(provider_id)
-    return provider_id

@@ -13,6 +13,7 @@ import structlog
 from mesh.clock import Clock, new_id
 from mesh.database import Database, Transaction
 from mesh.pagination import PageRequest
+from route_manager import events
 from route_manager.errors import ProviderInUse, ProviderNotFound
 from route_manager.provider import repository
 from route_manager.provider.domain import (
@@ -133,6 +134,8 @@ class ProviderService:
             updated = self._changed(provider, changes)
             if not await repository.update_provider(tx, vault, updated):
                 raise ProviderNotFound(provider_id)
+            if updated.health_status is not provider.health_status:
+                await events.health_changed(tx, provider_id)
             return updated
 
         provider = await self._database.transact(work, name="provider_update")

@@ -128,6 +128,9 @@ ROUTE: Final = {
     "ProviderCallService.ProviderCallList": LIST,
     "ProviderCallService.ProviderCallDelete": Example(on_new(a_record)),
     "ProviderCallService.ProviderCallHangup": Example(BY_RECORD),
+    "ProviderHealthService.ProviderHealthCheckList": Example(BY_PROVIDER),
+    "ProviderHealthService.ProviderHealthCheckCreate": Example(BY_PROVIDER),
+    "ProviderHealthService.ProviderEventList": Example(BY_PROVIDER),
     "ProviderService.ProviderCreate": Example(
         fixed(
             {

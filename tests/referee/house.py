@@ -87,6 +87,7 @@ async def _furnish(house: House, mesh: RunningMesh, carrier_address: str) -> Non
     headers = {"X-A": "1", "X-Auth-Token": "secret-value"}
     provider = await mesh.a_provider(carrier_address, tech_headers=headers, codecs="PCMU,PCMA")
     ids["provider"] = provider["id"]
+    ok(await mesh.post(f"/v1.0/providers/{provider['id']}/health_checks"))
     route = {"customer_id": EVERYBODY, "provider_id": ids["provider"], "target": "all"}
     ids["route"] = ok(await mesh.post("/v1.0/routes", route))["id"]
     actions = [{"type": "sleep", "option": {"duration": 1}}, {"type": "stop"}]

@@ -86,6 +86,14 @@ async def of_a_provider(life: Life) -> None:
     await life.ask("GET", path)
 
 
+async def of_a_silent_provider(life: Life) -> None:
+    # Refused at once, so that no time is told.
+    body = {"type": "sip", "hostname": "127.0.0.1:1", "transport": "tcp", "name": "silent"}
+    path = await life.make("/v1.0/providers", body)
+    await life.ask("POST", f"{path}/health_checks", {})
+    await life.ask("GET", path)
+
+
 async def of_a_carrier(life: Life) -> None:
     setup = {"carrier": "telnyx", "name": f"t{life.tag}", "credentials": {"api_key": KEY}}
     made = await life.make("/v1.0/providers/setup", setup)
@@ -190,6 +198,7 @@ async def of_ones_own(life: Life) -> None:
 
 LIVES: Final = (
     of_a_provider,
+    of_a_silent_provider,
     of_a_carrier,
     of_a_carrier_that_fails,
     of_a_flow,

@@ -35,7 +35,10 @@ class RunningMesh:
         self.log = data_dir.parent / f"{data_dir.name}.log"
         self._databases = mesh_databases.urls_of(data_dir)
         self._environment = {
-            **os.environ, "VBMESH_LAB": "1", **mesh_databases.environment(data_dir), **environment
+            **os.environ, "VBMESH_LAB": "1",
+            # Scripted carriers are asked nothing but what their test is about.
+            "VBMESH_HEALTH_INTERVAL_S": "0",
+            **mesh_databases.environment(data_dir), **environment
         }  # fmt: skip
         self._process: asyncio.subprocess.Process | None = None
         self.ready: dict[str, Any] = {}

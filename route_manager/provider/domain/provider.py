@@ -35,7 +35,7 @@ class NumberFormat(StrEnum):
 
 
 class HealthStatus(StrEnum):
-    """What a provider's last health check found."""
+    """What a provider's last health checks say of it."""
 
     UNKNOWN = "unknown"
     HEALTHY = "healthy"
@@ -89,5 +89,11 @@ class Provider:
     """What the platform keeps about it; never set by clients."""
     health_status: HealthStatus = HealthStatus.UNKNOWN
     health_checked_at: datetime | None = None
+    health_changed_at: datetime | None = None
+    """When `health_status` last became what it is."""
+    health_latency_ms: int | None = None
+    """How long the last check waited for its answer; None without one."""
+    health_detail: str = ""
+    """What the last check met, one sentence."""
     tm_update: datetime | None = None
     tm_delete: datetime | None = None

@@ -78,7 +78,15 @@ def changed(provider: Provider, changes: Mapping[str, Any], now: datetime) -> Pr
     updated = replace(provider, settings=settings, tm_update=now)
     if all(getattr(settings, name) == getattr(stored, name) for name in _REACHED_BY):
         return updated
-    return replace(updated, health_status=HealthStatus.UNKNOWN, health_checked_at=None)
+    known = provider.health_status is not HealthStatus.UNKNOWN
+    return replace(
+        updated,
+        health_status=HealthStatus.UNKNOWN,
+        health_checked_at=None,
+        health_changed_at=now if known else provider.health_changed_at,
+        health_latency_ms=None,
+        health_detail="",
+    )
 
 
 def _kept_secrets(stored: ProviderSettings, sent: Mapping[str, str] | None) -> dict[str, str]:

@@ -22,6 +22,7 @@ from voipbin.route.v1 import (
     provider_call_pb2,
     provider_call_service_pb2,
     provider_call_service_pb2_grpc,
+    provider_health_service_pb2,
     provider_pb2,
     provider_service_pb2,
     provider_service_pb2_grpc,
@@ -44,6 +45,7 @@ CONTRACTS = (
     route_service_pb2.DESCRIPTOR,
     provider_call_service_pb2.DESCRIPTOR,
     provider_setup_service_pb2.DESCRIPTOR,
+    provider_health_service_pb2.DESCRIPTOR,
 )
 
 Script = Callable[[Any], Awaitable[Any]]
@@ -269,6 +271,7 @@ class House:
             "flow_manager_address": self.neighbours,
             "call_manager_address": self.neighbours,
             "peer_budget_s": 1.0,
+            "health_interval_s": 0.0,
             "drain_grace_s": 0.2,
             "database_url": self.database_url,
             **changes,

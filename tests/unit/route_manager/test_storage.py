@@ -29,8 +29,10 @@ async def test_the_migrated_schema_is_what_the_models_say(tmp_path: Path) -> Non
 
 def test_every_table_of_the_service_is_known_to_that_comparison() -> None:
     assert set(RouteTable.metadata.tables) == {
+        "event",
         "provider",
         "provider_call",
+        "provider_health_check",
         "provider_setup",
         "route",
     }

@@ -179,6 +179,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A list of answers that fail over has an element that is none."""
     ERROR_REASON_INVALID_HEALTH_CODES: _ErrorReason.ValueType  # 27
     """A list of answers that count as healthy has an element that is none."""
+    ERROR_REASON_HEALTH_CHECK_TOO_SOON: _ErrorReason.ValueType  # 28
+    """A provider is being asked whether it is there, or was a moment ago.
+
+        {"reason": "HEALTH_CHECK_TOO_SOON", "metadata": {"provider_id": "…"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of route_manager's errors; append only."""
@@ -340,4 +345,9 @@ ERROR_REASON_INVALID_FAILOVER_CODES: ErrorReason.ValueType  # 26
 """A list of answers that fail over has an element that is none."""
 ERROR_REASON_INVALID_HEALTH_CODES: ErrorReason.ValueType  # 27
 """A list of answers that count as healthy has an element that is none."""
+ERROR_REASON_HEALTH_CHECK_TOO_SOON: ErrorReason.ValueType  # 28
+"""A provider is being asked whether it is there, or was a moment ago.
+
+    {"reason": "HEALTH_CHECK_TOO_SOON", "metadata": {"provider_id": "…"}}
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

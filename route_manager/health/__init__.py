@@ -1,0 +1,1 @@
+"""Whether providers are there: asked regularly, judged by thresholds, kept as a history."""
