@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -10,8 +11,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from call_manager.call.domain import CallStatus, DialState
+from call_manager.call.domain import CallStatus, Dialroute, DialState
+from call_manager.channel import Transport
 from call_manager.dialer import spans
+from mesh.clock import new_id
 from mesh.telemetry import spans as mesh_spans
 from tests.unit.call_manager.dialer.dialer_world import World
 
@@ -112,3 +115,26 @@ async def test_a_recovered_call_is_in_its_own_trace(
     async with stopped.running():
         await stopped.over(call_id)
     assert len(of_trace(exported, "call recovery")) == 1
+
+
+async def test_the_legs_of_a_call_are_told_apart_and_name_what_carried_them(
+    stopped: World, exported: InMemorySpanExporter
+) -> None:
+    carriers = (new_id(), new_id())
+    routes = tuple(Dialroute(carrier, carrier) for carrier in carriers)
+    async with stopped.running():
+        call_id = await stopped.commit(traceparent=TRACEPARENT, dialroutes=routes)
+        await (await stopped.lines.line(0)).refuse(503)
+        second = await stopped.lines.line(1)
+        second.record = replace(second.record, transport=Transport.TLS)
+        await second.invite(sequence=2)
+        await second.refuse(486)
+        await stopped.over(call_id)
+    invites = [dict(span.attributes or {}) for span in of_trace(exported, "INVITE")]
+    names = ("call.leg", "provider.id", "network.transport", "sip.transport")
+    told = {tuple(attributes[name] for name in names) for attributes in invites}
+    assert told == {
+        (1, str(carriers[0]), "udp", "udp"),
+        (2, str(carriers[1]), "udp", "udp"),
+        (2, str(carriers[1]), "tcp", "tls"),
+    }
