@@ -16,6 +16,7 @@ from call_manager.call.domain import Call
 from call_manager.channel import Channel
 from call_manager.dialer import repository
 from call_manager.dialer.activeflows import Activeflows
+from call_manager.dialer.captures import CaptureWriter
 from call_manager.dialer.equipment import DialerSettings, Equipment, untraced
 from call_manager.dialer.providers import Providers
 from call_manager.dialer.recovery import Recovery
@@ -66,6 +67,7 @@ class Dialer:
             providers=Providers(peers.providers, clock),
             activeflows=Activeflows(peers.activeflows, clock, patience_s=settings.flow_patience_s),
             traces=TraceWriter(database),
+            captures=CaptureWriter(database),
             clock=clock,
             settings=settings,
         )
@@ -84,6 +86,7 @@ class Dialer:
         recovery = Recovery(self._equipment)
         with untraced():
             await self._equipment.traces.start()
+            await self._equipment.captures.start()
             self._loops = [
                 asyncio.create_task(recovery.run(), name="dialer.recovery"),
                 asyncio.create_task(self._run(), name="dialer.claims"),
@@ -107,6 +110,7 @@ class Dialer:
             await _cancel(tasks)
             await self._equipment.activeflows.drain(_STOP_FLOWS_S)
             await self._equipment.traces.stop()
+            await self._equipment.captures.stop()
 
     @staticmethod
     async def _shut_down(sessions: Sequence[Session]) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from call_manager.channel import Channel
 from call_manager.dialer.activeflows import Activeflows
+from call_manager.dialer.captures import CaptureWriter
 from call_manager.dialer.providers import Providers
 from call_manager.dialer.traces import TraceWriter
 from mesh import telemetry
@@ -30,6 +31,8 @@ class DialerSettings:
     """How long an answered call may last."""
     flow_patience_s: float = 30.0
     """How long an answered call waits, in silence, for a flow_manager that does not answer."""
+    capture_bytes_max: int = 16 * 1024 * 1024
+    """The most bytes of captured RTP that are stored of one leg."""
     stop_grace_s: float = 40.0
     """How long live calls get to end at the stop: a CANCEL or BYE nobody answers takes 32 s."""
     owner: str = field(default_factory=lambda: str(new_id()))
@@ -45,6 +48,7 @@ class Equipment:
     providers: Providers
     activeflows: Activeflows
     traces: TraceWriter
+    captures: CaptureWriter
     clock: Clock
     settings: DialerSettings
 

@@ -48,6 +48,8 @@ class StoredJournal(CallJournal):
         self._messages_left = TRACE_MESSAGES_MAX
         self._bytes_left = TRACE_BYTES_MAX
         self._trace_full = False
+        self._capture_left = equipment.settings.capture_bytes_max
+        self._capture_full = False
 
     @override
     async def invite_planned(self, record: InviteRecord) -> None:
@@ -98,6 +100,18 @@ class StoredJournal(CallJournal):
             log.warning("the trace is full; no more is kept", call_id=str(self._call_id))
             return
         self._equipment.traces.put(self._call_id, message)
+
+    @override
+    def rtp(self, chunk: bytes) -> None:
+        """Take captured RTP; the capture writer stores it within a second."""
+        if self._capture_full:
+            return
+        self._capture_left -= len(chunk)
+        if self._capture_left < 0:
+            self._capture_full = True
+            log.warning("the capture is full; no more is kept", call_id=str(self._call_id))
+            return
+        self._equipment.captures.put(self._call_id, chunk)
 
 
 class SessionJournal(StoredJournal):

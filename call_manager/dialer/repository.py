@@ -15,16 +15,18 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from call_manager.call import repository as calls
 from call_manager.call.domain import Call, CallEvent, CallStatus, DialState
-from call_manager.call.models import SipMessageRow
+from call_manager.call.models import RtpCaptureRow, SipMessageRow
 from call_manager.channel import WireMessage
 from mesh.database import Transaction
 
 MESSAGES: Final = SipMessageRow.__table__  # type: ignore[attr-defined]
+_CAPTURES: Final = RtpCaptureRow.__table__  # type: ignore[attr-defined]
 
 METHOD_CHARACTERS_MAX: Final = 64
 """What the table holds of a message's method."""
 
 _MESSAGE_INSERT: Final = insert(MESSAGES)
+_CAPTURE_INSERT: Final = insert(_CAPTURES)
 _ACTION: Final = (
     update(calls.CALLS)
     .where(calls.CALLS.c.id == bindparam("of"), calls.CALLS.c.status == CallStatus.PROGRESSING)
@@ -101,6 +103,13 @@ async def insert_messages(tx: Transaction, messages: Sequence[tuple[UUID, WireMe
     rows = [_message_values(call_id, message) for call_id, message in messages]
     if rows:
         await tx.run(_MESSAGE_INSERT, rows)
+
+
+async def insert_captures(tx: Transaction, chunks: Sequence[tuple[UUID, bytes]]) -> None:
+    """Store captured RTP in the order given; the table numbers it."""
+    rows = [{"call_id": call_id, "chunk": chunk} for call_id, chunk in chunks]
+    if rows:
+        await tx.run(_CAPTURE_INSERT, rows)
 
 
 def _message_values(call_id: UUID, message: WireMessage) -> dict[str, Any]:

@@ -250,6 +250,7 @@ class Session:
     async def _finish(self, end: Finish) -> None:
         """End the call's row, once its trace is stored. Asked again until the database has it."""
         await self._equipment.traces.flush()
+        await self._equipment.captures.flush()
         ended = await self._kept(end)
         if ended is not None:
             metrics.ENDED.labels(str(ended.hangup_reason), str(ended.hangup_by)).inc()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -40,17 +41,22 @@ class Desk:
         return await self.world.methods(self.call_id)
 
 
-@pytest.fixture
-async def desk(stopped: World) -> AsyncIterator[Desk]:
-    call_id = await stopped.commit()
-    writer = TraceWriter(stopped.database)
+@asynccontextmanager
+async def a_desk(world: World, **limits: Any) -> AsyncIterator[Desk]:
+    writer = TraceWriter(world.database, replace(traces.LIMITS, **limits))
     await writer.start()
-    yield Desk(writer, stopped, call_id)
+    yield Desk(writer, world, await world.commit())
     await writer.stop()
 
 
+@pytest.fixture
+async def desk(stopped: World) -> AsyncIterator[Desk]:
+    async with a_desk(stopped, retry_s=0.01) as desk:
+        yield desk
+
+
 async def test_a_flush_returns_when_all_is_stored_in_order(desk: Desk) -> None:
-    methods = [f"M{number}" for number in range(traces.BATCH_MESSAGES_MAX * 2 + 7)]
+    methods = [f"M{number}" for number in range(traces.LIMITS.items * 2 + 7)]
     desk.put(*methods)
     await desk.writer.flush()
     assert await desk.stored() == methods
@@ -79,7 +85,6 @@ async def test_the_stop_stores_what_waits(desk: Desk) -> None:
 async def test_messages_wait_while_the_database_is_away(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(traces, "_RETRY_S", 0.01)
     real, failures = Database.transact, iter(range(3))
 
     async def away(self: Database, work: Any, *, name: str) -> Any:
@@ -112,38 +117,46 @@ async def test_a_batch_that_can_never_be_stored_does_not_keep_the_others(
     assert await desk.stored() == ["INVITE"]
 
 
-async def test_a_flush_gives_up_in_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traces, "FLUSH_S_MAX", 0.05)
+async def test_a_flush_gives_up_in_time(stopped: World, monkeypatch: pytest.MonkeyPatch) -> None:
     hold = asyncio.Event()
 
     async def stuck(self: Database, work: Any, *, name: str) -> Any:
         await hold.wait()
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Database, "transact", stuck)
-        desk.put("INVITE")
-        async with asyncio.timeout(1):
+    async with a_desk(stopped, flush_s=0.05) as desk:
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "transact", stuck)
+            desk.put("INVITE")
+            async with asyncio.timeout(1):
+                await desk.writer.flush()
+        hold.set()
+
+
+@pytest.mark.parametrize("limit", ["waiting_items", "waiting_octets"])
+async def test_no_more_waits_than_there_is_room_for(stopped: World, limit: str) -> None:
+    async with a_desk(stopped, **{limit: 3}) as desk:
+        for _ in range(2):
+            desk.put("A", "B", "C", "D", "E")
             await desk.writer.flush()
-    hold.set()
+        assert await desk.stored() == ["A", "B", "C"] * 2
 
 
-async def test_no_more_wait_than_there_is_room_for(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("limit", ["items", "octets"])
+async def test_no_transaction_is_longer_than_its_limits(
+    stopped: World, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(traces, "WAITING_MAX", 3)
-    desk.put("A", "B", "C", "D", "E")
-    await desk.writer.flush()
-    assert await desk.stored() == ["A", "B", "C"]
+    real, sizes = repository.insert_messages, []
 
+    async def counted(tx: Any, messages: Any) -> None:
+        sizes.append(len(messages))
+        await real(tx, messages)
 
-async def test_no_more_bytes_wait_than_there_is_room_for(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(traces, "WAITING_BYTES_MAX", 3)
-    for _ in range(2):
+    monkeypatch.setattr(repository, "insert_messages", counted)
+    async with a_desk(stopped, **{limit: 2}) as desk:
         desk.put("A", "B", "C", "D", "E")
         await desk.writer.flush()
-    assert await desk.stored() == ["A", "B", "C"] * 2
+        assert await desk.stored() == ["A", "B", "C", "D", "E"]
+    assert sizes == [2, 2, 1]
 
 
 @pytest.mark.parametrize("limit", ["TRACE_MESSAGES_MAX", "TRACE_BYTES_MAX"])
