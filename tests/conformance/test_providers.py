@@ -49,6 +49,25 @@ async def test_a_provider_is_made_replaced_and_deleted(town: Town) -> None:
     assert reason(await town.ask(ADMIN, "PUT", path, {"name": "C"})) == (404, "PROVIDER_NOT_FOUND")
 
 
+REACHED: Final = {
+    "transport": "tcp", "port": 5070, "outbound_proxy": "127.0.0.1:5072", "session_expires": 1800,
+    "number_format": "digits", "failover_codes": ["403", "5xx"], "health_codes": ["2xx"],
+    "health_affects_routing": True, "health_checks_paused": True,
+}  # fmt: skip
+
+
+@holds("provider create/full-replace/delete/GET-deleted")
+async def test_who_knows_the_documented_fields_alone_changes_no_others(town: Town) -> None:
+    made = await town.made(PROVIDERS, FULL)
+    assert (made["transport"], made["port"], made["number_format"]) == ("udp", 0, "e164")
+    path = f"{PROVIDERS}/{made['id']}"
+    changed = ok(await town.ask(ADMIN, "PUT", path, REACHED))
+    assert {**sent(changed), **{key: changed[key] for key in REACHED}} == {**FULL, **REACHED}
+    again = ok(await town.ask(ADMIN, "PUT", path, {**FULL, "name": "B"}))
+    assert sent(again) == {**FULL, "name": "B"}
+    assert {key: again[key] for key in REACHED} == REACHED
+
+
 LONG: Final = ",".join(f"a-name-of-15-{n:02}" for n in range(16))
 """255 characters."""
 
