@@ -14,6 +14,7 @@ from call_manager.simulator.answers import Negotiation, negotiate, respond
 from call_manager.simulator.digest import Verdict
 from call_manager.simulator.outcomes import ANSWERS, number_of, outcome_of
 from call_manager.simulator.trunk import Ringing, Trunk
+from call_manager.sip.context import SessionContext
 from call_manager.sip.dialog import Dialog, contact_of
 from call_manager.sip.effects import (
     Destination,
@@ -25,11 +26,12 @@ from call_manager.sip.effects import (
     TimerKey,
     write_address,
 )
+from call_manager.sip.endings import Ending
 from call_manager.sip.exchange import Exchange, answer_destination
 from call_manager.sip.message import Headers, Request, Response
 from call_manager.sip.requests import ALLOW
 from call_manager.sip.sdp import DEFAULT_CODECS, LocalAudio, RemoteAudio, read
-from call_manager.sip.session import Session, SessionContext
+from call_manager.sip.session import Session
 
 DECIDE: Final = TimerKey("decide")
 """Fires when the phone has rung long enough."""
@@ -75,7 +77,7 @@ class SimulatedCall:
             self._decide()
         elif key == HANG_UP:
             self.hang_up()
-        else:
+        elif self._session is None or not self._session.on_timer(key):
             self._exchange.on_timer(key)
 
     def on_request(self, request: Request, source: Destination) -> None:
@@ -243,6 +245,8 @@ class SimulatedCall:
     def _on_ack(self, request: Request) -> None:
         session = self._session
         self._exchange.on_request(request)
+        if session is not None and session.dialog.owns(request):
+            session.on_ack(request)
         if session is None or self._acknowledged or not session.dialog.owns(request):
             return
         self._acknowledged = True
@@ -271,12 +275,12 @@ class SimulatedCall:
             known = self._exchange.knows_invite_of(request)
             self._exchange.answer(request, respond(request, 200 if known else 481), source)
 
-    def _on_end(self, by: EndedBy, detail: str) -> None:
+    def _on_end(self, ending: Ending) -> None:
         self._session = None
         self._exchange.out.append(StopTimer(HANG_UP))
-        if detail:
-            self._say("odd", detail=detail)
-        self._over("caller" if by is EndedBy.REMOTE else "carrier", 200)
+        if ending.detail:
+            self._say("odd", detail=ending.detail)
+        self._over("caller" if ending.by is EndedBy.REMOTE else "carrier", 200)
 
     def _over(self, by: str, status: int) -> None:
         self._trunk.on_over(self.call_id, by, status)

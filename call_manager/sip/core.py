@@ -6,7 +6,7 @@ import abc
 from datetime import UTC, datetime
 from typing import Final
 
-from call_manager.channel import Credentials
+from call_manager.sip.context import OnEnd, SessionContext, ignore_end
 from call_manager.sip.dialog import Dialog
 from call_manager.sip.effects import (
     Destination,
@@ -18,11 +18,13 @@ from call_manager.sip.effects import (
     TimerKey,
     Unreachable,
 )
+from call_manager.sip.endings import NOT_CHOSEN
 from call_manager.sip.exchange import Exchange
-from call_manager.sip.message import Request, Response
+from call_manager.sip.message import Authenticator, Request, Response
 from call_manager.sip.requests import ALLOW, Identity, answer
-from call_manager.sip.session import OnEnd, Session, SessionContext, ignore_end
+from call_manager.sip.session import Session
 from call_manager.sip.timing import Timing
+from call_manager.sip.uas import CAPABILITIES, refusal
 
 DIALOGS_MAX: Final = 8  # Forks that all pick up; a real carrier has one, rarely two.
 GIVE_UP: Final = TimerKey("core")
@@ -37,8 +39,10 @@ class Core(abc.ABC):
         """The From tag of our requests; a response with another one is not to any of them."""
         self.ended = False
         """Whether the leg's end was told; late messages are still answered after it."""
-        self.credentials: Credentials | None = None
-        """For a carrier that challenges the BYE of an answer nobody wants."""
+        self.authenticator: Authenticator | None = None
+        """For a carrier that challenges, be it the BYE of an answer nobody wants."""
+        self.unwanted = NOT_CHOSEN
+        """What the BYE says that ends such an answer."""
         self.pinned = False
         """Whether ended answers' requests go to where the answer came from, whatever it says."""
         self.exchange = Exchange(timing)
@@ -63,7 +67,8 @@ class Core(abc.ABC):
             case Fired(key) if key == GIVE_UP:
                 self.on_give_up()
             case Fired(key):
-                self.exchange.on_timer(key)
+                if not any(session.on_timer(key) for session in self.sessions.values()):
+                    self.exchange.on_timer(key)
             case HangUp():
                 self.on_hangup()
             case Unreachable():
@@ -78,19 +83,23 @@ class Core(abc.ABC):
         self.exchange.on_response(response)
 
     def on_request(self, request: Request, source: Destination) -> None:
-        """A request came with our Call-ID (RFC 3261 sections 9.2, 12.2.2)."""
+        """A request came with our Call-ID (RFC 3261 sections 8.2, 9.2, 12.2.2)."""
+        session = next((s for s in self.sessions.values() if s.dialog.owns(request)), None)
+        if request.method == "ACK" and session is not None:
+            session.on_ack(request)
         if self.exchange.on_request(request):
             return
-        session = next((s for s in self.sessions.values() if s.dialog.owns(request)), None)
         if request.method == "CANCEL":
             # The re-INVITE it names, if we know it, was answered at once: nothing is left to stop.
             known = self.exchange.knows_invite_of(request)
             self.exchange.answer(request, answer(request, 200 if known else 481), source)
         elif session is not None:
             session.on_request(request, source)
+        elif self.exchange.merges(request):
+            self.exchange.answer(request, answer(request, 482), source)
         elif request.method == "OPTIONS":
-            response = answer(request, 200, extra=(("Allow", ALLOW),))
-            self.exchange.answer(request, response, source)
+            code, extra = refusal(request, ALLOW) or (200, (("Allow", ALLOW), *CAPABILITIES))
+            self.exchange.answer(request, answer(request, code, extra=extra), source)
         else:
             self.exchange.answer(request, answer(request, 481), source)
 
@@ -112,11 +121,11 @@ class Core(abc.ABC):
                 destination,
                 on_end,
                 pinned=self.pinned,
-                credentials=self.credentials,
+                authenticator=self.authenticator,
             )
             session = self.sessions[answer.to_tag] = Session(dialog, context)
             session.acknowledge()
-            session.bye()
+            session.bye(self.unwanted)
         elif session is not None:
             session.acknowledge()
 

@@ -118,14 +118,17 @@ class Dialog:
         """The URI a request of this dialog is sent to: the first route, else the target."""
         return read_name_addr(_bracketed(self.route_set[0])).uri if self.route_set else self.target
 
-    def ack(self) -> Request:
-        """Build the ACK to the 2xx: the INVITE's CSeq number, a branch of its own (13.2.2.4)."""
-        return self._build("ACK", self.invite_cseq, ())
+    def ack(self, cseq: int | None = None) -> Request:
+        """Build the ACK to a 2xx: the INVITE's CSeq number, a branch of its own (13.2.2.4).
 
-    def request(self, method: str, extra: Headers = ()) -> Request:
+        `cseq` is a re-INVITE's; without it, the number of the INVITE that made the dialog.
+        """
+        return self._build("ACK", self.invite_cseq if cseq is None else cseq, ())
+
+    def request(self, method: str, extra: Headers = (), body: bytes = b"") -> Request:
         """Build the next request; its CSeq is one higher than the last (section 12.2.1.1)."""
         self.local_cseq += 1
-        return self._build(method, self.local_cseq, extra)
+        return self._build(method, self.local_cseq, extra, body)
 
     def owns(self, request: Request) -> bool:
         """Tell whether a received request belongs to this dialog (section 12.2.2)."""
@@ -139,7 +142,7 @@ class Dialog:
         """Take the peer's new Contact from a re-INVITE or UPDATE (section 12.2.2)."""
         self.target = contact_of(message) or self.target
 
-    def _build(self, method: str, cseq: int, extra: Headers) -> Request:
+    def _build(self, method: str, cseq: int, extra: Headers, body: bytes = b"") -> Request:
         uri, routes = self._routed()
         headers = (
             ("Via", via(self.local_address, new_branch(), self.transport)),
@@ -151,7 +154,7 @@ class Dialog:
             ("CSeq", f"{cseq} {method}"),
             *extra,
         )
-        return Request(headers, b"", method, uri)
+        return Request(headers, body, method, uri)
 
     def _routed(self) -> tuple[str, tuple[str, ...]]:
         """The Request-URI and Route values; a strict router becomes the Request-URI."""

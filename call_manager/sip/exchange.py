@@ -151,6 +151,14 @@ class Exchange:
         """Tell whether a received CANCEL names an INVITE we have (section 9.2)."""
         return _server_key(cancel, "INVITE") in self._servers
 
+    def merges(self, request: Request) -> bool:
+        """Whether a request came by another way before: a proxy forked it (section 8.2.2.2)."""
+        if request.to_tag:
+            return False
+        same = (request.from_tag, request.cseq)
+        entries = (entry.transaction.message for entry in self._servers.values())
+        return any((own.from_tag, own.cseq) == same for own in entries)
+
     def on_timer(self, key: TimerKey) -> None:
         """A transaction's timer ran out."""
         for table in (self._clients, self._servers):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from call_manager.channel import EndedBy, InviteRecord, StoredAttempt, Transport
+from call_manager.channel import Q850, InviteRecord, StoredAttempt, Transport
 from call_manager.sip.attempt import Attempt
+from call_manager.sip.context import SessionContext
 from call_manager.sip.core import GIVE_UP, Core
 from call_manager.sip.dialog import MAX_FORWARDS, Dialog, via
 from call_manager.sip.effects import (
@@ -22,9 +23,10 @@ from call_manager.sip.effects import (
     Update,
     read_address,
 )
-from call_manager.sip.message import Request, Response
+from call_manager.sip.endings import LEFT_BEHIND, Ending
+from call_manager.sip.message import Authenticator, Request, Response, write_reason
 from call_manager.sip.requests import Identity, same_branch
-from call_manager.sip.session import Session, SessionContext
+from call_manager.sip.session import Session
 from call_manager.sip.timing import Timing
 
 CSEQ_GAP: Final = 8
@@ -36,7 +38,9 @@ class RecoveryCore(Core):
 
     def __init__(self, stored: StoredAttempt, timing: Timing, identity: Identity) -> None:
         super().__init__(timing, identity, stored.invite.from_tag)
-        self.credentials = stored.credentials
+        if stored.credentials is not None:
+            self.authenticator = Authenticator(stored.credentials)
+        self.unwanted = LEFT_BEHIND
         self._stored = stored
         self._destination = _destination(stored)
         self._attempt = Attempt(stored.invite)
@@ -59,11 +63,11 @@ class RecoveryCore(Core):
             self.identity.over(self._destination.transport),
             self._destination,
             self._on_end,
-            credentials=self.credentials,
+            authenticator=self.authenticator,
         )
         session = self.sessions[dialog.remote_tag] = Session(dialog, context)
         session.acknowledge()
-        session.bye()
+        session.bye(LEFT_BEHIND)
 
     def on_response(self, response: Response, source: Destination) -> None:
         """A 2xx after the CANCEL gave up still gets its ACK and BYE."""
@@ -91,7 +95,8 @@ class RecoveryCore(Core):
         request = Request(headers, b"", "INVITE", record.request_uri)
         hop = Hop("", self._destination)
         self.exchange.resume_invite(request, hop, self._on_answer)
-        cancel = same_branch(request, "CANCEL", record.to_header)
+        reason = () if LEFT_BEHIND.q850 is None else (write_reason(LEFT_BEHIND.q850),)
+        cancel = same_branch(request, "CANCEL", record.to_header, reason)
         self.exchange.send(cancel, hop, self._on_cancel_answer)
         self.exchange.out.append(SetTimer(GIVE_UP, self.exchange.timing.give_up_s))
 
@@ -115,14 +120,14 @@ class RecoveryCore(Core):
             self.exchange.out.append(Confirm(record))
         self.end_answer(response, self._destination, self._on_end)
 
-    def _on_end(self, _by: EndedBy, _detail: str) -> None:
-        self._end()
+    def _on_end(self, ending: Ending) -> None:
+        self._end(ending.q850)
 
-    def _end(self) -> None:
+    def _end(self, q850: Q850 | None = None) -> None:
         self.exchange.out.append(StopTimer(GIVE_UP))
         if not self.ended:
             self.ended = True
-            self._attempt.end(self.at)
+            self._attempt.end(self.at, q850=q850)
             self.exchange.out.append(Update(self._attempt.outcome()))
 
 
@@ -146,6 +151,7 @@ class StrayCore(Core):
     def __init__(self, answer: Response, source: Destination, timing: Timing, us: Identity) -> None:
         super().__init__(timing, us, answer.from_tag)
         self.pinned = True
+        self.unwanted = LEFT_BEHIND
         self._answer = answer
         self._source = source
 
@@ -166,5 +172,5 @@ class StrayCore(Core):
     def on_give_up(self) -> None:
         """No INVITE is waited for here."""
 
-    def _on_end(self, _by: EndedBy, _detail: str) -> None:
+    def _on_end(self, _ending: Ending) -> None:
         self.ended = True

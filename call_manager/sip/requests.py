@@ -10,16 +10,23 @@ from call_manager.channel import Transport
 from call_manager.sip.dialog import MAX_FORWARDS, via
 from call_manager.sip.message import Headers, Request, Response
 from call_manager.sip.sdp import CONTENT_TYPE
+from call_manager.sip.session_timer import OPTION
 
 ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
 METHODS: Final = frozenset(ALLOW.split(", "))
 REASONS: Final = {
     200: "OK",
     405: "Method Not Allowed",
+    415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme",
     420: "Bad Extension",
+    422: "Session Interval Too Small",
     481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected",
     488: "Not Acceptable Here",
+    491: "Request Pending",
     500: "Server Internal Error",
+    505: "Version Not Supported",
 }
 
 
@@ -81,8 +88,7 @@ def invite(plan: InvitePlan, identity: Identity) -> Request:
         ("CSeq", f"{plan.cseq} INVITE"),
         ("Contact", identity.contact),
         ("Allow", ALLOW),
-        # Present and empty: no extension is supported, so none may be required of us.
-        ("Supported", ""),
+        ("Supported", OPTION),
         *agent,
         *plan.extra,
         ("Content-Type", CONTENT_TYPE),
@@ -90,7 +96,7 @@ def invite(plan: InvitePlan, identity: Identity) -> Request:
     return Request(headers, plan.offer, "INVITE", plan.uri)
 
 
-def same_branch(request: Request, method: str, to_header: str) -> Request:
+def same_branch(request: Request, method: str, to_header: str, extra: Headers = ()) -> Request:
     """Build the CANCEL (section 9.1) or the ACK to a non-2xx (17.1.1.3) of an INVITE.
 
     Request-URI, top Via, From, Call-ID, CSeq number and Route are the INVITE's; the To of an
@@ -104,6 +110,7 @@ def same_branch(request: Request, method: str, to_header: str) -> Request:
         ("To", to_header),
         ("Call-ID", request.call_id),
         ("CSeq", f"{request.cseq.number} {method}"),
+        *extra,
     )
     return Request(headers, b"", method, request.uri)
 

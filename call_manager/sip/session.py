@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 
-from call_manager.channel import Credentials, EndedBy
+from call_manager.channel import EndedBy, MediaFailure
+from call_manager.sip.context import SessionContext
+from call_manager.sip.description import Description
 from call_manager.sip.dialog import Dialog
-from call_manager.sip.effects import Destination, Hop
-from call_manager.sip.exchange import Exchange
-from call_manager.sip.message import Headers, Request, Response, answer_challenge
-from call_manager.sip.requests import ALLOW, METHODS, Identity, answer
-from call_manager.sip.sdp import LocalAudio, RemoteAudio, read, write_answer, write_offer
+from call_manager.sip.effects import Destination, TimerKey
+from call_manager.sip.endings import CLEARED, UNACKNOWLEDGED, Ending, of_media
+from call_manager.sip.message import Answering, Headers, Request, Response, q850_of, write_reason
+from call_manager.sip.refresher import Refresher
+from call_manager.sip.requests import ALLOW, answer
+from call_manager.sip.sdp import read
+from call_manager.sip.session_timer import OPTION, too_short
+from call_manager.sip.uas import CAPABILITIES, refusal
 
 UNANSWERED_BYE: Final = "The peer never answered our BYE."
-
-OnEnd = Callable[[EndedBy, str], None]
-"""Told once how the dialog ended: by whom, and one sentence when something was odd."""
-
-
-def ignore_end(_by: EndedBy, _detail: str) -> None:
-    """For dialogs nobody waits for: the extra answers of a forked INVITE."""
-
-
-@dataclass(slots=True)
-class SessionContext:
-    """What a session shares with its leg."""
-
-    exchange: Exchange
-    identity: Identity
-    destination: Destination
-    """Where the INVITE went; used when the dialog's own next hop cannot be."""
-    on_end: OnEnd = ignore_end
-    on_audio: Callable[[RemoteAudio], None] = field(default=lambda _: None)
-    pinned: bool = False
-    """Whether `destination` is used even when the dialog names a next hop."""
-    credentials: Credentials | None = None
-    audio: LocalAudio | None = None
-    """Our side of the media; None refuses every media change, as for a call being ended."""
 
 
 class Session:
@@ -49,25 +29,74 @@ class Session:
         self._context = context
         self._exchange = context.exchange
         self._ack = dialog.ack()
-        self._ending = False
+        self._ending: Ending | None = None
+        """Why we are ending it."""
         self._over = False
-        self._challenged = False
-        self._sdp_version = 1
+        self._answering: Answering | None = None
+        self._description = None if context.audio is None else Description(context.audio)
+        self._unacknowledged = -1
+        """The CSeq of the peer's re-INVITE whose 2xx waits for its ACK; -1 for none."""
+        self._offered = False
+        """Whether that 2xx made an offer, which the ACK answers."""
+        self._refresher = Refresher(self, context)
 
     @property
     def open(self) -> bool:
         """Whether no BYE was sent or received yet."""
-        return not self._ending and not self._over
+        return self._ending is None and not self._over
+
+    @property
+    def settled(self) -> bool:
+        """Whether no offer and no INVITE of the peer is under way (section 14.1)."""
+        return self._unacknowledged < 0
+
+    @property
+    def described(self) -> bytes:
+        """The session description we sent last."""
+        return b"" if self._description is None else self._description.text
+
+    def begin(self, success: Response) -> None:
+        """Keep the session alive as the 2xx to our INVITE agrees (RFC 4028)."""
+        self._refresher.begin(success)
 
     def acknowledge(self) -> None:
         """Send the ACK; once for every 2xx that arrives, however the 2xx differs (13.2.2.4)."""
-        self._exchange.transmit(self._ack, self._hop())
+        self._exchange.transmit(self._ack, self._context.hop(self.dialog))
 
-    def bye(self) -> None:
+    def bye(self, ending: Ending = CLEARED) -> None:
         """End the dialog; asking again is harmless."""
         if self.open:
-            self._ending = True
-            self._send_bye(())
+            self._ending = ending
+            self._refresher.stop()
+            authenticator = self._context.authenticator
+            self._answering = None if authenticator is None else authenticator.begin()
+            self._send_bye(ending, ())
+
+    def hear(self, response: Response) -> None:
+        """Take the answer in a 2xx to our re-INVITE; one that says nothing changes nothing."""
+        audio = self._context.audio
+        remote = None if audio is None else read(response.body, audio.codecs)
+        if remote is not None and remote.problem is MediaFailure.NONE:
+            self._context.on_audio(remote)
+
+    def on_timer(self, key: TimerKey) -> bool:
+        """A timer of this session ran out; False when it is none of its."""
+        return self._refresher.on_timer(key)
+
+    def on_ack(self, request: Request) -> None:
+        """The peer acknowledged our 2xx; its ACK answers an offer that we made in it."""
+        if request.cseq.number != self._unacknowledged:
+            return
+        self._unacknowledged = -1
+        audio = self._context.audio
+        # One without an answer breaks section 13.2.1, but takes nothing from what was agreed.
+        if self._offered and request.body and audio is not None and self.open:
+            remote = read(request.body, audio.codecs)
+            if remote.problem is MediaFailure.NONE:
+                self._context.on_audio(remote)
+            else:
+                self.bye(of_media(remote, audio.codecs))
+        self._offered = False
 
     def on_request(self, request: Request, source: Destination) -> None:
         """Answer a request of this dialog that is not a retransmission."""
@@ -75,83 +104,105 @@ class Session:
             self._answer(request, 500, source)  # section 12.2.2: out of order
             return
         self.dialog.remote_cseq = request.cseq.number
+        refused = refusal(request, ALLOW)
         if request.method == "BYE":
             self._on_bye(request, source)
         elif not self.open:
             self._answer(request, 481, source)
-        elif required := request.values("Require"):
-            unsupported = tuple(("Unsupported", option) for option in required)
-            self._answer(request, 420, source, unsupported)
+        elif refused is not None:
+            self._answer(request, refused[0], source, refused[1])
         elif request.method in {"INVITE", "UPDATE"}:
             self._on_offer(request, source)
-        elif request.method in METHODS:
-            self._answer(request, 200, source, (("Allow", ALLOW), ("Accept", "application/sdp")))
         else:
-            self._answer(request, 405, source, (("Allow", ALLOW),))
+            self._answer(request, 200, source, (("Allow", ALLOW), *CAPABILITIES))
 
-    def _hop(self) -> Hop:
-        return Hop("" if self._context.pinned else self.dialog.next_hop, self._context.destination)
-
-    def _send_bye(self, extra: Headers) -> None:
-        agent = ("User-Agent", self._context.identity.user_agent)
-        request = self.dialog.request("BYE", (agent, *extra))
+    def _send_bye(self, ending: Ending, extra: Headers) -> None:
+        headers = (
+            ("User-Agent", self._context.identity.user_agent),
+            *((write_reason(ending.q850),) if ending.q850 is not None else ()),
+            *extra,
+        )
+        request = self.dialog.request("BYE", headers)
         self._exchange.send(
-            request, self._hop(), lambda response: self._on_bye_answer(request, response)
+            request,
+            self._context.hop(self.dialog),
+            lambda response: self._on_bye_answer(ending, request, response),
         )
 
-    def _on_bye_answer(self, request: Request, response: Response | None) -> None:
+    def _on_bye_answer(self, ending: Ending, request: Request, response: Response | None) -> None:
+        odd = ""
         if response is None:
-            self._end(EndedBy.LOCAL, UNANSWERED_BYE)
+            odd = UNANSWERED_BYE
         elif response.code < 200:
             return
-        elif response.code in {401, 407} and (header := self._authorization(request, response)):
-            self._challenged = True
-            self._send_bye((header,))
-        elif response.code < 300 or response.code in {408, 481}:
-            self._end(EndedBy.LOCAL, "")  # section 15.1.1: 408 and 481 end the dialog, too
-        else:
-            self._end(EndedBy.LOCAL, f"The peer answered our BYE with {response.code}.")
-
-    def _authorization(self, request: Request, response: Response) -> tuple[str, str] | None:
-        if self._context.credentials is None or self._challenged:
-            return None
-        return answer_challenge(response, request, self._context.credentials)
+        elif response.code in {401, 407} and self._answering is not None:
+            if headers := self._answering.answer(response, request):
+                self._send_bye(ending, headers)
+                return
+            odd = f"The peer answered our BYE with {response.code}."
+        elif response.code >= 300 and response.code not in {408, 481}:
+            # Section 15.1.1: 408 and 481 end the dialog, too.
+            odd = f"The peer answered our BYE with {response.code}."
+        self._end(replace(ending, detail=ending.detail or odd))
 
     def _on_bye(self, request: Request, source: Destination) -> None:
         self._answer(request, 200, source)
         # When both sides hang up at once, ours was first as far as we can know.
-        self._end(EndedBy.LOCAL if self._ending else EndedBy.REMOTE, "")
+        self._end(self._ending or Ending(EndedBy.REMOTE, q850=q850_of(request)))
 
     def _on_offer(self, request: Request, source: Destination) -> None:
         """Answer a re-INVITE or UPDATE: same codecs, hold tolerated (section 14.2, RFC 3311)."""
-        audio = self._context.audio
-        wants_sdp = request.method == "INVITE" or bool(request.body)
-        if audio is None and wants_sdp:
+        offers = request.method == "INVITE" or bool(request.body)
+        timing = self._exchange.timing
+        if offers and (self._refresher.inviting or not self.settled):
+            self._answer(request, 491, source)  # Both sides offer at once.
+        elif too_short(request, timing):
+            self._answer(request, 422, source, (("Min-SE", str(timing.session_min_s)),))
+        elif not offers:
+            self._accept(request, b"", source)
+        elif (body := self._describe(request)) is None:
             self._answer(request, 488, source)
-            return
-        body = b""
-        if audio is not None and request.body:
-            remote = read(request.body, audio.codecs)
-            if not remote.codec:
-                self._answer(request, 488, source)
-                return
-            self._sdp_version += 1
-            body = write_answer(audio, remote, version=self._sdp_version)
-            self._context.on_audio(remote)
-        elif audio is not None and wants_sdp:
-            self._sdp_version += 1
-            body = write_offer(audio, version=self._sdp_version)
+        else:
+            self._accept(request, body, source)
+
+    def _describe(self, request: Request) -> bytes | None:
+        """Answer the peer's offer, or make one; None for media that cannot be had."""
+        description = self._description
+        if description is None:
+            return None
+        if not request.body:
+            self._offered = True
+            return description.offer()
+        remote = read(request.body, description.audio.codecs)
+        if remote.problem is not MediaFailure.NONE:
+            return None
+        self._context.on_audio(remote)
+        return description.answer(remote)
+
+    def _accept(self, request: Request, body: bytes, source: Destination) -> None:
         self.dialog.refresh_target(request)
-        extra = (("Contact", self._context.identity.contact), ("Allow", ALLOW))
+        extra = (
+            ("Contact", self._context.identity.contact),
+            ("Allow", ALLOW),
+            ("Supported", OPTION),
+            *self._refresher.accept(request),
+        )
+        if request.method == "INVITE":
+            self._unacknowledged = request.cseq.number
         response = answer(request, 200, extra=extra, body=body)
-        self._exchange.answer(request, response, source, self.bye)
+        self._exchange.answer(request, response, source, self._on_unacknowledged)
+
+    def _on_unacknowledged(self) -> None:
+        self._unacknowledged = -1
+        self.bye(UNACKNOWLEDGED)
 
     def _answer(
         self, request: Request, code: int, source: Destination, extra: Headers = ()
     ) -> None:
         self._exchange.answer(request, answer(request, code, extra=extra), source)
 
-    def _end(self, by: EndedBy, detail: str) -> None:
+    def _end(self, ending: Ending) -> None:
         if not self._over:
             self._over = True
-            self._context.on_end(by, detail)
+            self._refresher.stop()
+            self._context.on_end(ending)

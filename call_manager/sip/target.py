@@ -19,7 +19,8 @@ _OURS: Final = frozenset(
         *("via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route"),
         *("record-route", "content-length", "content-type", "content-encoding", "allow"),
         *("authorization", "proxy-authorization", "supported", "require", "proxy-require"),
-        *("v", "f", "t", "i", "m", "l", "c", "e", "k"),
+        *("session-expires", "min-se"),
+        *("v", "f", "t", "i", "m", "l", "c", "e", "k", "x"),
     }
 )
 # Control characters, and what some readers take for the end of a line.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from call_manager.channel import Answered, Ended, EndedBy, Progress
-from call_manager.sip.core import GIVE_UP, Core
+from call_manager.channel import Q850, Answered, Ended, EndedBy, MediaFailure, Progress
+from call_manager.sip.context import SessionContext
+from call_manager.sip.core import DIALOGS_MAX, GIVE_UP, Core
 from call_manager.sip.dialog import Dialog
 from call_manager.sip.effects import (
     Commit,
@@ -30,21 +31,20 @@ from call_manager.sip.effects import (
     Unreachable,
     Update,
 )
+from call_manager.sip.endings import CANCELLED, CLEARED, Ending, of_media
 from call_manager.sip.inviting import Inviting, LegSpec, Next, plan_invite
-from call_manager.sip.message import (
-    Headers,
-    Response,
-    answer_challenge,
-    is_stale,
-    phrase_of,
-)
+from call_manager.sip.message import Authenticator, Headers, Response, phrase_of
 from call_manager.sip.requests import same_branch
-from call_manager.sip.sdp import ENCODABLE, RemoteAudio, read
-from call_manager.sip.session import Session, SessionContext
+from call_manager.sip.retrying import Retrying
+from call_manager.sip.sdp import RemoteAudio, read
+from call_manager.sip.session import Session
+from call_manager.sip.session_timer import wish_for
 from call_manager.sip.timing import Timing
 
 INVITE_UNANSWERED: Final = "Nothing answered the INVITE."
 CANCEL_UNANSWERED: Final = "No final answer followed the CANCEL."
+ELSEWHERE: Final = frozenset({503})
+"""What sends us to the carrier's next address, as silence of the network does (RFC 3263 4.3)."""
 
 
 class Phase(enum.StrEnum):
@@ -64,31 +64,35 @@ class UacCore(Core):
     def __init__(self, spec: LegSpec, timing: Timing) -> None:
         super().__init__(timing, spec.identity, spec.from_tag)
         self._spec = spec
-        self.credentials = spec.credentials
+        if spec.credentials is not None:
+            self.authenticator = Authenticator(spec.credentials)
+        wish = wish_for(spec.session_expires_s, timing)
+        self._retrying = Retrying(self.authenticator, wish)
         self._phase = Phase.RESOLVING
         self._hangup_asked = False
         self._provisional_heard = False
-        self._auth_tries = 0
         self._repeated = False
+        self._early: dict[str, RemoteAudio] = {}
+        """What provisional answers said of the audio, by the tag of who said it."""
+        self._refusal: Response | None = None
+        """What an address said that another was tried after."""
         self._destinations: list[Destination] = []
         self._now: Inviting | None = None
         self._main: Session | None = None
         self._undeliverable = ""
         """Why the network did not take our INVITE."""
-        self._fault = ""
-        """Why we end an answered leg that nobody asked us to end."""
 
     def on_step(self, event: Input) -> None:
         """Follow the leg's preparation: resolved, committed, on the wire."""
         match event:
             case Resolved(destinations) if self._phase is Phase.RESOLVING:
                 self._destinations = list(destinations[1:])
-                self._commit(event, destinations[0], ())
+                self._commit(event, destinations[0], self._retrying.elsewhere())
             case NotResolved(detail):
-                self._end(EndedBy.ERROR, detail=detail, reached=False)
+                self._end(Ended(self.at, EndedBy.ERROR, None, "", detail, reached=False))
             case Refused(detail):
-                self._end_attempt()
-                self._end(EndedBy.ERROR, detail=detail)
+                self._end_attempt(detail)
+                self._end(Ended(self.at, EndedBy.ERROR, None, "", detail))
             case Secured(branch, peer) if self._now is not None:
                 if self._now.request.via.branch == branch:
                     self._now.attempt.tls_peer = peer
@@ -103,7 +107,7 @@ class UacCore(Core):
             return
         self._hangup_asked = True
         if self._phase is Phase.RESOLVING:
-            self._end(EndedBy.LOCAL)
+            self._end(Ended(self.at, EndedBy.LOCAL, None, ""))
         elif self._phase is Phase.INVITING and self._provisional_heard:
             self._cancel()
         elif self._main is not None:
@@ -113,8 +117,8 @@ class UacCore(Core):
         """The CANCEL was not followed by a final answer: destroy the INVITE (9.1)."""
         if not self.ended and self._now is not None:
             self.exchange.forget_invite(self._now.request.via.branch)
-            self._end_attempt()
-            self._end(EndedBy.LOCAL, detail=CANCEL_UNANSWERED)
+            self._end_attempt(CANCEL_UNANSWERED)
+            self._end(Ended(self.at, EndedBy.LOCAL, None, "", CANCEL_UNANSWERED))
 
     def on_response(self, response: Response, source: Destination) -> None:
         """A 2xx counts even when its transaction is gone: somebody picked up."""
@@ -142,7 +146,7 @@ class UacCore(Core):
     def _on_committed(self, now: Inviting) -> None:
         if self._hangup_asked:
             self._end_attempt()
-            self._end(EndedBy.LOCAL)
+            self._end(Ended(self.at, EndedBy.LOCAL, None, ""))
             return
         self._phase = Phase.INVITING
         self.exchange.invite(
@@ -154,9 +158,9 @@ class UacCore(Core):
 
     def _on_answer(self, now: Inviting, response: Response | None) -> None:
         if response is None:
-            self._end_attempt()
+            self._end_attempt(INVITE_UNANSWERED)
             by = EndedBy.LOCAL if self._hangup_asked else EndedBy.TIMEOUT
-            self._end(by, detail=INVITE_UNANSWERED)
+            self._end(Ended(self.at, by, None, "", INVITE_UNANSWERED))
         elif response.code < 200:
             self._on_provisional(now, response)
         elif response.code < 300:
@@ -167,101 +171,131 @@ class UacCore(Core):
     def _on_provisional(self, now: Inviting, response: Response) -> None:
         first = not self._provisional_heard
         self._provisional_heard = True
-        if now.attempt.note(response, self.at):
+        audible = self._on_early_media(now, response)
+        if now.attempt.note(response, self.at, early_media=audible):
             self._update(now)
         if self._hangup_asked:
             if first:
                 self._cancel()
         elif response.code > 100:
-            self.exchange.out.append(Emit(Progress(self.at, response.code, phrase_of(response))))
+            phrase = phrase_of(response)
+            self.exchange.out.append(Emit(Progress(self.at, response.code, phrase, audible)))
+
+    def _on_early_media(self, now: Inviting, response: Response) -> bool:
+        """Hear what a provisional answer lets us hear; returns whether it does.
+
+        The last one that says something new is heard: of several phones that ring, we cannot
+        know which will answer.
+        """
+        if not response.body or response.code == 100:
+            return False
+        audio, tag = read(response.body, now.plan.text.codecs), response.to_tag
+        if audio.problem is not MediaFailure.NONE:
+            return False
+        known = self._early.get(tag)
+        if known != audio and (known is not None or len(self._early) < DIALOGS_MAX):
+            self._early[tag] = audio
+            if not self._hangup_asked:
+                self.exchange.out.append(Play(audio))
+        return True
 
     def _on_failure(self, now: Inviting, response: Response) -> None:
         now.attempt.note(response, self.at)
         self._update(now)
-        header = None if self._hangup_asked else self._authorization(now, response)
-        if header is not None:
-            self._auth_tries += 1
-            self._commit(now.plan, now.destination, (header,))
-            return
+        if not self._hangup_asked:
+            headers = self._retrying.after(now.request, response)
+            if headers is not None:
+                self._commit(now.plan, now.destination, headers)
+                return
+            # What may have rung once must not be rung again.
+            if response.code in ELSEWHERE and not now.attempt.may_have_rung and self._next(now):
+                self._refusal = response
+                return
         by = EndedBy.LOCAL if self._hangup_asked else EndedBy.REMOTE
-        self._end(by, response.code, phrase_of(response))
+        q850 = now.attempt.q850
+        self._end(Ended(self.at, by, response.code, phrase_of(response), q850=q850))
 
-    def _authorization(self, now: Inviting, response: Response) -> tuple[str, str] | None:
-        """Answer a challenge once; once more if the peer says only its nonce was stale."""
-        credentials = self._spec.credentials
-        if response.code not in {401, 407} or credentials is None:
-            return None
-        if self._auth_tries > 1 or (self._auth_tries == 1 and not is_stale(response)):
-            return None
-        return answer_challenge(response, now.request, credentials)
+    def _next(self, now: Inviting) -> bool:
+        """Ask the carrier's next address; False when there is none."""
+        if not self._destinations:
+            return False
+        self._early.clear()
+        self._commit(now.plan, self._destinations.pop(0), self._retrying.elsewhere())
+        return True
 
     def _on_success(self, now: Inviting, response: Response) -> None:
         if self._main is not None or self.ended:
             self.end_answer(response, now.destination)
             return
         audio = read(response.body, now.plan.text.codecs)
+        if not response.body and response.to_tag in self._early:
+            # Against RFC 3261 section 13.2.1, but the audio it means is flowing already.
+            audio = self._early[response.to_tag]
         identity = self.identity.over(now.destination.transport)
         dialog = Dialog.from_answer(response, identity.sent_by, identity.transport)
-        self._main = self.sessions[dialog.remote_tag] = Session(
-            dialog,
-            SessionContext(
-                self.exchange,
-                identity,
-                now.destination,
-                on_end=self._on_dialog_end,
-                on_audio=lambda audio: self.exchange.out.append(Play(audio)),
-                credentials=self._spec.credentials,
-                audio=now.plan.audio,
-            ),
+        context = SessionContext(
+            self.exchange,
+            identity,
+            now.destination,
+            on_end=self._on_dialog_end,
+            on_audio=lambda audio: self.exchange.out.append(Play(audio)),
+            authenticator=self.authenticator,
+            audio=now.plan.audio,
+            wish=self._retrying.wish,
         )
+        self._main = self.sessions[dialog.remote_tag] = Session(dialog, context)
         self._phase = Phase.TALKING
         now.attempt.note(response, self.at)
         self.exchange.out.append(StopTimer(GIVE_UP))
         self.exchange.out.append(Confirm(dialog.record(now.attempt.record.attempt_id, audio.codec)))
         self._main.acknowledge()
         self._update(now)
-        self._talk(self._main, audio)
+        self._talk(self._main, response, audio)
 
-    def _talk(self, session: Session, audio: RemoteAudio) -> None:
+    def _talk(self, session: Session, response: Response, audio: RemoteAudio) -> None:
         if self._hangup_asked:
             session.bye()  # The answer crossed our CANCEL, or the wish to send one.
             return
         self.exchange.out.append(Emit(Answered(self.at, audio.codec)))
-        if not audio.codec or audio.codec.upper() in ENCODABLE:
+        if audio.problem is MediaFailure.NONE:
             self.exchange.out.append(Play(audio))
-            return
-        self._fault = f"The carrier picked {audio.codec}, which this machine cannot encode."
-        session.bye()
+            session.begin(response)
+        elif self._now is not None:
+            session.bye(of_media(audio, self._now.plan.text.codecs))
 
-    def _on_dialog_end(self, by: EndedBy, detail: str) -> None:
-        self._end_attempt()
-        if self._fault and not self._hangup_asked:
-            by, detail = EndedBy.ERROR, self._fault
-        self._end(by, 200, "OK", detail)
+    def _on_dialog_end(self, ending: Ending) -> None:
+        self._end_attempt(ending.detail, ending.q850)
+        self._end(
+            Ended(self.at, ending.by, 200, "OK", ending.detail, ending.q850, media=ending.media)
+        )
 
     def _on_undeliverable(self, now: Inviting) -> None:
         """Try the next address, but only when this INVITE can have reached nobody.
 
         One that was repeated may have arrived the first time, and be ringing.
         """
-        self._end_attempt()
+        self._end_attempt(self._undeliverable)
+        if not self._hangup_asked and not self._repeated:
+            if now.by_udp is not None:
+                # Too long for a datagram, but the carrier takes no TCP (section 18.1.1).
+                self._commit(now.plan, now.by_udp, now.extra)
+                return
+            if self._next(now):
+                return
         by = EndedBy.LOCAL if self._hangup_asked else EndedBy.ERROR
-        if self._hangup_asked or self._repeated:
-            self._end(by, detail=self._undeliverable, reached=self._repeated)
-        elif now.by_udp is not None:
-            # Too long for a datagram, but the carrier takes no TCP (section 18.1.1).
-            self._commit(now.plan, now.by_udp, now.extra)
-        elif self._destinations:
-            self._commit(now.plan, self._destinations.pop(0), ())
-        else:
-            self._end(by, detail=self._undeliverable, reached=False)
+        code, phrase = None, ""
+        if self._refusal is not None and not self._repeated:
+            # The last address could not be asked, so the one before has said the last word.
+            by, code, phrase = EndedBy.REMOTE, self._refusal.code, phrase_of(self._refusal)
+        reached = self._repeated or self._refusal is not None
+        self._end(Ended(self.at, by, code, phrase, self._undeliverable, reached=reached))
 
     def _cancel(self) -> None:
         """Send the CANCEL and give its INVITE 64*T1 to end (section 9.1)."""
         if self._now is None:
             return
         request = self._now.request
-        cancel = same_branch(request, "CANCEL", request.value("To"))
+        cancel = same_branch(request, "CANCEL", request.value("To"), CANCELLED)
         # Only the INVITE's own final answer counts.
         self.exchange.send(cancel, Hop("", self._now.destination), lambda _: None)
         self.exchange.out.append(SetTimer(GIVE_UP, self.exchange.timing.give_up_s))
@@ -269,22 +303,16 @@ class UacCore(Core):
     def _update(self, now: Inviting) -> None:
         self.exchange.out.append(Update(now.attempt.outcome()))
 
-    def _end_attempt(self) -> None:
-        if self._now is not None and self._now.attempt.end(self.at):
+    def _end_attempt(self, detail: str = "", q850: Q850 | None = None) -> None:
+        if self._now is not None and self._now.attempt.end(self.at, detail, q850):
             self._update(self._now)
 
-    def _end(
-        self,
-        by: EndedBy,
-        code: int | None = None,
-        reason: str = "",
-        detail: str = "",
-        *,
-        reached: bool = True,
-    ) -> None:
+    def _end(self, ended: Ended) -> None:
         if self.ended:
             return
         self.ended = True
         self._phase = Phase.OVER
+        if self._main is None:
+            self.unwanted = CLEARED  # An answer that comes now is to a call we gave up.
         self.exchange.out.append(StopTimer(GIVE_UP))
-        self.exchange.out.append(Emit(Ended(self.at, by, code, reason, detail, reached=reached)))
+        self.exchange.out.append(Emit(ended))

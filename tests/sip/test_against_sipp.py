@@ -13,6 +13,7 @@ from call_manager.channel import (
     ChannelEvent,
     Ended,
     EndedBy,
+    MediaFailure,
     Progress,
 )
 from tests.support.journal import MemoryJournal
@@ -83,12 +84,13 @@ async def test_an_invite_says_everything_a_carrier_needs(
     assert invite.header("P-Asserted-Identity") == "<sip:+1@127.0.0.1>"
     display = '"Ann \\"A\\" Ö" <sip:+15550111@127.0.0.1>;tag='
     assert invite.header("From").encode("latin-1").startswith(display.encode())
-    assert invite.header("To") == "<sip:9977#+1555@carrier.example;transport=udp>"
+    # No transport stands in a To (RFC 3261 table 1).
+    assert invite.header("To") == "<sip:9977#+1555@carrier.example>"
     assert invite.header("Contact") == f"<sip:mesh@{channel.address}>"
     assert invite.header("Max-Forwards") == "70"
     assert invite.header("User-Agent") == "voipbin-mesh"
     assert "BYE" in invite.header("Allow")
-    assert invite.header("Supported") == ""
+    assert invite.header("Supported") == "timer"
     assert invite.header("Via").startswith(f"SIP/2.0/UDP {channel.address};branch=z9hG4bK")
     _, _, body = invite.text.partition("\n\n")
     lines = body.splitlines()
@@ -271,13 +273,21 @@ async def test_compact_headers_are_understood(channel: Channel, journal: MemoryJ
 
 
 @pytest.mark.parametrize("scenario", ["no_sdp.xml", "broken_sdp.xml"])
-async def test_an_answer_without_usable_sdp_is_still_an_answer(
+async def test_an_answer_without_usable_sdp_is_acknowledged_and_ended_with_its_reason(
     channel: Channel, journal: MemoryJournal, scenario: str
 ) -> None:
-    events, _ = await call(channel, journal, scenario)
-    answered = next(event for event in events if isinstance(event, Answered))
-    assert answered.codec == ""
-    assert journal.confirmed[0].codec == ""
+    async with Sipp(scenario, free_udp_port()) as sipp:
+        answered, ended = await rest(channel.dial(a_target(sipp.port), journal))
+        assert isinstance(answered, Answered)
+        assert answered.codec == journal.confirmed[0].codec == ""
+        assert isinstance(ended, Ended)
+        assert (ended.by, ended.media) == (EndedBy.ERROR, MediaFailure.NO_SDP)
+        assert ended.detail.startswith("The carrier answered without a session description")
+        assert await sipp.exit_status() == 0, sipp.errors()
+        (bye,) = sipp.received("BYE")
+        assert bye.header("Reason") == 'Q.850;cause=95;text="Invalid message"'
+        outcome = journal.outcomes[-1]
+        assert (outcome.q850, outcome.detail) == (ended.q850, ended.detail)
 
 
 async def test_a_codec_we_cannot_encode_ends_the_call_honestly(
@@ -289,6 +299,7 @@ async def test_a_codec_we_cannot_encode_ends_the_call_honestly(
         assert isinstance(answered, Answered)
         assert answered.codec == "G729"
         assert isinstance(ended, Ended)
-        assert ended.by is EndedBy.ERROR
+        assert (ended.by, ended.media) == (EndedBy.ERROR, MediaFailure.NOT_ENCODABLE)
         assert ended.detail.startswith("The carrier picked G729, which ")
+        assert journal.confirmed[0].codec == "G729"
         assert await sipp.exit_status() == 0, sipp.errors()

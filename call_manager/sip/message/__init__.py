@@ -7,8 +7,6 @@ unchanged. Header names keep their case on the wire.
 from call_manager.sip.message.digest import (
     Answering,
     Authenticator,
-    answer_challenge,
-    is_stale,
     quoted,
 )
 from call_manager.sip.message.fields import (
@@ -19,6 +17,7 @@ from call_manager.sip.message.fields import (
     Via,
     host_port_of,
     is_loose,
+    place_of,
     read_name_addr,
     read_via,
     tag_of,
@@ -49,13 +48,12 @@ __all__ = [
     "Request",
     "Response",
     "Via",
-    "answer_challenge",
     "encode",
     "host_port_of",
     "is_loose",
-    "is_stale",
     "parse",
     "phrase_of",
+    "place_of",
     "q850_of",
     "quoted",
     "read_name_addr",

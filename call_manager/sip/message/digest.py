@@ -80,15 +80,23 @@ class Answering:
         asked = _by_realm(challenged)
         if not asked or any(not self._may_answer(realm, asked[realm]) for realm in asked):
             return ()
-        offered = {realm: [challenge] for realm, challenge in self._answered.items()} | asked
+        told = {realm: [challenge] for realm, challenge in self._answered.items()}
         headers = []
-        for realm, challenges in list(offered.items())[:REALMS_MAX]:
+        for realm, challenges in list((told | asked).items())[:REALMS_MAX]:
             found = self._strongest(realm, challenges, request)
             if found is not None:
                 headers.append((realm[0], stringify_auth(found)))
             elif realm in asked:
                 return ()  # Without it the retry would be refused again.
         return tuple(headers)
+
+    def again(self, request: Request) -> Headers:
+        """Return what the realms that asked are told once more, when a request is repeated."""
+        found = [
+            (name, self._authenticator.write(challenge, request))
+            for (name, _), challenge in self._answered.items()
+        ]
+        return tuple((name, stringify_auth(given)) for name, given in found if given is not None)
 
     def _may_answer(self, realm: Realm, challenges: list[AuthChallenge]) -> bool:
         if realm not in self._answered:
@@ -132,17 +140,3 @@ def _by_realm(challenged: Response) -> dict[Realm, list[AuthChallenge]]:
                 realm = answer, challenge.params.get("realm", "")
                 found.setdefault(realm, []).append(challenge)
     return found
-
-
-def answer_challenge(
-    challenged: Response, request: Request, credentials: Credentials
-) -> tuple[str, str] | None:
-    """Return the header that answers a 401 or 407, or None when no challenge can be answered."""
-    found = Authenticator(credentials).begin().answer(challenged, request)
-    return found[0] if found else None
-
-
-def is_stale(challenged: Response) -> bool:
-    """Tell whether the peer only wants a newer nonce (RFC 7616 section 3.3)."""
-    asked = _by_realm(challenged).values()
-    return any(c.params.get("stale", "").lower() == "true" for each in asked for c in each)

@@ -38,6 +38,7 @@ _LISTS: Final = frozenset(
 _ONCE: Final = ("from", "to", "call-id", "cseq")
 _COMPACT: Final = {"x": "session-expires", "r": "refer-to", "o": "event", "u": "allow-events"}
 _END_OF_HEADERS: Final = re.compile(rb"\r?\n\r?\n")
+_VERSION: Final = re.compile(r"(?i)SIP/(\d{1,3}\.\d{1,3})\Z")
 _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
 
 Headers = tuple[tuple[str, str], ...]
@@ -91,6 +92,8 @@ class Request(Message):
 
     method: str
     uri: str
+    version: str = "2.0"
+    """What the sender speaks; only a 505 is ever said to another (section 8.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +225,10 @@ def _start_line(start: str, headers: Headers, body: bytes) -> Request | Response
         if not re.fullmatch(r"[1-6][0-9][0-9]", words[1]):
             raise MalformedMessageError("The status code is not one.")
         return Response(headers, body, int(words[1]), words[2] if len(words) == 3 else "")
-    if len(words) != 3 or words[2].upper() != "SIP/2.0" or not TOKEN.match(words[0]):
+    version = _VERSION.match(words[2]) if len(words) == 3 else None
+    if version is None or not TOKEN.match(words[0]):
         raise MalformedMessageError("The first line is neither a request nor a status.")
-    return Request(headers, body, words[0], words[1])
+    return Request(headers, body, words[0], words[1], version[1])
 
 
 def _cut(headers: Headers, body: bytes) -> bytes:

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from call_manager.channel import Credentials
 from call_manager.sip import seldom
 from call_manager.sip.effects import Destination
 from call_manager.sip.exchange import answer_destination
@@ -15,7 +14,6 @@ from call_manager.sip.message import (
     MalformedMessageError,
     Request,
     Response,
-    answer_challenge,
     parse,
     phrase_of,
 )
@@ -95,15 +93,6 @@ def test_a_via_port_that_cannot_be_is_none(port: str) -> None:
 def test_line_ends_before_the_message_belong_to_no_part_of_it() -> None:
     raw = b"\r\n\r\n" + START + b"\r\nCall-ID: of the body\r\n"
     assert (call_id_of(raw), label_of(raw), Redaction().of(raw)) == ("x", "OPTIONS", raw)
-
-
-def test_a_challenge_in_no_known_character_set_cannot_be_answered() -> None:
-    challenge = b'WWW-Authenticate: Digest realm="caf\xe9", nonce="n"\r\n'
-    start = START.replace(b"OPTIONS sip:mesh@127.0.0.1 SIP/2.0", b"SIP/2.0 401 No")
-    challenged, request = parse(start + challenge + b"\r\n"), parse(START + b"\r\n")
-    assert isinstance(challenged, Response)
-    assert isinstance(request, Request)
-    assert answer_challenge(challenged, request, Credentials("a", "b")) is None
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from call_manager.channel import Credentials
 from call_manager.sip.message import (
     MalformedMessageError,
     Request,
     Response,
-    answer_challenge,
     encode,
     host_port_of,
     parse,
@@ -156,16 +154,6 @@ def test_a_uri_points_somewhere(uri: str, host: str, port: int) -> None:
 def test_a_uri_that_points_nowhere_is_refused(uri: str) -> None:
     with pytest.raises(MalformedMessageError):
         host_port_of(uri)
-
-
-@pytest.mark.parametrize(
-    "challenge",
-    ["Basic realm=x", 'Digest realm="r"', 'Digest nonce="n", qop="auth-int"', "Digest", ""],
-)
-def test_a_challenge_nobody_can_answer_is_not_answered(challenge: str) -> None:
-    response = Response((("WWW-Authenticate", challenge),), b"", 401, "")
-    request = Request((), b"", "INVITE", "sip:a@b")
-    assert answer_challenge(response, request, Credentials("u", "p")) is None
 
 
 @pytest.mark.parametrize(
