@@ -1,21 +1,26 @@
-"""The calls' audio: a stream each, silence or a tone, what came in counted."""
+"""The calls' audio: a voice each, and what was heard of it."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from call_manager.media.ports import RtpPorts
-from call_manager.media.rtp import RtpStream
 from call_manager.media.ticker import Ticker
-from call_manager.media.tones import DURATION_MAX_S
-from call_manager.sip.sdp import DEFAULT_CODECS, LocalAudio, RemoteAudio
+from call_manager.simulator.behaviour import Audio, Digits
+from call_manager.simulator.hearing import Tone
+from call_manager.simulator.sdp import Line, Remote
+from call_manager.simulator.voice import Ears, Voice
 
 SESSION_ID_BITS: Final = 31
+HEARD_MAX: Final = 256
+"""Digits and tones of one call that are told, each."""
+
+Tell = Callable[..., None]
+"""Writes an event of a call: its Call-ID, the event's name, its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,81 +36,108 @@ class AudioSettings:
     muted: bool = False
     """Whether nothing is sent and received audio is thrown away, to measure signalling alone."""
 
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The RTP packets of one call."""
-
-    sent: int
-    received: int
+    @property
+    def plan(self) -> Audio:
+        """What calls hear that are not to hear something else."""
+        return Audio() if self.tone_hz is None else Audio(send="tone", hz=self.tone_hz)
 
 
 @dataclass(slots=True)
-class _Voice:
-    stream: RtpStream
-    tone: asyncio.Task[None] | None = None
+class Counts:
+    """What was sent and heard in one call."""
+
+    sent: int = 0
+    received: int = 0
+    lost: int = 0
+    digits: str = ""
+    tones: list[int] = field(default_factory=list)
+    """Their frequencies."""
 
 
-class Audio:
-    """All streams of one simulator, by Call-ID."""
+@dataclass(slots=True)
+class _Track:
+    voice: Voice
+    counts: Counts
 
-    def __init__(self, settings: AudioSettings, may_send_to: Callable[[str], bool]) -> None:
+
+class AudioDesk:
+    """All voices of one carrier, by Call-ID."""
+
+    def __init__(
+        self, settings: AudioSettings, may_send_to: Callable[[str], bool], tell: Tell
+    ) -> None:
         self._settings = settings
         self._may_send_to = may_send_to
+        self._tell = tell
         self._ports = RtpPorts(settings.host, *settings.ports)
         self._ticker = Ticker()
-        self._voices: dict[str, _Voice] = {}
+        self._tracks: dict[str, _Track] = {}
         self._sink: socket.socket | None = None
 
-    def open(self, call_id: str) -> LocalAudio | None:
+    def open(self, call_id: str, plan: Audio | None) -> Line | None:
         """Return where a call's audio is received; None when every port is taken."""
         try:
-            port = self._sink_port() if self._settings.muted else self._stream_port(call_id)
+            port = self._sink_port() if self._settings.muted else self._voice_port(call_id, plan)
         except OSError:
             return None
-        session_id = secrets.randbits(SESSION_ID_BITS)
-        return LocalAudio(self._settings.host, port, DEFAULT_CODECS, session_id)
+        return Line(self._settings.host, port, secrets.randbits(SESSION_ID_BITS))
 
-    def play(self, call_id: str, remote: RemoteAudio) -> None:
+    def play(self, call_id: str, remote: Remote) -> None:
         """Send audio to the caller, as its SDP asks; again whenever that changes."""
-        voice = self._voices.get(call_id)
-        if voice is None or not remote.codec:
-            return
-        held = remote.direction in {"sendonly", "inactive"}
-        voice.stream.start(remote.codec, remote.payload_type, remote.address, held=held)
-        if self._settings.tone_hz is not None and voice.tone is None:
-            voice.tone = asyncio.create_task(_sound(voice.stream, self._settings.tone_hz))
+        track = self._tracks.get(call_id)
+        if track is not None and remote.codec:
+            track.voice.start(remote)
+
+    def tune(self, call_id: str, plan: Audio) -> None:
+        """Send something else from now on."""
+        track = self._tracks.get(call_id)
+        if track is not None:
+            track.voice.tune(plan)
+
+    def press(self, call_id: str, digits: Digits) -> bool:
+        """Send DTMF digits; False when the caller cannot take them."""
+        track = self._tracks.get(call_id)
+        return track is not None and track.voice.press(digits)
 
     def close(self, call_id: str) -> Counts:
         """End a call's audio; a call without any counts nothing."""
-        voice = self._voices.pop(call_id, None)
-        if voice is None:
-            return Counts(0, 0)
-        if voice.tone is not None:
-            voice.tone.cancel()
-        voice.stream.close()
-        return Counts(voice.stream.packets_sent, voice.stream.packets_received)
+        track = self._tracks.pop(call_id, None)
+        if track is None:
+            return Counts()
+        track.voice.close()
+        track.counts.sent, track.counts.received = track.voice.sent, track.voice.received
+        track.counts.lost = track.voice.lost
+        return track.counts
 
     def stop(self) -> None:
         """End everything."""
-        for call_id in list(self._voices):
+        for call_id in list(self._tracks):
             self.close(call_id)
         if self._sink is not None:
             self._sink.close()
 
-    def _stream_port(self, call_id: str) -> int:
+    def _voice_port(self, call_id: str, plan: Audio | None) -> int:
         self.close(call_id)
-        stream = RtpStream(self._ports.bind(), self._ticker, self._may_send_to)
-        self._voices[call_id] = _Voice(stream)
-        return stream.port
+        counts = Counts()
+
+        def on_digit(digit: str) -> None:
+            if len(counts.digits) < HEARD_MAX:
+                counts.digits += digit
+                self._tell(call_id, "digit", digit=digit)
+
+        def on_tone(tone: Tone) -> None:
+            if len(counts.tones) < HEARD_MAX:
+                counts.tones.append(tone.hz)
+                self._tell(call_id, "tone", hz=tone.hz, seconds=round(tone.seconds, 2))
+
+        sock = self._ports.bind()
+        voice = Voice(sock, self._ticker, Ears(on_digit, on_tone, self._may_send_to))
+        voice.tune(plan or self._settings.plan)
+        self._tracks[call_id] = _Track(voice, counts)
+        return int(sock.getsockname()[1])
 
     def _sink_port(self) -> int:
         # Nobody reads it: the kernel drops what does not fit, at no cost to us.
         if self._sink is None:
             self._sink = self._ports.bind()
         return int(self._sink.getsockname()[1])
-
-
-async def _sound(stream: RtpStream, tone_hz: float) -> None:
-    while True:
-        await stream.beep(frequency_hz=tone_hz, duration_s=DURATION_MAX_S)

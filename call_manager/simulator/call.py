@@ -1,66 +1,74 @@
 """One call seen by the carrier that gets it: messages in, effects out; no sockets, no clocks.
 
-RFC 3261 sections 8.2, 9.2, 13.3 and 17.2. What happens in the dialog once it stands is the
-channel's own `Session`.
+RFC 3261 sections 8.2, 9.2, 13.3 and 17.2. What it does is its behaviour's steps, in order.
 """
 
 from __future__ import annotations
 
-import secrets
+from collections import Counter
 from typing import Final
 
-from call_manager.channel import EndedBy
-from call_manager.simulator.answers import Negotiation, negotiate, respond
+from call_manager.simulator.answers import respond
+from call_manager.simulator.behaviour import (
+    WAIT_MAX_S,
+    Answer,
+    Behaviour,
+    HangUp,
+    Provisional,
+    Refuse,
+    Step,
+)
+from call_manager.simulator.dialogue import Dialogue
 from call_manager.simulator.digest import Verdict
-from call_manager.simulator.outcomes import ANSWERS, number_of, outcome_of
-from call_manager.simulator.trunk import Ringing, Trunk
-from call_manager.sip.context import SessionContext
-from call_manager.sip.dialog import Dialog, contact_of
+from call_manager.simulator.invitation import Invitation
+from call_manager.simulator.numbers import number_of
+from call_manager.simulator.outcomes import RING_MAX_S
+from call_manager.simulator.sessions import too_small
+from call_manager.simulator.trunk import Surroundings, Trunk
 from call_manager.sip.effects import (
     Destination,
     Effect,
     Hop,
-    Play,
     SetTimer,
     StopTimer,
     TimerKey,
     write_address,
 )
-from call_manager.sip.endings import Ending
 from call_manager.sip.exchange import Exchange, answer_destination
-from call_manager.sip.message import Headers, Request, Response
-from call_manager.sip.requests import ALLOW
-from call_manager.sip.sdp import DEFAULT_CODECS, LocalAudio, RemoteAudio, read
-from call_manager.sip.session import Session
+from call_manager.sip.message import Request, Response
 
-DECIDE: Final = TimerKey("decide")
-"""Fires when the phone has rung long enough."""
-HANG_UP: Final = TimerKey("hang up")
-"""Fires when the carrier ends an answered call."""
+STEP: Final = TimerKey("step")
+"""Fires when a wait is over."""
+LAST: Final = TimerKey("last")
+"""Fires when a call that nobody ends has lasted long enough."""
+FORGET: Final = TimerKey("forget")
+"""Fires when a call that is met with silence can be forgotten."""
 
 
 class SimulatedCall:
-    """The called side of one Call-ID."""
+    """The called side of one Call-ID, which its first INVITE is given a behaviour for."""
 
-    def __init__(self, trunk: Trunk, call_id: str) -> None:
+    def __init__(self, trunk: Trunk, call_id: str, behaviour: Behaviour) -> None:
         self.call_id = call_id
         self._trunk = trunk
+        self._behaviour = behaviour
         self._exchange = Exchange(trunk.timing)
-        self._ringing: Ringing | None = None
-        self._session: Session | None = None
-        self._outcome = ANSWERS
-        self._acknowledged = False
-        self._leaving = False
+        self._lost: Counter[str] = Counter()
+        self._invitation: Invitation | None = None
+        self._dialogues: list[Dialogue] = []
+        self._next = 0
+        self._facts: dict[str, object] = {}
+        self._asked_twice = self._awaits_ack = self._leaving = self._silent = False
 
     @property
     def active(self) -> bool:
         """Whether an INVITE waits for its answer or a dialog stands."""
-        return self._ringing is not None or self._session is not None
+        return self._invitation is not None or bool(self._dialogues)
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left that a repeated message could ask for."""
-        return not self.active and self._exchange.idle
+        return not self.active and not self._silent and self._exchange.idle
 
     def take(self) -> list[Effect]:
         """Return, and forget, what must be done now."""
@@ -71,226 +79,274 @@ class SimulatedCall:
         """Take an answer to a request of ours."""
         self._exchange.on_response(response)
 
+    def on_unreachable(self, branch: str) -> None:
+        """Take word that a request of ours could not leave."""
+        self._exchange.on_unreachable(branch)
+
     def on_timer(self, key: TimerKey) -> None:
         """Take a timer that ran out."""
-        if key == DECIDE:
-            self._decide()
-        elif key == HANG_UP:
+        if key == STEP:
+            self._advance()
+        elif key == LAST:
             self.hang_up()
-        elif self._session is None or not self._session.on_timer(key):
+        elif key == FORGET:
+            self._silent = False
+        elif key.timer is not None:
             self._exchange.on_timer(key)
+        else:
+            name, _, tag = key.transaction.partition(" ")
+            for dialogue in list(self._dialogues):
+                if dialogue.tag == tag:
+                    dialogue.on_timer(name)
 
     def on_request(self, request: Request, source: Destination) -> None:
         """Take a request with our Call-ID."""
-        if request.method == "ACK":
+        if self._behaviour.silent:
+            self._ignore(request)
+        elif self._loses(request):
+            pass
+        elif request.method == "ACK":
             self._on_ack(request)
         elif self._exchange.on_request(request):
-            return  # A repeated request got its answer again.
+            pass  # A repeated request got its answer again.
         elif request.method == "CANCEL":
             self._on_cancel(request, source)
-        elif self._session is not None and self._session.dialog.owns(request):
-            self._say("re-invite" if request.method == "INVITE" else request.method.lower())
-            self._session.on_request(request, source)
+        elif dialogue := next((d for d in self._dialogues if d.dialog.owns(request)), None):
+            dialogue.on_request(request, source)
         elif request.method != "INVITE" or request.to_tag:
             self._exchange.answer(request, respond(request, 481), source)
-        elif self._ringing is not None and self._ringing.invite.via == request.via:
-            self._repeat_provisional(self._ringing)
+        elif self._invitation is not None and self._invitation.request.via == request.via:
+            self._repeat_provisional(self._invitation)
         elif self.active:
             # The same call by another path (section 8.2.2.2).
             self._exchange.answer(request, respond(request, 482), source)
         else:
             self._on_invite(request, source)
 
-    def hang_up(self) -> None:
+    def hang_up(self, how: HangUp | None = None) -> None:
         """End the call whatever its state: 503 while it rings, BYE once it is acknowledged."""
-        if self._ringing is not None:
-            self._refuse(self._ringing, 503)
-        elif self._session is not None and self._acknowledged:
-            if self._session.open:
-                self._say("hangs up")
-            self._session.bye()
-        else:
-            self._leaving = True  # Before the ACK no BYE may be sent (section 15).
+        if self._invitation is not None and not self._dialogues:
+            self._refuse(self._invitation, Refuse(code=503))
+        self._invitation = None
+        for dialogue in list(self._dialogues):
+            if dialogue.acknowledged:
+                dialogue.hang_up(how or HangUp())
+            else:
+                self._leaving = True  # Before the ACK no BYE may be sent (section 15).
+
+    # The INVITE.
 
     def _on_invite(self, request: Request, source: Destination) -> None:
-        number = number_of(request.uri)
-        outcome = outcome_of(number)
+        identity = self._trunk.identity.over(source.transport)
+        self._facts = {"transport": str(source.transport), "codec": ""}
         self._say(
-            "invite", number=number, outcome=outcome.meaning, source=write_address(source.address)
+            "invite",
+            number=number_of(request.uri),
+            outcome=self._behaviour.meaning,
+            source=write_address(source.address),
+            transport=str(source.transport),
         )
-        self._outcome = outcome
-        ringing = Ringing(request, source, outcome, secrets.token_hex(8))
-        self._ringing = ringing
-        self._send_provisional(ringing, 100)
-        if self._leaving:
-            self._refuse(ringing, 503)
-            return
-        if outcome.challenge and not self._admit(ringing, outcome.challenge):
-            return
-        if outcome.status < 300 and not self._prepare_audio(ringing):
-            return
-        if outcome.provisional:
-            self._send_provisional(ringing, outcome.provisional)
-        if outcome.delay_s > 0:
-            self._exchange.out.append(SetTimer(DECIDE, outcome.delay_s))
-        else:
-            self._decide()
+        invitation = Invitation(request, source, identity)
+        self._invitation, self._next = invitation, 0
+        if self._behaviour.trying:
+            self._progress(invitation, Provisional(code=100))
+        session = self._behaviour.session
+        if too_small(session, request):
+            headers = {"Min-SE": str(session.min_se_s)}
+            self._refuse(invitation, Refuse(code=422, headers=headers))
+        elif self._admits(invitation) and self._can_talk(invitation):
+            self._advance()
 
-    def _admit(self, ringing: Ringing, code: int) -> bool:
+    def _admits(self, invitation: Invitation) -> bool:
         """Check the caller's credentials; a caller without gets a challenge."""
-        verdict = self._trunk.guard.judge(code, ringing.invite)
+        asked = self._behaviour.challenge
+        if asked is None or "INVITE" not in asked.requests:
+            return True
+        verdict = invitation.judge(asked, self._trunk.guard)
+        if verdict is Verdict.RIGHT and asked.stale_once and not self._asked_twice:
+            self._asked_twice, verdict = True, Verdict.STALE
         if verdict is Verdict.RIGHT:
             self._say("authenticated")
-            return True
-        if verdict is Verdict.WRONG:
-            self._refuse(ringing, 403)
-            return False
-        stale = verdict is Verdict.STALE
-        header = self._trunk.guard.challenge(code, self.call_id, stale=stale)
-        self._refuse(ringing, code, (header,))
-        return False
+        elif verdict is Verdict.WRONG:
+            self._refuse(invitation, Refuse(code=403))
+        else:
+            stale = verdict is Verdict.STALE
+            headers = self._trunk.guard.challenge(asked, self.call_id, stale=stale)
+            self._end_ringing()
+            response = invitation.challenged(asked, headers)
+            self._exchange.answer(invitation.request, response, invitation.source)
+            self._say("challenged", status=asked.code)
+        return verdict is Verdict.RIGHT
 
-    def _prepare_audio(self, ringing: Ringing) -> bool:
+    def _can_talk(self, invitation: Invitation) -> bool:
         """Agree on the audio before the phone rings; a call that cannot be heard is refused."""
-        local = self._trunk.open_audio(self.call_id)
-        if local is None:
-            self._refuse(ringing, 503)
-            return False
-        ringing.negotiation = negotiate(ringing.invite.body, local)
-        if ringing.negotiation is None:
-            self._refuse(ringing, 488)
-            return False
-        return True
+        if not self._behaviour.needs_audio:
+            return True
+        invitation.line = self._trunk.audio.open(self.call_id, self._behaviour.audio)
+        if invitation.line is None:
+            self._refuse(invitation, Refuse(code=503))
+        elif not invitation.agrees(self._behaviour):
+            self._refuse(invitation, Refuse(code=488))
+        return self._invitation is not None
 
-    def _decide(self) -> None:
-        ringing = self._ringing
-        if ringing is None:
+    # The steps.
+
+    def _advance(self) -> None:
+        """Do one step after the other, until one waits or the call is over."""
+        steps = self._behaviour.steps
+        while self.active and self._next < len(steps):
+            step = steps[self._next]
+            self._next += 1
+            if self._do(step) or self._awaits_ack:
+                return
+        if self._invitation is not None and not self._dialogues:
+            if self._next > len(steps):
+                self._refuse(self._invitation, Refuse(code=480))
+            self._next += 1  # The phone has nothing more to do but to ring.
+            self._exchange.out.append(SetTimer(STEP, RING_MAX_S))
+
+    def _do(self, step: Step) -> bool:
+        """Do one step; True when the next has to wait."""
+        invitation = self._invitation
+        if step.wait:
+            self._exchange.out.append(SetTimer(STEP, step.wait))
+        elif step.audio is not None:
+            self._trunk.audio.tune(self.call_id, step.audio)
+        elif invitation is not None and step.provisional is not None:
+            self._progress(invitation, step.provisional)
+        elif invitation is not None and step.refuse is not None:
+            self._refuse(invitation, step.refuse)
+        elif invitation is not None and step.answer is not None:
+            self._answer(invitation, step.answer)
+        else:
+            self._do_answered(step)
+        return bool(step.wait)
+
+    def _do_answered(self, step: Step) -> None:
+        """Do a step of an answered call, in the first dialog that stands."""
+        dialogue = next((d for d in self._dialogues if d.open and d.acknowledged), None)
+        if dialogue is None:
             return
-        if ringing.outcome.status < 300 and ringing.negotiation is not None:
-            self._answer(ringing, ringing.negotiation)
-        else:
-            self._refuse(ringing, ringing.outcome.status)
+        if step.digits is not None:
+            sent = self._trunk.audio.press(self.call_id, step.digits)
+            self._say("digits" if sent else "no digits", digits=step.digits.digits)
+        elif step.reinvite is not None:
+            dialogue.ask("INVITE", step.reinvite)
+        elif step.update is not None:
+            dialogue.ask("UPDATE", step.update)
+        elif step.hang_up is not None:
+            self.hang_up(step.hang_up)
 
-    def _send_provisional(self, ringing: Ringing, code: int) -> None:
-        body = b""
-        extra: Headers = ()
-        if code > 100:
-            extra = (("Contact", self._trunk.identity.contact), ("Allow", ALLOW))
-        if code == 183 and ringing.negotiation is not None:
-            body = ringing.negotiation.body
-            self._play(ringing.negotiation.remote)
-        tag = ringing.tag if code > 100 else ""
-        ringing.provisional = respond(ringing.invite, code, to_tag=tag, extra=extra, body=body)
-        self._repeat_provisional(ringing)
-        if code > 100:
-            self._say("ringing", status=code)
+    def _progress(self, invitation: Invitation, step: Provisional) -> None:
+        if invitation.progress(step).body:
+            self._trunk.audio.play(self.call_id, invitation.remote)
+        self._repeat_provisional(invitation)
+        if step.code > 100:
+            self._say("ringing", status=step.code)
 
-    def _repeat_provisional(self, ringing: Ringing) -> None:
-        if ringing.provisional is not None:
-            hop = Hop("", answer_destination(ringing.invite, ringing.source))
-            self._exchange.transmit(ringing.provisional, hop)
+    def _repeat_provisional(self, invitation: Invitation) -> None:
+        if invitation.provisional is not None:
+            hop = Hop("", answer_destination(invitation.request, invitation.source))
+            self._exchange.transmit(invitation.provisional, hop)
 
-    def _refuse(self, ringing: Ringing, code: int, extra: Headers = ()) -> None:
+    def _refuse(self, invitation: Invitation, step: Refuse) -> None:
         """Answer the INVITE with a final status that is no success."""
-        self._stop_ringing()
-        response = respond(ringing.invite, code, to_tag=ringing.tag, extra=extra)
-        self._exchange.answer(ringing.invite, response, ringing.source)
-        if extra:
-            self._say("challenged", status=code)
-        else:
-            self._over("caller" if code == 487 else "carrier", code)
+        self._end_ringing()
+        response = invitation.refusal(step)
+        self._exchange.answer(invitation.request, response, invitation.source)
+        self._over("caller" if step.code == 487 else "carrier", step.code)
 
-    def _answer(self, ringing: Ringing, negotiation: Negotiation) -> None:
-        """Answer with 200, repeated until the ACK comes (section 13.3.1.4)."""
-        self._stop_ringing()
-        identity = self._trunk.identity
-        extra = (
-            ("Contact", identity.contact),
-            ("Allow", ALLOW),
-            ("Supported", ""),
-            ("Server", identity.user_agent),
+    def _answer(self, invitation: Invitation, step: Answer) -> None:
+        """Answer with a 2xx; when another phone answers later, the INVITE still waits for it."""
+        if invitation.line is None:
+            return
+        around = Surroundings(
+            *(self._trunk, self._exchange, invitation.identity, self.call_id),
+            *(self._behaviour, invitation.line),
         )
-        invite = ringing.invite
-        response = respond(invite, 200, to_tag=ringing.tag, extra=extra, body=negotiation.body)
-        self._acknowledged = False
-        self._session = self._begin(ringing, response, negotiation.local)
-        self._exchange.answer(invite, response, ringing.source, self._on_unacknowledged)
-        self._say("answered", codec=negotiation.remote.codec)
-        self._play(negotiation.remote)
+        dialog = invitation.dialog(step.phone)
+        dialogue = Dialogue(dialog, invitation.source, around, self._on_end)
+        session = dialogue.session_headers(invitation.request)
+        response = invitation.success(step, invitation.line, session)
+        remote = invitation.pick(step)
+        self._facts["codec"] = remote.codec
+        self._say("answered", codec=remote.codec)
+        first = not self._dialogues
+        self._dialogues.append(dialogue)
+        dialogue.answer(invitation.request, response, step, first=first)
+        if step.sdp != "refused":
+            dialogue.hear(remote)
+        if not any(later.answer for later in self._behaviour.steps[self._next :]):
+            self._awaits_ack = not any(d.acknowledged for d in self._dialogues)
+            self._end_ringing()
 
-    def _begin(self, ringing: Ringing, response: Response, local: LocalAudio) -> Session:
-        """Create the dialog as the side that was invited (section 12.1.1)."""
-        invite = ringing.invite
-        dialog = Dialog(
-            call_id=self.call_id,
-            local=response.value("To"),
-            remote=invite.value("From"),
-            target=contact_of(invite),
-            route_set=tuple(invite.values("Record-Route")),
-            local_address=self._trunk.identity.address,
-            invite_cseq=invite.cseq.number,
-            local_cseq=0,
-            remote_cseq=invite.cseq.number,
-        )
-        context = SessionContext(
-            exchange=self._exchange,
-            identity=self._trunk.identity,
-            destination=ringing.source,
-            on_end=self._on_end,
-            on_audio=self._play,
-            audio=local,
-        )
-        return Session(dialog, context)
+    # What the caller sends besides.
 
     def _on_ack(self, request: Request) -> None:
-        session = self._session
-        self._exchange.on_request(request)
-        if session is not None and session.dialog.owns(request):
-            session.on_ack(request)
-        if session is None or self._acknowledged or not session.dialog.owns(request):
+        dialogue = next((d for d in self._dialogues if d.dialog.owns(request)), None)
+        if dialogue is None or dialogue is self._dialogues[0]:
+            self._exchange.on_request(request)
+        if dialogue is None or not dialogue.on_ack(request):
             return
-        self._acknowledged = True
-        self._say("acknowledged")
-        if request.body:  # The INVITE had no offer, so ours was in the 200 (section 13.2.1).
-            self._play(read(request.body, DEFAULT_CODECS))
-        after_s = self._outcome.hang_up_after_s
-        if self._leaving or after_s == 0:
-            self.hang_up()
-        else:
-            self._exchange.out.append(SetTimer(HANG_UP, after_s))
-
-    def _on_unacknowledged(self) -> None:
-        """64*T1 without an ACK: the dialog stands, so it is ended with BYE (13.3.1.4)."""
-        self._say("not acknowledged")
-        self._acknowledged = True
-        self.hang_up()
+        if self._leaving:
+            dialogue.hang_up(HangUp())
+            return
+        self._exchange.out.append(SetTimer(LAST, WAIT_MAX_S))
+        if self._awaits_ack:
+            self._awaits_ack = False
+            self._advance()
 
     def _on_cancel(self, request: Request, source: Destination) -> None:
-        ringing = self._ringing
-        if ringing is not None and ringing.invite.via.branch == request.via.branch:
-            self._say("cancelled")
-            self._exchange.answer(request, respond(request, 200, to_tag=ringing.tag), source)
-            self._refuse(ringing, 487)
-        else:
+        invitation = self._invitation
+        pending = invitation is not None and not self._dialogues
+        if invitation is None or not pending or invitation.request.via.branch != request.via.branch:
             known = self._exchange.knows_invite_of(request)
             self._exchange.answer(request, respond(request, 200 if known else 481), source)
+            return
+        self._say("cancelled")
+        response = respond(request, 200, to_tag=invitation.tag(1))
+        self._exchange.answer(request, response, source)
+        if self._behaviour.on_cancel == "answer":
+            self._next = len(self._behaviour.steps)
+            self._answer(invitation, Answer())
+        elif self._behaviour.on_cancel == "terminate":
+            self._refuse(invitation, Refuse(code=487))
 
-    def _on_end(self, ending: Ending) -> None:
-        self._session = None
-        self._exchange.out.append(StopTimer(HANG_UP))
-        if ending.detail:
-            self._say("odd", detail=ending.detail)
-        self._over("caller" if ending.by is EndedBy.REMOTE else "carrier", 200)
+    def _loses(self, request: Request) -> bool:
+        """Tell whether this request is one of those that never came."""
+        losses = {str(method): count for method, count in self._behaviour.ignore.items()}
+        if self._lost[request.method] >= losses.get(request.method, 0):
+            return False
+        self._lost[request.method] += 1
+        self._say("lost", method=request.method)
+        # The caller may give up, and then nobody would ever forget this call.
+        self._silent = not self.active
+        self._exchange.out.append(SetTimer(FORGET, self._trunk.timing.give_up_s))
+        return True
+
+    def _ignore(self, request: Request) -> None:
+        self._silent = True
+        self._exchange.out.append(SetTimer(FORGET, self._trunk.timing.give_up_s))
+        self._say("ignored", method=request.method, number=number_of(request.uri))
+
+    # Ends.
+
+    def _on_end(self, dialogue: Dialogue, by: str) -> None:
+        self._dialogues.remove(dialogue)
+        if not self._dialogues:
+            self._end_ringing()
+            self._exchange.out.append(StopTimer(LAST))
+            self._over(by, 200)
 
     def _over(self, by: str, status: int) -> None:
-        self._trunk.on_over(self.call_id, by, status)
+        heard = self._trunk.audio.close(self.call_id)
+        counts = {"rtp_sent": heard.sent, "rtp_received": heard.received, "rtp_lost": heard.lost}
+        sounds = {"digits": heard.digits, "tones": heard.tones}
+        self._say("over", by=by, status=status, **self._facts, **counts, **sounds)
 
-    def _stop_ringing(self) -> None:
-        self._ringing = None
-        self._exchange.out.append(StopTimer(DECIDE))
-
-    def _play(self, remote: RemoteAudio) -> None:
-        self._exchange.out.append(Play(remote))
+    def _end_ringing(self) -> None:
+        self._invitation = None
+        self._exchange.out.append(StopTimer(STEP))
 
     def _say(self, event: str, **facts: object) -> None:
         self._trunk.report(event, call=self.call_id, **facts)

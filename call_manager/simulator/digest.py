@@ -1,4 +1,4 @@
-"""Checks a caller's digest credentials, as a carrier does (RFC 3261 section 22, RFC 7616).
+"""Checks a caller's digest credentials, as a carrier does (RFC 3261 section 22, RFC 8760).
 
 Written apart from the channel's own answers to challenges, so that a fault there shows here.
 """
@@ -15,7 +15,8 @@ from typing import Final
 from urllib.request import parse_http_list
 
 from call_manager.channel import Credentials
-from call_manager.sip.message import Request, quoted
+from call_manager.simulator.behaviour import Challenge
+from call_manager.sip.message import Headers, Request, quoted
 
 NONCE_MAX_AGE_S: Final = 60.0
 """How long a nonce is good for; after that the caller is told that it is stale."""
@@ -36,7 +37,7 @@ class Verdict(enum.Enum):
 
 
 class DigestGuard:
-    """Challenges with MD5 and `qop=auth`, which every carrier speaks, and checks the answers.
+    """Challenges as a behaviour wants it, and checks the answers.
 
     A nonce is a time signed together with the Call-ID, so nothing needs to be remembered.
     """
@@ -49,48 +50,58 @@ class DigestGuard:
         self._now = now
         self._key = secrets.token_bytes(32)
 
-    def challenge(self, code: int, call_id: str, *, stale: bool) -> tuple[str, str]:
-        """Return the header that comes with a 401 or 407 (RFC 7616 section 3.3)."""
+    def challenge(self, asked: Challenge, call_id: str, *, stale: bool) -> Headers:
+        """Return the headers of a 401 or 407, one for each algorithm (RFC 8760 section 2.3)."""
         nonce = self._nonce(f"{self._now():.3f}", call_id)
-        value = f'Digest realm="{quoted(self._realm)}", nonce="{nonce}", algorithm=MD5, qop="auth"'
-        return _HEADERS[code][0], value + (", stale=true" if stale else "")
+        common = f'Digest realm="{quoted(self._realm)}", nonce="{nonce}"'
+        rest = "" if asked.qop == "none" else f', qop="{asked.qop}"'
+        rest += ", stale=true" if stale else ""
+        name = _HEADERS[asked.code][0]
+        return tuple((name, f"{common}, algorithm={known}{rest}") for known in asked.algorithms)
 
-    def judge(self, code: int, request: Request) -> Verdict:
+    def judge(self, asked: Challenge, request: Request) -> Verdict:
         """Check the answer to a 401 or 407 (RFC 7616 section 3.4.1)."""
-        given = _parameters(request.value(_HEADERS[code][1]))
-        if given is None or given.get("realm") != self._realm:
+        answers = [_parameters(value) for value in request.values(_HEADERS[asked.code][1])]
+        given = next((a for a in answers if a and a.get("realm") == self._realm), None)
+        if given is None:
             return Verdict.ABSENT
         nonce = given.get("nonce", "")
         at = nonce.partition("-")[0]
-        if not hmac.compare_digest(nonce.encode(), self._nonce(at, request.call_id).encode()):
+        if not hmac.compare_digest(_octets(nonce), _octets(self._nonce(at, request.call_id))):
             # Somebody else's nonce, or one from before our restart.
             return Verdict.STALE
-        expected = self._expected(request, given)
+        expected = self._expected(asked, request, given)
         if expected is None or not hmac.compare_digest(
-            expected.encode(), given.get("response", "").lower().encode()
+            expected.encode(), _octets(given.get("response", "").lower())
         ):
             return Verdict.WRONG
         return Verdict.STALE if self._now() - float(at) > NONCE_MAX_AGE_S else Verdict.RIGHT
 
     def _nonce(self, at: str, call_id: str) -> str:
-        signed = f"{at} {call_id}".encode("utf-8", "surrogateescape")
+        signed = _octets(f"{at} {call_id}")
         return f"{at}-{hmac.new(self._key, signed, hashlib.sha256).hexdigest()[:32]}"
 
-    def _expected(self, request: Request, given: dict[str, str]) -> str | None:
+    def _expected(self, asked: Challenge, request: Request, given: dict[str, str]) -> str | None:
         """Return the only right response; None when the answer is not to our challenge."""
-        asked = (self._credentials.username, request.uri, "auth", "MD5")
-        answered = (
-            given.get("username"),
-            given.get("uri"),
-            given.get("qop"),
-            given.get("algorithm", "MD5").upper(),
+        username = asked.username or self._credentials.username
+        password = asked.password or self._credentials.password
+        algorithm, qop = given.get("algorithm", "MD5").upper(), given.get("qop", "none")
+        fits = (
+            (given.get("username"), given.get("uri")) == (username, request.uri)
+            and algorithm in asked.algorithms
+            and qop in asked.qop.split(",")
         )
-        if asked != answered or not given.get("nc") or not given.get("cnonce"):
+        if not fits or (qop != "none" and not (given.get("nc") and given.get("cnonce"))):
             return None
-        secret = _md5(f"{asked[0]}:{self._realm}:{self._credentials.password}")
-        subject = _md5(f"{request.method}:{request.uri}")
-        facts = (given["nonce"], given["nc"], given["cnonce"], "auth", subject)
-        return _md5(":".join((secret, *facts)))
+        subject = f"{request.method}:{request.uri}"
+        if qop == "auth-int":
+            subject += ":" + _hash(algorithm, request.body)
+        facts = [given["nonce"]]
+        if qop != "none":
+            facts += [given["nc"], given["cnonce"], qop]
+        secret = _hash(algorithm, _octets(f"{username}:{self._realm}:{password}"))
+        whole = ":".join((secret, *facts, _hash(algorithm, _octets(subject))))
+        return _hash(algorithm, _octets(whole))
 
 
 def _parameters(header: str) -> dict[str, str] | None:
@@ -105,7 +116,12 @@ def _parameters(header: str) -> dict[str, str] | None:
     return found
 
 
-def _md5(text: str) -> str:
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _hash(algorithm: str, octets: bytes) -> str:
+    if algorithm == "SHA-256":
+        return hashlib.sha256(octets).hexdigest()
     # RFC 3261 knows no other algorithm; what it protects here is a simulator.
-    octets = text.encode("utf-8", "surrogateescape")
     return hashlib.md5(octets, usedforsecurity=False).hexdigest()

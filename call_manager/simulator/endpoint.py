@@ -1,4 +1,4 @@
-"""The simulated carrier's UDP socket: datagrams to calls, effects to the wire."""
+"""One simulated carrier: messages to calls, effects to the wire."""
 
 from __future__ import annotations
 
@@ -7,32 +7,35 @@ import hashlib
 import ipaddress
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
 
-from call_manager.channel import Credentials
-from call_manager.simulator.answers import respond
-from call_manager.simulator.audio import Audio, AudioSettings
+from call_manager.channel import Credentials, Transport
+from call_manager.simulator.answers import over, respond, worded
+from call_manager.simulator.audio import AudioDesk, AudioSettings
 from call_manager.simulator.call import SimulatedCall
+from call_manager.simulator.choosing import Chooser, OptionsTurns
 from call_manager.simulator.digest import DigestGuard
-from call_manager.simulator.outcomes import number_of, outcome_of
+from call_manager.simulator.script import Answers, OptionsPhase
 from call_manager.simulator.timers import Timers
 from call_manager.simulator.trunk import Report, Trunk
+from call_manager.simulator.wires import Listening, Receivers, Wires
 from call_manager.sip.effects import (
     Address,
     Destination,
     Effect,
     Hop,
-    Play,
     SetTimer,
     StopTimer,
     TimerKey,
     Transmit,
+    write_address,
 )
 from call_manager.sip.exchange import answer_destination
 from call_manager.sip.message import (
+    Headers,
     MalformedMessageError,
     Request,
     Response,
@@ -50,21 +53,22 @@ LINGERING_MAX: Final = 50_000
 """Calls that are over but may still be asked about: 64*T1 of some 1,500 calls a second."""
 CALLERS_MAX: Final = 1024
 """Hosts that are remembered as callers."""
+LATE_MAX: Final = 1000
+"""Answers to OPTIONS that are held back at once."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatorSettings:
-    """How the simulated carrier runs."""
+    """How a simulated carrier runs."""
 
-    host: str
-    port: int
-    """0 takes any free port."""
+    listening: Listening
     credentials: Credentials
     audio: AudioSettings
     calls_max: int = 2000
     """Calls at once; more are refused with 503."""
+    answers: Answers = field(default_factory=Answers)
     timing: Timing = field(default_factory=Timing)
 
 
@@ -74,48 +78,58 @@ class CarrierIdentity(Identity):
     @property
     def contact(self) -> str:
         """The carrier's Contact value."""
-        return f"<sip:carrier@{self.address}>"
+        named = "" if self.transport is Transport.UDP else f";transport={self.transport}"
+        return f"<sip:carrier@{self.sent_by}{named}>"
 
 
-class Simulator(asyncio.DatagramProtocol):
-    """A carrier on one UDP socket."""
+class Simulator:
+    """A carrier with sockets of its own."""
 
     def __init__(self, settings: SimulatorSettings, report: Report) -> None:
-        self.address: Address = (settings.host, settings.port)
         self.totals: Counter[str] = Counter()
         """How many events of each kind there were."""
         self._settings = settings
         self._report_to = report
-        self._audio = Audio(settings.audio, self._may_send_to)
+        self._wires = Wires(Receivers(self._on_octets, self._on_fault))
+        self._audio = AudioDesk(settings.audio, self._may_send_to, self._on_heard)
+        self._chooser = Chooser(settings.answers)
+        self._options = OptionsTurns(settings.answers.options)
         self._calls: dict[str, SimulatedCall] = {}
         self._active: set[str] = set()
         self._heard: set[str] = set()
+        self._late: set[asyncio.TimerHandle] = set()
         self._timers = Timers(self._on_timer)
-        self._transport: asyncio.DatagramTransport | None = None
         self._trunk: Trunk | None = None
         self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def addresses(self) -> dict[Transport, Address]:
+        """Where it listens."""
+        return self._wires.addresses
+
+    @property
+    def address(self) -> Address:
+        """Where it listens for UDP."""
+        return self._wires.addresses[Transport.UDP]
+
     async def start(self) -> None:
-        """Bind the socket; raises `OSError` when the address is taken."""
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=self.address
-        )
-        host, port = self._transport.get_extra_info("sockname")[:2]
-        self.address = (host, port)
+        """Bind the sockets; raises `OSError` when an address is taken."""
+        await self._wires.open(self._settings.listening)
+        tls = self.addresses.get(Transport.TLS)
         self._trunk = Trunk(
-            identity=CarrierIdentity(written(self.address), SERVER),
+            identity=CarrierIdentity(
+                *(write_address(self.address), SERVER, "" if tls is None else write_address(tls))
+            ),
             timing=self._settings.timing,
             guard=DigestGuard(self._settings.credentials, REALM),
             report=self.report,
-            open_audio=self._audio.open,
-            on_over=self._on_over,
+            audio=self._audio,
         )
 
     async def stop(self, *, grace_s: float) -> None:
-        """Hang every live call up, wait up to `grace_s` for the ends, and close the socket."""
+        """Hang every live call up, wait up to `grace_s` for the ends, and close the sockets."""
         self._stopping = True
         for call in list(self._calls.values()):
             call.hang_up()
@@ -124,36 +138,38 @@ class Simulator(asyncio.DatagramProtocol):
             async with asyncio.timeout(grace_s):
                 await self._idle.wait()
         self._timers.clear()
+        for handle in self._late:
+            handle.cancel()
         self._audio.stop()
-        if self._transport is not None:
-            self._transport.close()
+        self._wires.close()
 
     def report(self, event: str, /, **facts: object) -> None:
         """Count an event and write it."""
         self.totals[event] += 1
         self._report_to(event, **facts)
 
-    def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
-        """Take one datagram. Nothing a peer sends may end the simulator."""
-        source = Destination((str(addr[0]), int(addr[1])))
-        try:
-            self._receive(parse(data), source)
-        except MalformedMessageError as error:
-            self.report("malformed", source=written(source.address), detail=str(error))
-        except Exception:
-            log.exception("a message could not be handled", source=written(source.address))
+    # What comes.
 
-    def error_received(self, exc: Exception) -> None:
-        """Note that a datagram did not arrive; retransmission or Timer F and H decide."""
-        self.report("unreachable", detail=str(exc))
+    def _on_octets(self, raw: bytes, source: Destination) -> None:
+        """Take one message. Nothing a peer sends may end the simulator."""
+        try:
+            self._receive(parse(raw), source)
+        except MalformedMessageError as error:
+            self.report("malformed", source=write_address(source.address), detail=str(error))
+        except Exception:
+            log.exception("a message could not be handled", source=write_address(source.address))
+
+    def _on_fault(self, event: str, detail: str) -> None:
+        self.report(event, detail=detail)
+
+    def _on_heard(self, call_id: str, event: str, /, **facts: object) -> None:
+        self.report(event, call=call_id, **facts)
 
     def _receive(self, message: Request | Response, source: Destination) -> None:
         call = self._calls.get(message.call_id)
         if isinstance(message, Response):
             if call is not None:
                 call.on_response(message)
-        elif self._ignored(message):
-            return
         elif call is None and message.method != "INVITE":
             self._answer_stray(message, source)
         else:
@@ -165,47 +181,66 @@ class Simulator(asyncio.DatagramProtocol):
         if call is not None:
             self._settle(call)
 
-    def _ignored(self, request: Request) -> bool:
-        number = number_of(request.uri)
-        silent = outcome_of(number).silent
-        if silent:
-            self.report("ignored", call=request.call_id, method=request.method, number=number)
-        return silent
-
     def _admit(self, request: Request, source: Destination) -> SimulatedCall | None:
         """Make room for a new call, or refuse it without remembering it."""
         full = len(self._active) >= self._settings.calls_max or len(self._calls) >= LINGERING_MAX
         if full or self._stopping or self._trunk is None:
             self.report("overload", call=request.call_id)
-            self._answer_once(request, 503, source, (("Retry-After", "1"),))
+            self._answer_once(request, source, 503, (("Retry-After", "1"),))
             return None
-        call = SimulatedCall(self._trunk, request.call_id)
+        behaviour = self._chooser.choose(request, source.address[0])
+        call = SimulatedCall(self._trunk, request.call_id, behaviour)
         self._calls[request.call_id] = call
         return call
 
     def _answer_stray(self, request: Request, source: Destination) -> None:
         """Answer what belongs to no call, statelessly (RFC 3261 section 8.2.7)."""
-        if request.method == "OPTIONS":
-            self.report("options", source=written(source.address))
-            self._answer_once(request, 200, source, (("Allow", ALLOW),))
+        if request.method == "OPTIONS" and not request.to_tag:
+            self._on_options(request, source)
         elif request.method in METHODS:
             # An ACK is never answered (section 13.2.2.4).
             if request.method != "ACK":
-                self._answer_once(request, 481, source)
+                self._answer_once(request, source, 481)
         else:
-            self._answer_once(request, 405, source, (("Allow", ALLOW),))
+            self._answer_once(request, source, 405, (("Allow", ALLOW),))
+
+    def _on_options(self, request: Request, source: Destination) -> None:
+        phase = self._options.take()
+        where = write_address(source.address)
+        status = None if phase.silent else phase.code
+        self.report("options", source=where, transport=str(source.transport), status=status)
+        if phase.silent:
+            return
+        if not phase.delay_s:
+            self._answer_options(request, source, phase)
+        elif len(self._late) < LATE_MAX:
+            loop = asyncio.get_running_loop()
+
+            def answer_late() -> None:
+                self._late.discard(handle)
+                self._answer_options(request, source, phase)
+
+            handle = loop.call_later(phase.delay_s, answer_late)
+            self._late.add(handle)
+
+    def _answer_options(self, request: Request, source: Destination, phase: OptionsPhase) -> None:
+        extra = over((("Allow", ALLOW), ("Accept", "application/sdp")), phase.headers)
+        self._answer_once(request, source, phase.code, extra, phase.reason)
 
     def _answer_once(
         self,
         request: Request,
-        code: int,
         source: Destination,
-        extra: tuple[tuple[str, str], ...] = (),
+        code: int,
+        extra: Headers = (),
+        reason: str = "",
     ) -> None:
         # Without state the tag must come out the same each time (section 8.2.7).
         tag = hashlib.sha256(readable(request.call_id + request.via.branch).encode()).hexdigest()
-        response = respond(request, code, to_tag=tag[:16], extra=extra)
-        self._send(response, answer_destination(request, source).address)
+        response = worded(respond(request, code, to_tag=tag[:16], extra=extra), reason)
+        self._wires.send(encode(response), answer_destination(request, source))
+
+    # What the calls want.
 
     def _on_timer(self, call_id: str, key: TimerKey) -> None:
         call = self._calls.get(call_id)
@@ -215,8 +250,9 @@ class Simulator(asyncio.DatagramProtocol):
 
     def _settle(self, call: SimulatedCall) -> None:
         """Carry out what a call wants, and forget it once nothing can be asked of it."""
-        for effect in call.take():
-            self._carry_out(call.call_id, effect)
+        while effects := call.take():
+            for effect in effects:
+                self._carry_out(call, effect)
         if call.active:
             self._active.add(call.call_id)
             self._idle.clear()
@@ -228,40 +264,37 @@ class Simulator(asyncio.DatagramProtocol):
             self._calls.pop(call.call_id, None)
             self._timers.forget(call.call_id)
 
-    def _carry_out(self, call_id: str, effect: Effect) -> None:
+    def _carry_out(self, call: SimulatedCall, effect: Effect) -> None:
         match effect:
+            case Transmit(Request() as request, hop):
+                if not self._send_request(request, hop):
+                    where = write_address(hop.destination.address)
+                    self.report("unreachable", call=call.call_id, detail=f"no way to {where}")
+                    call.on_unreachable(request.via.branch)
             case Transmit(message, hop):
-                self._send(message, self._address_of(hop))
+                self._wires.send(encode(message), hop.destination)
             case SetTimer():
-                self._timers.set(call_id, effect)
+                self._timers.set(call.call_id, effect)
             case StopTimer(key):
-                self._timers.stop(call_id, key)
-            case Play(audio):
-                self._audio.play(call_id, audio)
+                self._timers.stop(call.call_id, key)
             case _:
                 raise AssertionError(f"{effect} is not a carrier's.")
 
-    def _on_over(self, call_id: str, by: str, status: int) -> None:
-        counts = self._audio.close(call_id)
-        self.report(
-            "over",
-            call=call_id,
-            by=by,
-            status=status,
-            rtp_sent=counts.sent,
-            rtp_received=counts.received,
-        )
+    def _send_request(self, request: Request, hop: Hop) -> bool:
+        """Send on the caller's own connection while it stands, else to its Contact."""
+        source = hop.destination
+        raw = encode(request)
+        if source.transport is not Transport.UDP and self._wires.send(raw, source):
+            return True
+        return self._wires.send(raw, self._target_of(hop), connect=True)
 
-    def _address_of(self, hop: Hop) -> Address:
+    def _target_of(self, hop: Hop) -> Destination:
         """Follow the caller's Contact only to where a caller is; never resolve a name."""
-        if hop.uri:
-            try:
-                wanted = host_port_of(hop.uri)
-            except MalformedMessageError:
-                return hop.destination.address
+        with suppress(MalformedMessageError):
+            wanted = host_port_of(hop.uri)
             if self._may_send_to(wanted[0]):
-                return wanted
-        return hop.destination.address
+                return replace(hop.destination, address=wanted, accepted=False)
+        return hop.destination
 
     def _may_send_to(self, host: str) -> bool:
         """Only callers get anything: nobody can aim our traffic at a third host."""
@@ -274,13 +307,3 @@ class Simulator(asyncio.DatagramProtocol):
 
     def _is_loopback(self) -> bool:
         return ipaddress.ip_address(self.address[0]).is_loopback
-
-    def _send(self, message: Request | Response, to: Address) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(encode(message), to)
-
-
-def written(address: Address) -> str:
-    """Write an address as `host:port`, IPv6 in brackets."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

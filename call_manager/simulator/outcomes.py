@@ -1,93 +1,82 @@
-"""What the simulated carrier does with a call: the last two digits of the number decide."""
+"""What a number's last two digits do, wherever its last four mean nothing."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import unquote
+
+from call_manager.simulator.behaviour import (
+    Answer,
+    Behaviour,
+    Challenge,
+    HangUp,
+    Part,
+    Provisional,
+    Refuse,
+    Step,
+)
 
 RING_S: Final = 0.2
 """How long a phone rings that picks up without being told when."""
 RING_MAX_S: Final = 300.0
 """When a phone that nobody answers and no caller gives up on stops ringing."""
-CALL_MAX_S: Final = 7200.0
-"""When a call ends whose caller has vanished."""
-
-_LAST_TWO_DIGITS: Final = re.compile(r"([0-9][0-9])[^0-9]*\Z", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What becomes of one INVITE."""
-
-    meaning: str
-    """In words, for the reader of the events."""
-    status: int = 200
-    """The final answer (RFC 3261 section 21)."""
-    provisional: int = 0
-    """What is sent before it: 180, 183 with SDP, or 0 for nothing but 100."""
-    delay_s: float = 0.0
-    """Seconds between the provisional and the final answer."""
-    challenge: int = 0
-    """401 or 407 when the caller must first prove who it is (section 22), else 0."""
-    hang_up_after_s: float = CALL_MAX_S
-    """Seconds between the caller's ACK and our BYE, if the caller's does not come first."""
-    silent: bool = False
-    """Whether nothing at all is answered."""
+def steps(*parts: Part | float) -> tuple[Step, ...]:
+    """Write steps: a number is a wait in seconds, a `Step` stays, other parts name themselves."""
+    names = {"hangup": "hang_up"}
+    written = []
+    for part in parts:
+        if isinstance(part, Step):
+            written.append(part)
+        elif isinstance(part, Part):
+            name = type(part).__name__.lower()
+            written.append(Step.model_validate({names.get(name, name): part}))
+        else:
+            written.append(Step(wait=part))
+    return tuple(written)
 
 
-ANSWERS: Final = Outcome("rings 0.2 s, then answers", provisional=180, delay_s=RING_S)
+def doing(meaning: str, *parts: Part | float, **more: object) -> Behaviour:
+    """Describe a call by its steps and further fields of `Behaviour`."""
+    return Behaviour.model_validate({"meaning": meaning, "steps": steps(*parts), **more})
 
 
-def _special() -> dict[str, Outcome]:
+def answering(meaning: str, *then: Part | float, **more: object) -> Behaviour:
+    """Describe a call that rings `RING_S`, is answered, and then does something."""
+    return doing(meaning, Provisional(), RING_S, Answer(), *then, **more)
+
+
+ANSWERS: Final = answering("rings 0.2 s, then answers")
+
+
+def _special() -> dict[str, Behaviour]:
+    asks = "asks who is calling with {}, then answers"
     return {
-        "01": Outcome("is busy", 486),
-        "02": Outcome("the carrier is unavailable", 503),
-        "03": Outcome("rings until the caller gives up", 480, provisional=180, delay_s=RING_MAX_S),
-        "04": Outcome("is silent", silent=True),
-        "05": replace(ANSWERS, meaning="asks who is calling with 401, then answers", challenge=401),
-        "06": Outcome("does not exist", 404),
-        "07": replace(ANSWERS, meaning="rings 0.2 s, then declines", status=603),
-        "08": replace(ANSWERS, meaning="asks who is calling with 407, then answers", challenge=407),
-        "09": replace(ANSWERS, meaning="answers, hangs up after 2 s", hang_up_after_s=2.0),
+        "01": doing("is busy", Refuse(code=486)),
+        "02": doing("the carrier is unavailable", Refuse(code=503)),
+        "03": doing("rings until the caller gives up", Provisional(), RING_MAX_S, Refuse(code=480)),
+        "04": Behaviour(meaning="is silent", silent=True),
+        "05": answering(asks.format(401), challenge=Challenge(code=401)),
+        "06": doing("does not exist", Refuse(code=404)),
+        "07": doing("rings 0.2 s, then declines", Provisional(), RING_S, Refuse(code=603)),
+        "08": answering(asks.format(407), challenge=Challenge(code=407)),
+        "09": answering("answers, hangs up after 2 s", 2.0, HangUp()),
     }
 
 
-def _timed() -> dict[str, Outcome]:
-    table = {"10": Outcome("answers at once"), "20": _hanging_up(0), "30": _early(0)}
-    for n in range(1, 10):
-        table[f"1{n}"] = Outcome(f"rings {n} s, then answers", provisional=180, delay_s=n)
-        table[f"2{n}"] = _hanging_up(n)
-        table[f"3{n}"] = _early(n)
+def _timed() -> dict[str, Behaviour]:
+    table = {"10": doing("answers at once", Answer())}
+    for n in range(10):
+        seconds = float(n)
+        if n:
+            meaning = f"rings {n} s, then answers"
+            table[f"1{n}"] = doing(meaning, Provisional(), seconds, Answer())
+        table[f"2{n}"] = answering(f"answers, hangs up after {n} s", seconds, HangUp())
+        meaning = f"sends early media for {n} s, then answers"
+        table[f"3{n}"] = doing(meaning, Provisional(code=183), seconds, Answer())
     return table
 
 
-def _hanging_up(seconds: int) -> Outcome:
-    meaning = f"answers, hangs up after {seconds} s"
-    return replace(ANSWERS, meaning=meaning, hang_up_after_s=seconds)
-
-
-def _early(seconds: int) -> Outcome:
-    meaning = f"sends early media for {seconds} s, then answers"
-    return Outcome(meaning, provisional=183, delay_s=seconds)
-
-
-OUTCOMES: Final[Mapping[str, Outcome]] = {**_special(), **_timed()}
+OUTCOMES: Final[Mapping[str, Behaviour]] = dict(sorted({**_special(), **_timed()}.items()))
 """By the number's last two digits; every other number `ANSWERS`."""
-
-
-def number_of(uri: str) -> str:
-    """Return the user part of a Request-URI, as dialled; a `tel` URI's number (RFC 3966)."""
-    scheme, _, rest = uri.partition(":")
-    if scheme.lower() == "tel":
-        return unquote(rest.partition(";")[0])
-    user, at, _ = rest.rpartition("@")
-    return unquote(user.partition(";")[0]) if at else ""
-
-
-def outcome_of(number: str) -> Outcome:
-    """Decide by the last two digits, so that a carrier's prefix changes nothing."""
-    found = _LAST_TWO_DIGITS.search(number)
-    return ANSWERS if found is None else OUTCOMES.get(found[1], ANSWERS)

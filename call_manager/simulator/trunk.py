@@ -1,18 +1,16 @@
-"""What the calls of one simulated carrier share, and what an unanswered one is made of."""
+"""What the calls of one simulated carrier share, and what a dialog shares with its call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from call_manager.simulator.answers import Negotiation
+from call_manager.simulator.audio import AudioDesk
+from call_manager.simulator.behaviour import Behaviour
 from call_manager.simulator.digest import DigestGuard
-from call_manager.simulator.outcomes import Outcome
-from call_manager.sip.effects import Destination
-from call_manager.sip.message import Request, Response
+from call_manager.simulator.sdp import Line
+from call_manager.sip.exchange import Exchange
 from call_manager.sip.requests import Identity
-from call_manager.sip.sdp import LocalAudio
 from call_manager.sip.timing import Timing
 
 
@@ -25,25 +23,27 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """What all calls of one simulator share."""
+    """What all calls of one carrier share."""
 
     identity: Identity
     timing: Timing
     guard: DigestGuard
     report: Report
-    open_audio: Callable[[str], LocalAudio | None]
-    """Gives a Call-ID's audio a port of its own; None when there is none left."""
-    on_over: Callable[[str, str, int], None]
-    """Told a call's Call-ID, who ended it, and its final status, once for every INVITE."""
+    audio: AudioDesk
 
 
-@dataclass(slots=True)
-class Ringing:
-    """An INVITE without a final answer."""
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a dialog shares with its call."""
 
-    invite: Request
-    source: Destination
-    outcome: Outcome
-    tag: str
-    provisional: Response | None = None
-    negotiation: Negotiation | None = None
+    trunk: Trunk
+    exchange: Exchange
+    identity: Identity
+    """What we say of ourselves over the call's transport."""
+    call_id: str
+    behaviour: Behaviour
+    line: Line
+
+    def say(self, event: str, **facts: object) -> None:
+        """Write an event of the call."""
+        self.trunk.report(event, call=self.call_id, **facts)

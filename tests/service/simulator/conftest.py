@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import pytest
 
 from call_manager.channel import Credentials
 from call_manager.simulator.audio import AudioSettings
 from call_manager.simulator.endpoint import Simulator, SimulatorSettings
+from call_manager.simulator.script import Script
+from call_manager.simulator.wires import Listening
 from call_manager.sip.timing import Timing
 
 CREDENTIALS = Credentials("carrier", "secret")
@@ -163,13 +166,20 @@ async def start_carrier(events: Events) -> AsyncIterator[Started]:
     """Start a simulated carrier in this process; `t1_s` shortens its timers."""
     running: list[Simulator] = []
 
-    async def start(*, t1_s: float = 0.5, calls_max: int = 100, muted: bool = False) -> Simulator:
+    async def start(
+        *,
+        t1_s: float = 0.5,
+        calls_max: int = 100,
+        muted: bool = False,
+        script: dict[str, Any] | None = None,
+        listening: Listening | None = None,
+    ) -> Simulator:
         settings = SimulatorSettings(
-            "127.0.0.1",
-            0,
+            listening or Listening(("127.0.0.1", 0)),
             CREDENTIALS,
             AudioSettings("127.0.0.1", (26_000, 27_998), muted=muted),
             calls_max=calls_max,
+            answers=Script.model_validate(script or {}),
             timing=Timing(t1_s),
         )
         simulator = Simulator(settings, lambda event, /, **facts: events.append((event, facts)))

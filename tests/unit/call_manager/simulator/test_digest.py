@@ -3,9 +3,11 @@ import hashlib
 import pytest
 
 from call_manager.channel import Credentials
+from call_manager.simulator.behaviour import Challenge
 from call_manager.simulator.digest import NONCE_MAX_AGE_S, DigestGuard, Verdict
 from call_manager.sip.message import Request
 
+ASKED = Challenge(code=401)
 URI = "sip:+12025550105@carrier.example"
 
 
@@ -32,7 +34,11 @@ def guard(clock: Clock) -> DigestGuard:
 
 def answer(guard: DigestGuard, **changes: str) -> Request:
     """Answer the guard's own challenge rightly, but for `changes`."""
-    nonce = guard.challenge(401, "call-1", stale=False)[1].partition('nonce="')[2].partition('"')[0]
+    nonce = (
+        guard.challenge(ASKED, "call-1", stale=False)[0][1]
+        .partition('nonce="')[2]
+        .partition('"')[0]
+    )
     password = changes.pop("password", "secret")
     secret = md5(f'a "b":realm, with comma:{password}')
     response = md5(f"{secret}:{nonce}:00000001:c:auth:{md5(f'INVITE:{URI}')}")
@@ -52,7 +58,7 @@ def answer(guard: DigestGuard, **changes: str) -> Request:
 
 
 def test_the_right_answer_is_right(guard: DigestGuard) -> None:
-    assert guard.judge(401, answer(guard)) is Verdict.RIGHT
+    assert guard.judge(ASKED, answer(guard)) is Verdict.RIGHT
 
 
 @pytest.mark.parametrize(
@@ -70,21 +76,21 @@ def test_the_right_answer_is_right(guard: DigestGuard) -> None:
     ],
 )
 def test_any_other_answer_is_wrong(guard: DigestGuard, changes: dict[str, str]) -> None:
-    assert guard.judge(401, answer(guard, **changes)) is Verdict.WRONG
+    assert guard.judge(ASKED, answer(guard, **changes)) is Verdict.WRONG
 
 
 def test_an_old_nonce_is_stale(guard: DigestGuard, clock: Clock) -> None:
     answered = answer(guard)
     clock.now += NONCE_MAX_AGE_S + 1
-    assert guard.judge(401, answered) is Verdict.STALE
+    assert guard.judge(ASKED, answered) is Verdict.STALE
 
 
 def test_a_nonce_that_is_not_ours_is_stale_whatever_it_looks_like(guard: DigestGuard) -> None:
     for nonce in ('"100.000-00"', '"-"', '""', '"x"'):
-        assert guard.judge(401, answer(guard, nonce=nonce)) is Verdict.STALE
+        assert guard.judge(ASKED, answer(guard, nonce=nonce)) is Verdict.STALE
 
 
 @pytest.mark.parametrize("header", ["", "Basic YTpi", "Digest", "Digest realm=other", "Digest =,="])
 def test_without_an_answer_to_our_realm_there_is_none(guard: DigestGuard, header: str) -> None:
     request = Request((("Authorization", header), ("Call-ID", "call-1")), b"", "INVITE", URI)
-    assert guard.judge(401, request) is Verdict.ABSENT
+    assert guard.judge(ASKED, request) is Verdict.ABSENT

@@ -1,6 +1,7 @@
 import pytest
 
-from call_manager.simulator.outcomes import ANSWERS, OUTCOMES, number_of, outcome_of
+from call_manager.simulator.numbers import behaviour_of, number_of
+from call_manager.simulator.outcomes import ANSWERS, OUTCOMES
 
 
 @pytest.mark.parametrize(
@@ -31,17 +32,17 @@ def test_the_dialled_number_is_the_user_part(uri: str, number: str) -> None:
     ],
 )
 def test_the_last_two_digits_decide(number: str, meaning: str) -> None:
-    assert outcome_of(number).meaning == meaning
+    assert behaviour_of(number).meaning == meaning
 
 
 @pytest.mark.parametrize(
     "number", ["", "1", "alice", "+12025550100", "+12025550199", "\u0660\u0661"]
 )
 def test_any_other_number_answers(number: str) -> None:
-    assert outcome_of(number) is ANSWERS
+    assert behaviour_of(number) is ANSWERS
 
 
 def test_every_outcome_ends_by_itself_or_says_nothing() -> None:
     # An answered call is the caller's to end; everything before the answer has an end of its own.
     for outcome in OUTCOMES.values():
-        assert outcome.silent or (outcome.status >= 200 and outcome.delay_s <= 300)
+        assert outcome.silent or any(step.refuse or step.answer for step in outcome.steps)
