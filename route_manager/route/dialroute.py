@@ -43,6 +43,7 @@ class Reason(StrEnum):
     OLDER = "older"
     FORCED = "forced"
     PROVIDER_DELETED = "provider_deleted"
+    PROVIDER_UNHEALTHY = "provider_unhealthy"
     PROVIDER_REPEATED = "provider_repeated"
     BEYOND_LIMIT = "beyond_limit"
 
@@ -54,6 +55,8 @@ class Candidate:
     route: Route
     provider_name: str
     provider_in_service: bool
+    provider_shunned: bool = False
+    """Whether it is unhealthy, and its health affects routing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +103,19 @@ def consider(
     First the customer's own routes, then everybody's (contract section 3.5). Of either the
     longest target comes first and `all` last, then the lower priority number, then the newer
     route. A provider is tried once, where it comes first, a deleted one never, and eight are
-    tried at most. What is neither the customer's nor everybody's, or for no target of the
-    number, is ignored. `targets` are those of `targets_of`.
+    tried at most. One that is unhealthy is passed by where its health affects routing, unless
+    nobody else is left: a call that may fail is better than none. What is neither the customer's
+    nor everybody's, or for no target of the number, is ignored. `targets` are those of
+    `targets_of`.
     """
     used: dict[UUID, int] = {}
     last: Route | None = None
     considered = []
-    for candidate in _in_order(candidates, customer_id, targets):
+    matching = _in_order(candidates, customer_id, targets)
+    others_left = any(one.provider_in_service and not one.provider_shunned for one in matching)
+    for candidate in matching:
         route = candidate.route
-        refused = _refused(candidate, used)
+        refused = _refused(candidate, used, others_left=others_left)
         if refused is None:
             reason, why = _standing(route, last)
             used[route.settings.provider_id] = len(used) + 1
@@ -147,9 +154,13 @@ def _in_order(
     return matching
 
 
-def _refused(candidate: Candidate, used: Mapping[UUID, int]) -> tuple[Reason, str] | None:
+def _refused(
+    candidate: Candidate, used: Mapping[UUID, int], *, others_left: bool
+) -> tuple[Reason, str] | None:
     if not candidate.provider_in_service:
         return Reason.PROVIDER_DELETED, "Its provider is deleted."
+    if candidate.provider_shunned and others_left:
+        return Reason.PROVIDER_UNHEALTHY, "Its provider is unhealthy, and another is left."
     place = used.get(candidate.route.settings.provider_id)
     if place is not None:
         return Reason.PROVIDER_REPEATED, f"The route at place {place} leads to the same provider."

@@ -7,11 +7,23 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Integer, RowMapping, Select, bindparam, case, func, insert, select, update
+from sqlalchemy import (
+    Integer,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
 from route_manager.provider import repository as providers
+from route_manager.provider.domain import HealthStatus
 from route_manager.route.dialroute import DIALROUTES_MAX, Candidate
 from route_manager.route.domain import (
     ALL,
@@ -112,7 +124,9 @@ async def _candidates(
 ) -> Sequence[Candidate]:
     question = {"customer": customer_id, "targets": list(targets), **more}
     return [
-        Candidate(_route(row), row["provider_name"], row["provider_in_service"])
+        Candidate(
+            _route(row), row["provider_name"], row["provider_in_service"], row["provider_shunned"]
+        )
         for row in await tx.all(statement, question)
     ]
 
@@ -123,6 +137,12 @@ async def names_in_service(tx: Transaction, provider_ids: Collection[UUID]) -> M
     return {row["id"]: row["name"] for row in rows}
 
 
+_SHUNNED: Final = and_(
+    providers.TABLE.c.health_affects_routing,
+    providers.TABLE.c.health_status == HealthStatus.UNHEALTHY.value,
+)
+
+
 def _matching() -> Select[Any]:
     """Select the routes of `customer`, and everybody's, for one of `targets`."""
     provider = providers.TABLE.c
@@ -131,6 +151,7 @@ def _matching() -> Select[Any]:
             TABLE,
             provider.name.label("provider_name"),
             provider.tm_delete.is_(None).label("provider_in_service"),
+            _SHUNNED.label("provider_shunned"),
         )
         .join(providers.TABLE, provider.id == _COLUMNS.provider_id)
         .where(
@@ -168,7 +189,9 @@ def _by_the_rules(columns: Any) -> tuple[Any, ...]:
 def _to_try() -> Select[Any]:
     found = _first_copies()
     first = select(found).where(found.c.copy == 1)
-    return first.order_by(*_by_the_rules(found.c)).limit(_CANDIDATES_MAX)
+    # Those who are passed by come last, or they could crowd out whoever is left.
+    order = (found.c.provider_shunned, *_by_the_rules(found.c))
+    return first.order_by(*order).limit(_CANDIDATES_MAX)
 
 
 _NAMES_IN_SERVICE: Final = select(providers.TABLE.c.id, providers.TABLE.c.name).where(

@@ -154,14 +154,19 @@ class RouteService:
     async def _considered(
         self, question: Question, targets: Sequence[str]
     ) -> tuple[Sequence[Considered], bool]:
-        async def work(tx: Transaction) -> Sequence[Candidate]:
-            return await repository.candidates_to_explain(
-                tx, question.customer_id, targets, EXPLAINED_MAX + 1
+        async def work(tx: Transaction) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
+            customer_id = question.customer_id
+            first = await repository.candidates_to_explain(
+                tx, customer_id, targets, EXPLAINED_MAX + 1
             )
+            return first, await repository.candidates_to_try(tx, customer_id, targets)
 
-        found = await self._database.read(work, name="dialroute_explain")
-        considered = consider(found[:EXPLAINED_MAX], question.customer_id, targets)
-        return considered, len(found) > EXPLAINED_MAX
+        first, to_try = await self._database.read(work, name="dialroute_explain")
+        # With those that a call would find: whether a route is passed by depends on who is left,
+        # who may come after all that are told.
+        found = {one.route.id: one for one in (*first, *to_try)}
+        considered = consider(found.values(), question.customer_id, targets)
+        return considered[:EXPLAINED_MAX], len(first) > EXPLAINED_MAX
 
     async def _forced(self, question: Question) -> Sequence[Considered]:
         async def work(tx: Transaction) -> Mapping[UUID, str]:

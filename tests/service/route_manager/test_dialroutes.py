@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from voipbin.mesh.v1.identity_pb2 import Identity
@@ -23,6 +24,7 @@ from mesh.clock import new_id
 from mesh.database import Transaction
 from mesh.identity import acting_as
 from mesh.remote import RemoteError
+from route_manager.provider import repository as providers
 from route_manager.route import repository
 from route_manager.route.domain import DEFAULT_CUSTOMER_ID, targets_of
 from tests.service.route_manager.conftest import House
@@ -161,6 +163,73 @@ async def test_more_routes_than_a_message_holds_are_cut_and_it_is_said(served: H
     assert len(await dialroutes(served, str(new_id()))) == 2
 
 
+async def make_unhealthy(house: House, *provider_ids: str, matters: bool = True) -> None:
+    """Store what health checks would; with `matters`, it affects routing."""
+    statement = (
+        update(providers.TABLE)
+        .where(providers.TABLE.c.id.in_([UUID(one) for one in provider_ids]))
+        .values(health_status="unhealthy", health_affects_routing=matters)
+    )
+
+    async def work(tx: Transaction) -> None:
+        await tx.run(statement)
+
+    async with database(house) as opened:
+        await opened.transact(work, name="make_unhealthy")
+
+
+async def copies_of(house: House, provider_id: str, many: int) -> list[str]:
+    """Store further providers like one that is there."""
+    ids = [new_id() for _ in range(many)]
+
+    async def work(tx: Transaction) -> None:
+        table = providers.TABLE
+        row = await tx.one(select(table).where(table.c.id == UUID(provider_id)))
+        await tx.run(insert(table), [{**row, "id": one} for one in ids])
+
+    async with database(house) as opened:
+        await opened.transact(work, name="copies_of")
+    return [str(one) for one in ids]
+
+
+async def test_an_unhealthy_provider_is_passed_by_if_it_shall_be_and_another_is_left(
+    served: House,
+) -> None:
+    ill, weak, well = [(await served.a_provider(name=name)).id for name in ("ill", "weak", "well")]
+    customer = str(new_id())
+    first = await a_route(served, ill, customer_id=customer, priority=1)
+    second = await a_route(served, weak, customer_id=customer, priority=2)
+    last = await a_route(served, well)
+    await make_unhealthy(served, ill)
+    await make_unhealthy(served, weak, matters=False)
+    assert await dialroutes(served, customer) == [second.id, last.id]
+    told = await explained(served, customer_id=customer)
+    assert [(one.id, one.place) for one in told.result] == [
+        (first.id, 0), (second.id, 1), (last.id, 2)
+    ]  # fmt: skip
+    assert told.result[0].reason == route_pb2.DIALROUTE_REASON_PROVIDER_UNHEALTHY
+
+    await make_unhealthy(served, ill, weak, well)
+    assert await dialroutes(served, customer) == [first.id, second.id, last.id]
+    # Who names a provider gets it, however it is.
+    assert [one.used for one in (await explained(served, provider_ids=[ill])).result] == [True]
+
+
+async def test_however_many_unhealthy_ones_come_first_whoever_is_left_is_found_and_told(
+    served: House,
+) -> None:
+    # More than a question looks at.
+    ill = await copies_of(served, (await served.a_provider()).id, 300)
+    well = (await served.a_provider(name="well")).id
+    await store(served, [a_row(one, priority=at) for at, one in enumerate(ill)])
+    last = await a_route(served, well, priority=1000)
+    await make_unhealthy(served, *ill)
+    assert await dialroutes(served, str(new_id())) == [last.id]
+    told = await explained(served)
+    assert (len(told.result), told.truncated) == (200, True)
+    assert {one.reason for one in told.result} == {route_pb2.DIALROUTE_REASON_PROVIDER_UNHEALTHY}
+
+
 async def test_stored_targets_that_no_rule_allows_harm_nobody(served: House) -> None:
     provider = (await served.a_provider()).id
     odd = ("", "82", "+", "+8", "+82 10", "ALL", "+8210%", "+999")
@@ -171,12 +240,12 @@ async def test_stored_targets_that_no_rule_allows_harm_nobody(served: House) -> 
 
 
 async def test_what_is_explained_as_used_is_what_is_dialled(served: House) -> None:
-    providers = [(await served.a_provider(name=str(at))).id for at in range(12)]
+    carriers = [(await served.a_provider(name=str(at))).id for at in range(12)]
     rng = random.Random(7)
     customer = new_id()
     rows = [
         a_row(
-            rng.choice(providers),
+            rng.choice(carriers),
             customer_id=rng.choice([customer, DEFAULT_CUSTOMER_ID]),
             target=rng.choice(["all", "+82", "+821", "+8210", "+82101234", "+1", "+1202"]),
             priority=rng.randrange(3),
@@ -185,8 +254,9 @@ async def test_what_is_explained_as_used_is_what_is_dialled(served: House) -> No
         for _ in range(150)
     ]
     await store(served, rows)
-    for provider_id in providers[:5]:
+    for provider_id in carriers[:5]:
         await delete_provider(served, provider_id)
+    await make_unhealthy(served, *carriers[5:8])
     for number in (NUMBER, "+82212345678", "+12025550123", "+390612345678"):
         told = await explained(served, destination=number, customer_id=str(customer))
         assert not told.truncated

@@ -35,10 +35,11 @@ def a_route(
     priority: int = 0,
     age: int = 0,
     deleted: bool = False,
+    shunned: bool = False,
 ) -> Candidate:
     settings = RouteSettings(PROVIDERS[provider], target, priority)
     route = Route(new_id(), customer_id, settings, START - timedelta(seconds=age))
-    return Candidate(route, f"carrier {provider}", provider_in_service=not deleted)
+    return Candidate(route, f"carrier {provider}", not deleted, provider_shunned=shunned)
 
 
 def considered(*candidates: Candidate, customer_id: UUID = CUSTOMER) -> list[Considered]:
@@ -75,6 +76,36 @@ def test_all_that_is_the_customers_comes_before_all_that_is_everybodys() -> None
         a_route(1, target="all"),
         a_route(0),
     ) == [0, 1, 2, 3, 4]
+
+
+def test_an_unhealthy_provider_is_passed_by_while_another_is_left() -> None:
+    assert told(
+        a_route(0, priority=0, shunned=True),
+        a_route(1, priority=1),
+        a_route(2, priority=2, shunned=True),
+    ) == [
+        (0, 0, Reason.PROVIDER_UNHEALTHY),
+        (1, 1, Reason.FIRST),
+        (2, 0, Reason.PROVIDER_UNHEALTHY),
+    ]
+
+
+def test_when_nobody_else_is_left_the_unhealthy_ones_stay_in_their_order() -> None:
+    assert told(
+        a_route(0, priority=0, shunned=True),
+        a_route(1, priority=1, deleted=True),
+        a_route(2, priority=2, shunned=True),
+    ) == [
+        (0, 1, Reason.FIRST),
+        (1, 0, Reason.PROVIDER_DELETED),
+        (2, 2, Reason.HIGHER_PRIORITY_NUMBER),
+    ]
+
+
+def test_whoever_is_left_may_be_everybodys() -> None:
+    assert merged(
+        a_route(0, shunned=True), a_route(1, customer_id=DEFAULT_CUSTOMER_ID, target="all")
+    ) == [1]
 
 
 def test_a_provider_is_tried_once_where_it_comes_first() -> None:
@@ -178,6 +209,7 @@ def test_the_sentences_name_what_decided() -> None:
             priority=st.integers(0, 3),
             age=st.integers(0, 3),
             deleted=st.booleans(),
+            shunned=st.booleans(),
         ),
         max_size=40,
     ),
@@ -194,6 +226,11 @@ def test_the_answer_does_not_depend_on_the_order_of_the_routes(
     used = tried(first)
     assert len({one.provider_id for one in used}) == len(used) <= DIALROUTES_MAX
     assert not {one.id for one in used} & gone
+    told_ids = {one.dialroute.id for one in first}
+    told_of = [one for one in routes if one.route.id in told_ids and one.provider_in_service]
+    shunned = {one.route.id for one in told_of if one.provider_shunned}
+    # Either everybody is passed by, or nobody who should be is tried.
+    assert len(shunned) == len(told_of) or not {one.id for one in used} & shunned
     assert [one.place for one in first if one.place] == [*range(1, len(used) + 1)]
     assert all(
         one.dialroute.customer_id != STRANGER and one.dialroute.target != "+81" for one in first
