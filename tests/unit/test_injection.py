@@ -34,9 +34,16 @@ from call_manager.sip.sdp import LocalAudio
 from call_manager.sip.target import prepare
 from mesh.clock import new_id
 from mesh.errors import MeshError
+from mesh.hosts import port_of
 from mesh.numbers import e164
 from route_manager.provider.convert import dial_config_to_proto
-from route_manager.provider.domain import Provider, ProviderSettings, checked
+from route_manager.provider.domain import (
+    NumberFormat,
+    Provider,
+    ProviderSettings,
+    Transport,
+    checked,
+)
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_INJECTION_EXAMPLES", "1000"))
 NOW: Final = datetime(2026, 1, 2, tzinfo=UTC)
@@ -131,13 +138,16 @@ def written(target: DialTarget) -> bytes:
     text = prepare(target, local_host="192.0.2.1", from_tag="tag")
     audio = LocalAudio("192.0.2.1", 4000, text.codecs, 1)
     plan = Resolved((Destination(("198.51.100.1", 5060)),), text, audio)
-    return encode(plan_invite(spec, Next(plan, Destination(("198.51.100.1", 5060)), (), None, NOW)).request)
+    return encode(
+        plan_invite(spec, Next(plan, Destination(("198.51.100.1", 5060)), (), None, NOW)).request
+    )
 
 
 def judge(raw: bytes, provider: ProviderSettings, number: str) -> None:
     """Read an INVITE as a lenient stranger would, and find in it what was meant and no more."""
     head, _, body = raw.partition(b"\r\n\r\n")
-    expected = sorted([*OURS, *provider.tech_headers])
+    route = ["Route"] if provider.outbound_proxy else []
+    expected = sorted([*OURS, *route, *provider.tech_headers])
 
     # The most generous reader of lines there is takes a dozen characters for the end of one.
     lines = head.decode("utf-8").splitlines()
@@ -152,21 +162,42 @@ def judge(raw: bytes, provider: ProviderSettings, number: str) -> None:
         assert line.partition(":")[2].strip() == value.strip()
     assert int(parsed["Content-Length"]) == len(body)
 
+    if route:
+        assert_route(str(parsed["Route"]), provider.outbound_proxy)
+
     method, uri, version = lines[0].split(" ")
     assert (method, version) == ("INVITE", "SIP/2.0")
-    found = re.fullmatch(r"sip:([^@:;?<>\s\"]+)@(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?", uri)
+    plus = "" if provider.number_format is NumberFormat.DIGITS else "+"
+    bare = uri.removesuffix(";transport=tcp")
+    found = re.fullmatch(
+        r"sip:([^@:;?<>\s\"]+)@(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?", bare
+    )
     assert found is not None, uri
+    assert bare == uri or provider.transport is Transport.TCP
     part, at, domain = provider.tech_postfix.partition("@")
-    assert unquote(found[1]) == f"{provider.tech_prefix}{number}{part}"
+    assert unquote(found[1]) == f"{provider.tech_prefix}{plus}{number.removeprefix('+')}{part}"
     meant = domain if at else provider.hostname
     if meant.isascii():
-        assert f"{found[2]}{found[3] or ''}" == re.sub(r"\.(?=:|$)", "", meant)
+        port = provider.port if not at and port_of(meant) is None else 0
+        said = re.sub(r"\.(?=:|$)", "", meant) + (f":{port}" if port else "")
+        assert f"{found[2]}{found[3] or ''}" == said
     [to] = [line for line in lines if line.startswith("To:")]
-    assert to == f"To: <{uri}>"
+    assert to == f"To: <{bare}>"
     [sender] = [line for line in lines if line.startswith("From:")]
+    name = r'From: (?:"(?:[^"\\]|\\.)*" )?'
     assert re.fullmatch(
-        r'From: (?:"(?:[^"\\]|\\.)*" )?<sip:\+12125550199@192\.0\.2\.1>;tag=tag', sender
+        rf"{name}<sip:{re.escape(plus)}12125550199@192\.0\.2\.1>;tag=tag", sender
     ), sender
+
+
+def assert_route(route: str, proxy: str) -> None:
+    """Find the proxy in the route, as a loose one, and nothing else."""
+    found = re.fullmatch(
+        r"<sip:((?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]+)?)(?:;transport=tcp)?;lr>", route
+    )
+    assert found is not None, route
+    if proxy.isascii():
+        assert found[1] == re.sub(r"\.(?=:|$)", "", proxy)
 
 
 def test_nothing_that_is_accepted_becomes_anything_else_on_the_wire() -> None:
@@ -184,6 +215,10 @@ def test_nothing_that_is_accepted_becomes_anything_else_on_the_wire() -> None:
             tech_prefix=mostly(USER, most=5),
             tech_postfix=POSTFIX,
             tech_headers=HEADERS,
+            port=st.sampled_from([0, 0, 0, 5080]),
+            transport=st.sampled_from(Transport),
+            number_format=st.sampled_from(NumberFormat),
+            outbound_proxy=st.one_of(st.just(""), HOSTNAME),
         ),
         WISHES,
     )
@@ -250,5 +285,6 @@ def test_one_accepted_header_is_one_line(name: str, value: str) -> None:
 )
 def test_one_accepted_provider_is_one_address(hostname: str, prefix: str, postfix: str) -> None:
     try_fields(hostname=hostname)
+    try_fields(outbound_proxy=hostname)
     try_fields(tech_prefix=prefix)
     try_fields(tech_postfix=postfix)
