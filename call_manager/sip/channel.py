@@ -28,7 +28,7 @@ from call_manager.sip.effects import (
 )
 from call_manager.sip.exchange import answer_destination
 from call_manager.sip.inviting import LegSpec
-from call_manager.sip.leg import Shared, SipLeg, Studio
+from call_manager.sip.leg import Shared, SipLeg
 from call_manager.sip.lookup import DnsClient, Lookup
 from call_manager.sip.message import MalformedMessageError, Response, encode, parse
 from call_manager.sip.probe import Probing, probe
@@ -48,6 +48,7 @@ from call_manager.sip.strangers import (
     last_of_legs,
 )
 from call_manager.sip.stream import StreamHandlers
+from call_manager.sip.studio import Studio
 from call_manager.sip.timing import Timing
 from call_manager.sip.trace import Redaction, branch_of, call_id_of
 from call_manager.sip.transports import Transports, identity_of

@@ -17,16 +17,13 @@ from call_manager.channel import (
     EndedBy,
     Progress,
 )
-from call_manager.media.ports import RtpPorts
-from call_manager.media.rtp import RtpStream
-from call_manager.media.ticker import Ticker
-from call_manager.media.tones import tone
 from call_manager.sip.effects import HangUp, NotResolved, Resolved
 from call_manager.sip.inviting import LegSpec
 from call_manager.sip.lookup import ResolveError
 from call_manager.sip.runner import Hooks, Runner
-from call_manager.sip.sdp import ENCODABLE, LocalAudio, RemoteAudio
+from call_manager.sip.sdp import LocalAudio
 from call_manager.sip.sending import Wire
+from call_manager.sip.studio import LegMedia, Studio
 from call_manager.sip.target import prepare
 from call_manager.sip.timing import Timing
 from call_manager.sip.uac import UacCore
@@ -34,16 +31,6 @@ from call_manager.sip.uac import UacCore
 EVENTS_MAX: Final = 32  # More unread Progress than a carrier has to tell is dropped.
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Studio:
-    """The media side all legs share."""
-
-    ports: RtpPorts
-    ticker: Ticker
-    host: str
-    """The advertised IP address, for SDP and for `{local}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,48 +42,6 @@ class Shared:
     timing: Timing
 
 
-class LegMedia:
-    """A leg's audio: nothing before the answer, silence and tones until the end."""
-
-    def __init__(self) -> None:
-        self._stream: RtpStream | None = None
-        self._closed = False
-
-    @property
-    def packets_sent(self) -> int:
-        """RTP packets that left."""
-        return 0 if self._stream is None else self._stream.packets_sent
-
-    @property
-    def packets_received(self) -> int:
-        """RTP packets that came."""
-        return 0 if self._stream is None else self._stream.packets_received
-
-    async def beep(self, *, frequency_hz: float = 1000.0, duration_s: float = 0.5) -> None:
-        """Play one tone; see `RtpStream.beep` for limits."""
-        tone(frequency_hz, duration_s)  # The limits hold for a leg without audio, too.
-        if self._stream is not None:
-            await self._stream.beep(frequency_hz=frequency_hz, duration_s=duration_s)
-
-    def attach(self, stream: RtpStream) -> None:
-        """Give the leg its stream; one that comes after the end is closed at once."""
-        self._stream = stream
-        if self._closed:
-            stream.close()
-
-    def play(self, audio: RemoteAudio) -> None:
-        """Send as the peer's SDP says; without a codec of ours, stay silent."""
-        if self._stream is not None and audio.codec.upper() in ENCODABLE:
-            held = audio.direction in {"sendonly", "inactive"}
-            self._stream.start(audio.codec, audio.payload_type, audio.address, held=held)
-
-    def close(self) -> None:
-        """Stop, and free the port."""
-        self._closed = True
-        if self._stream is not None:
-            self._stream.close()
-
-
 class SipLeg:
     """One leg over SIP, fulfilling `call_manager.channel.Leg`."""
 
@@ -106,12 +51,19 @@ class SipLeg:
         self._spec = spec
         self._wire = shared.wire
         self._studio = shared.studio
-        self._media = LegMedia()
+        self._media = media = LegMedia(shared.studio, journal)
         self._events: deque[ChannelEvent] = deque()
         self._news = asyncio.Event()
         self._over = False
         core = UacCore(spec, shared.timing)
-        hooks = Hooks(self._emit, self._media.play, on_ended, spec.redaction)
+        hooks = Hooks(
+            emit=self._emit,
+            play=media.play,
+            ended=on_ended,
+            redaction=spec.redaction,
+            planned=media.belong_to,
+            measured=media.measured,
+        )
         self.runner = Runner(core, journal, shared.wire, hooks)
 
     @property
@@ -153,9 +105,8 @@ class SipLeg:
             studio, spec = self._studio, self._spec
             text = prepare(target, local_host=studio.host, from_tag=spec.from_tag)
             places = await self._wire.resolver.locate(target.next_hop)
-            stream = RtpStream(studio.ports.bind(), studio.ticker, self._wire.resolver.allows)
-            self._media.attach(stream)
-            audio = LocalAudio(studio.host, stream.port, text.codecs, spec.call_id.int >> 68)
+            port = self._media.open(self._wire.resolver.allows, capture=target.capture_rtp)
+            audio = LocalAudio(studio.host, port, text.codecs, spec.call_id.int >> 68)
             # Whoever takes no TCP was tried before, and is not waited for again.
             takes_tcp = self._wire.transports.streams.takes_tcp
             known = tuple(

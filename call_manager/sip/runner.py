@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from call_manager.channel import CallJournal, ChannelEvent
+from call_manager.channel import CallJournal, ChannelEvent, Ended, InviteRecord, MediaReport
 from call_manager.sip.core import Core
 from call_manager.sip.effects import (
     Commit,
@@ -65,6 +65,10 @@ class Hooks:
     """Called once, when the leg's end was told or its runner stopped."""
     redaction: Redaction = field(default_factory=Redaction)
     """What of the leg's messages its record must not hold."""
+    planned: Callable[[InviteRecord], None] = lambda _: None
+    """Called before an INVITE is committed: audio from now on is its."""
+    measured: Callable[[], MediaReport | None] = lambda: None
+    """Called at the leg's end: ends its audio and returns what it was like."""
 
 
 class Runner:
@@ -169,15 +173,24 @@ class Runner:
             case StopTimer(key):
                 self._stop_timer(key)
             case Commit(record):
+                self._hooks.planned(record)
                 await self._commit(self._journal.invite_planned(record))
             case Confirm(record):
                 await self._write(self._journal.dialog_confirmed(record), CONFIRM_S)
             case Update(outcome):
                 await self._write(self._journal.attempt_updated(outcome), JOURNAL_S)
             case Emit(event):
+                if isinstance(event, Ended):
+                    await self._measure()
                 self._hooks.emit(event)
             case Play(audio):
                 self._hooks.play(audio)
+
+    async def _measure(self) -> None:
+        """Keep what the leg's audio was like, before anybody hears that the leg is over."""
+        report = self._hooks.measured()
+        if report is not None:
+            await self._write(self._journal.media_measured(report), JOURNAL_S)
 
     async def _commit(self, writing: Awaitable[None]) -> None:
         """Commit before the wire; what the core says next happens before any other input."""

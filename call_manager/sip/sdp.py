@@ -65,6 +65,12 @@ class RemoteAudio:
     """The peer's view: `sendonly` means that it sends and we are on hold."""
     problem: MediaFailure = MediaFailure.NONE
     """Why no audio can flow by this description."""
+    payloads: frozenset[int] = frozenset()
+    """The payload types of all codecs that it shares with our offer."""
+    rtcp: tuple[str, int] | None = None
+    """Where the peer wants RTCP (RFC 3605); None is the port above RTP's."""
+    rtcp_mux: bool = False
+    """Whether it asks for RTCP on RTP's own port (RFC 5761)."""
 
 
 def write_offer(audio: LocalAudio, *, version: int = 1) -> bytes:
@@ -78,7 +84,8 @@ def write_offer(audio: LocalAudio, *, version: int = 1) -> bytes:
 def write_answer(audio: LocalAudio, remote: RemoteAudio, *, version: int) -> bytes:
     """Answer a peer's offer with the one codec in use (RFC 3264 section 6)."""
     payload = {remote.codec: remote.payload_type}
-    return _write(audio, payload, _ANSWER_TO.get(remote.direction, "sendrecv"), version)
+    text = _write(audio, payload, _ANSWER_TO.get(remote.direction, "sendrecv"), version)
+    return text + b"a=rtcp-mux\r\n" if remote.rtcp_mux else text
 
 
 def payloads(codecs: Sequence[str]) -> dict[str, int]:
@@ -125,7 +132,26 @@ def read(body: bytes, codecs: Sequence[str]) -> RemoteAudio:
     )
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - RFC 2543's way to put on hold
         return RemoteAudio(codec, number, None, "inactive", problem)
-    return RemoteAudio(codec, number, (host, port) if host else None, direction, problem)
+    return RemoteAudio(
+        codec,
+        number,
+        (host, port) if host else None,
+        direction,
+        problem,
+        frozenset(number for _, number in listed),
+        _rtcp(media, host),
+        "a=rtcp-mux" in media,
+    )
+
+
+def _rtcp(media: Sequence[str], host: str) -> tuple[str, int] | None:
+    """Return where RTCP goes by an `a=rtcp` line (RFC 3605 section 2.1)."""
+    for line in media:
+        words = line.removeprefix("a=rtcp:").split()
+        if line.startswith("a=rtcp:") and words and 0 < _number(words[0]) < 65_536:
+            there = words[3] if len(words) == 4 else host
+            return (there, _number(words[0])) if there else None
+    return None
 
 
 def _write(audio: LocalAudio, numbers: dict[str, int], direction: str, version: int) -> bytes:

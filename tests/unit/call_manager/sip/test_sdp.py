@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,7 +88,31 @@ def test_codecs_no_sdp_can_say_are_refused(codecs: tuple[str, ...]) -> None:
     ],
 )
 def test_an_answer_is_read_as_far_as_it_goes(body: bytes, expected: RemoteAudio) -> None:
-    assert read(body, OURS) == expected
+    assert replace(read(body, OURS), payloads=frozenset()) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "rtcp", "mux"),
+    [
+        ("", None, False),
+        ("a=rtcp-mux", None, True),
+        ("a=rtcp:4444", ("192.0.2.1", 4444), False),
+        ("a=rtcp:4444 IN IP4 192.0.2.9", ("192.0.2.9", 4444), False),
+        ("a=rtcp:0", None, False),
+        ("a=rtcp:\r\na=rtcp:99999", None, False),
+    ],
+)
+def test_where_rtcp_goes_is_read(lines: str, rtcp: tuple[str, int] | None, mux: bool) -> None:
+    found = read(an_answer("0 8 101", lines), OURS)
+    assert (found.rtcp, found.rtcp_mux, found.payloads) == (rtcp, mux, frozenset({0, 8}))
+
+
+def test_shared_ports_are_promised_to_who_asks_for_them_and_offered_to_nobody() -> None:
+    audio = LocalAudio("192.0.2.7", 20_000, ("PCMU",), 1)
+    asked = read(an_answer("0", "a=rtcp-mux"), OURS)
+    assert b"a=rtcp-mux\r\n" in write_answer(audio, asked, version=2)
+    assert b"rtcp" not in write_answer(audio, replace(asked, rtcp_mux=False), version=2)
+    assert b"rtcp" not in write_offer(audio)
 
 
 def test_every_token_is_an_encoding_name() -> None:
