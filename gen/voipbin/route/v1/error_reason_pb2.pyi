@@ -170,15 +170,30 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "PROVIDER_TEARDOWN_REFUSED", "metadata": {"provider_id": "…"}}
     """
     ERROR_REASON_INVALID_OUTBOUND_PROXY: _ErrorReason.ValueType  # 23
-    """An outbound proxy is not a host name or IP address with an optional port."""
+    """An outbound proxy is not a host name or IP address with an optional port.
+
+        {"reason": "INVALID_OUTBOUND_PROXY", "metadata": {"field": "outbound_proxy"}}
+    """
     ERROR_REASON_INVALID_TLS_CA: _ErrorReason.ValueType  # 24
-    """What should be certificates is none."""
+    """What should be certificates is none.
+
+        {"reason": "INVALID_TLS_CA", "metadata": {"field": "tls_ca"}}
+    """
     ERROR_REASON_INVALID_SESSION_EXPIRES: _ErrorReason.ValueType  # 25
-    """A session interval is too short or too long."""
+    """A session interval is too short or too long.
+
+        {"reason": "INVALID_SESSION_EXPIRES", "metadata": {"field": "session_expires"}}
+    """
     ERROR_REASON_INVALID_FAILOVER_CODES: _ErrorReason.ValueType  # 26
-    """A list of answers that fail over has an element that is none."""
+    """A list of answers that fail over has an element that is none.
+
+        {"reason": "INVALID_FAILOVER_CODES", "metadata": {"field": "failover_codes"}}
+    """
     ERROR_REASON_INVALID_HEALTH_CODES: _ErrorReason.ValueType  # 27
-    """A list of answers that count as healthy has an element that is none."""
+    """A list of answers that count as healthy has an element that is none.
+
+        {"reason": "INVALID_HEALTH_CODES", "metadata": {"field": "health_codes"}}
+    """
     ERROR_REASON_HEALTH_CHECK_TOO_SOON: _ErrorReason.ValueType  # 28
     """A provider is being asked whether it is there, or was a moment ago.
 
@@ -336,15 +351,30 @@ ERROR_REASON_PROVIDER_TEARDOWN_REFUSED: ErrorReason.ValueType  # 39
     {"reason": "PROVIDER_TEARDOWN_REFUSED", "metadata": {"provider_id": "…"}}
 """
 ERROR_REASON_INVALID_OUTBOUND_PROXY: ErrorReason.ValueType  # 23
-"""An outbound proxy is not a host name or IP address with an optional port."""
+"""An outbound proxy is not a host name or IP address with an optional port.
+
+    {"reason": "INVALID_OUTBOUND_PROXY", "metadata": {"field": "outbound_proxy"}}
+"""
 ERROR_REASON_INVALID_TLS_CA: ErrorReason.ValueType  # 24
-"""What should be certificates is none."""
+"""What should be certificates is none.
+
+    {"reason": "INVALID_TLS_CA", "metadata": {"field": "tls_ca"}}
+"""
 ERROR_REASON_INVALID_SESSION_EXPIRES: ErrorReason.ValueType  # 25
-"""A session interval is too short or too long."""
+"""A session interval is too short or too long.
+
+    {"reason": "INVALID_SESSION_EXPIRES", "metadata": {"field": "session_expires"}}
+"""
 ERROR_REASON_INVALID_FAILOVER_CODES: ErrorReason.ValueType  # 26
-"""A list of answers that fail over has an element that is none."""
+"""A list of answers that fail over has an element that is none.
+
+    {"reason": "INVALID_FAILOVER_CODES", "metadata": {"field": "failover_codes"}}
+"""
 ERROR_REASON_INVALID_HEALTH_CODES: ErrorReason.ValueType  # 27
-"""A list of answers that count as healthy has an element that is none."""
+"""A list of answers that count as healthy has an element that is none.
+
+    {"reason": "INVALID_HEALTH_CODES", "metadata": {"field": "health_codes"}}
+"""
 ERROR_REASON_HEALTH_CHECK_TOO_SOON: ErrorReason.ValueType  # 28
 """A provider is being asked whether it is there, or was a moment ago.
 
