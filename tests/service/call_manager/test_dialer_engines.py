@@ -11,7 +11,7 @@ import pytest
 from call_manager.bootstrap import MIGRATIONS
 from call_manager.call.domain import CallStatus, DialState, HangupReason
 from call_manager.channel import AttemptState
-from call_manager.dialer import DialerSettings, endings, repository
+from call_manager.dialer import DialerSettings, attempts, endings, repository
 from mesh.clock import new_id
 from mesh.database import Database, Transaction
 from tests.support.clock import FakeClock
@@ -86,11 +86,11 @@ async def test_an_invite_and_a_hangup_at_once_have_one_order(world: World) -> No
         call_id = await world.commit()
         await claim(world, "me", 1)
         invite = an_invite(call_id, world.clock.now())
-        dial = repository.Dial("me", PROVIDER_ID, {})
+        dial = attempts.Dial("me", PROVIDER_ID, {})
 
         async def plan(invite=invite, dial=dial) -> bool:  # type: ignore[no-untyped-def]
             async def work(tx: Transaction) -> bool:
-                return await repository.plan_invite(tx, invite, dial, world.clock.now())
+                return await attempts.plan_invite(tx, invite, dial, world.clock.now())
 
             return await world.database.transact(work, name="test_plan")
 
@@ -103,10 +103,10 @@ async def test_an_invite_and_a_hangup_at_once_have_one_order(world: World) -> No
 async def test_an_instance_plans_no_invite_for_anothers_call(world: World) -> None:
     call_id = await world.commit()
     await claim(world, "another", 1)
-    dial = repository.Dial("me", PROVIDER_ID, {})
+    dial = attempts.Dial("me", PROVIDER_ID, {})
 
     async def work(tx: Transaction) -> bool:
-        return await repository.plan_invite(
+        return await attempts.plan_invite(
             tx, an_invite(call_id, world.clock.now()), dial, world.clock.now()
         )
 

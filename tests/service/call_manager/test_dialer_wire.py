@@ -122,7 +122,9 @@ async def test_a_carrier_without_an_address_fails_the_call_without_a_trace(
     call = await exchange.until(call_id, "hangup")
     assert ended(call) == ("local", "failed", 0)
     assert call.hangup_detail
-    assert not call.attempts
+    (attempt,) = call.attempts
+    assert (attempt.sip_call_id, attempt.remote_address, attempt.leg) == ("", "", 1)
+    assert attempt.detail == call.hangup_detail
 
 
 async def test_the_ring_timer_cancels(neighbours: Exchange) -> None:
