@@ -21,6 +21,7 @@ from call_manager.sip.dialog import BRANCH_PREFIX
 from call_manager.sip.effects import Destination, write_address
 from call_manager.sip.message import SIP_PORT, Request, Response
 from call_manager.sip.requests import ALLOW, METHODS, Identity, answer
+from call_manager.sip.uas import CAPABILITIES, Refusal, refusal
 from call_manager.sip.via import came_from
 
 log = logging.getLogger(__name__)
@@ -41,16 +42,20 @@ class Strangers:
         """
         if request.method == "ACK":
             return None
-        if request.to_tag or request.method in {"BYE", "CANCEL"}:
-            code, allow = 481, ALLOW
-        elif request.method == "OPTIONS":
-            code, allow = 200, ALLOW
-        else:
-            code, allow = 405, _ALLOW_OUTSIDE
+        code, extra = _judge(request)
         text = f"{request.via.branch} {request.call_id}".encode("utf-8", "surrogateescape")
         tag = hashlib.blake2b(text, key=self._tag_key, digest_size=8).hexdigest()
         request = came_from(request, source.address)
-        return answer(request, code, to_tag=tag, extra=(("Allow", allow),))
+        return answer(request, code, to_tag=tag, extra=extra)
+
+
+def _judge(request: Request) -> Refusal:
+    refused = refusal(request, _ALLOW_OUTSIDE)
+    if refused is not None and refused[0] == 505:
+        return refused
+    if request.to_tag or request.method in {"BYE", "CANCEL"}:
+        return 481, (("Allow", ALLOW),)
+    return refused or (200, (("Allow", ALLOW), *CAPABILITIES))
 
 
 def answers_our_invite(response: Response, us: Identity) -> bool:
