@@ -8,7 +8,7 @@ import pytest
 
 from mesh.clock import new_id
 from tests.support.carrier import Carrier
-from tests.support.certificates import an_authority
+from tests.support.pem import an_authority
 from tests.support.running_mesh import RunningMesh, ok, reason
 
 PROVIDER_KEYS: Final = [

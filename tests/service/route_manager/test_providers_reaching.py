@@ -30,7 +30,7 @@ from route_manager.providercall import stored
 from route_manager.providercall.convert import wish_of
 from route_manager.providercall.domain import ProviderCall, Snapshot
 from tests.service.route_manager.conftest import TEL, House
-from tests.support.certificates import a_private_key, an_authority
+from tests.support.pem import a_private_key, an_authority
 
 CA = an_authority()
 ALL: dict[str, Any] = {

@@ -22,7 +22,7 @@ from route_manager.provider.domain import (
 )
 from route_manager.provider.domain.codecs import PLAYABLE
 from tests.architecture.code import ROOT
-from tests.support.certificates import an_authority
+from tests.support.pem import an_authority
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 GOOD = HostFacts(("8.8.8.8",))

@@ -29,7 +29,7 @@ from route_manager.provider.domain import (
     checked,
     next_hop,
 )
-from tests.support.certificates import a_private_key, an_authority
+from tests.support.pem import a_private_key, an_authority
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 CA = an_authority()
