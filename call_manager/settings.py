@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from call_manager.dialer.equipment import DialerSettings
+from call_manager.media.capture import CaptureLimits
 from call_manager.sip.settings import SipSettings
 from mesh.settings import MeshSettings, SettingsMistake, check_address
+
+MIB: Final = 1024 * 1024
 
 
 class CallSettings(MeshSettings):
@@ -44,6 +47,19 @@ class CallSettings(MeshSettings):
     )
     rtp_port_last: int = Field(
         default=29_998, ge=1025, le=65_535, description="The highest UDP port used for RTP."
+    )
+    rtp_capture_mib_max: int = Field(
+        default=16,
+        ge=0,
+        le=1024,
+        description="The most RTP that is captured of one leg, in MiB; 16 are a quarter of an hour"
+        " both ways.",
+    )
+    rtp_capture_packets_max: int = Field(
+        default=200_000,
+        ge=0,
+        le=500_000,
+        description="The most RTP and RTCP packets that are captured of one leg.",
     )
     legs_max: int = Field(
         default=500, ge=1, le=10_000, description="The most legs on the wire at once."
@@ -105,6 +121,7 @@ class CallSettings(MeshSettings):
             advertised=self.sip_advertised,
             rtp_listen=self.rtp_listen,
             rtp_ports=(self.rtp_port_first, self.rtp_port_last),
+            capture=CaptureLimits(self.rtp_capture_packets_max, self.rtp_capture_mib_max * MIB),
             # A carrier on loopback or in a private network is a test's, or an attack's.
             allow_private=self.lab,
             user_agent=self.sip_user_agent,
@@ -117,5 +134,6 @@ class CallSettings(MeshSettings):
             legs_max=self.legs_max,
             ring_timeout_s=self.ring_timeout_s,
             longest_call_s=self.call_duration_max_s,
+            capture_bytes_max=self.rtp_capture_mib_max * MIB,
             stop_grace_s=self.live_calls_grace_s,
         )

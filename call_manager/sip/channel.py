@@ -123,7 +123,8 @@ class SipChannel:
             table(codec)  # Half a tenth of a second, better spent now than in the first call.
         local = write_address(self._settings.record(bound.address))
         wire = Wire(self._transports, self._resolver, self._clock, local, self._identity)
-        studio = Studio(self._ports, self._ticker, read_address(self.address)[0])
+        host = read_address(self.address)[0]
+        studio = Studio(self._ports, self._ticker, host, self._settings.capture)
         self._shared = Shared(wire, studio, self._timing)
 
     async def stop(self, *, grace_s: float) -> None:

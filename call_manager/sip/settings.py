@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from call_manager.media.capture import CaptureLimits
 from call_manager.sip.effects import Address, read_address, write_address
 from call_manager.sip.streams import StreamLimits
 
@@ -38,6 +39,8 @@ class SipSettings:
     """The IP address RTP is received at; None is the host of `listen`."""
     rtp_ports: tuple[int, int] = (20_000, 29_998)
     """First and last RTP port; each leg takes an even one."""
+    capture: CaptureLimits = field(default_factory=CaptureLimits)
+    """How much of a leg's RTP is captured where that is wanted."""
     allow_private: bool = False
     """Whether loopback and private addresses may be sent to: in the lab only."""
     t1_s: float = 0.5
