@@ -45,8 +45,6 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.destination = Destination(("", 0))
         """Where it leads; set by whoever opened or accepted it."""
-        self.local = ""
-        """Our end, `host:port`."""
         self.tls_peer: TlsPeer | None = None
         self.made_at = self.used_at = time.monotonic()
         """When it was made, and when anything was last sent or received."""

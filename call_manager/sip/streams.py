@@ -138,7 +138,7 @@ class Streams:
             if to.transport is Transport.TCP:
                 self._distrust(to.address)
             raise
-        connection.local = _name_of(connection.known("sockname"))
+        connection.destination = replace(to, local=_name_of(connection.known("sockname")))
         self._connections[to] = connection
         self._distrusted.pop(to.address, None)
         return connection
@@ -169,7 +169,6 @@ class Streams:
         kind = Transport.TCP if tls is None else Transport.TLS
         local = write_address(sock.getsockname()[:2])
         connection.destination = replace(peer, transport=kind, accepted=True, local=local)
-        connection.local = local
         self._connections[connection.destination] = connection
         try:
             async with asyncio.timeout(self._limits.connect_s):

@@ -95,7 +95,7 @@ class Transports:
             self.udp.send(raw, to.address)
             return Carried(at, "")
         connection = await self.streams.connect(to)
-        return Carried(connection.send(raw), connection.local, connection.tls_peer)
+        return Carried(connection.send(raw), connection.destination.local, connection.tls_peer)
 
     def reply(self, raw: bytes, to: Destination) -> None:
         """Send where a message just came from, or not at all; raises `OSError`."""

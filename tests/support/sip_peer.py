@@ -81,6 +81,9 @@ class Reply:
 class SipPeer(asyncio.DatagramProtocol):
     """One socket; `hear` takes what came in order, `reply` and `request` answer it."""
 
+    protocol = "UDP"
+    contact_params = ""
+
     def __init__(self) -> None:
         self.heard: list[Heard] = []
         self._queue: asyncio.Queue[Heard] = asyncio.Queue()
@@ -92,7 +95,11 @@ class SipPeer(asyncio.DatagramProtocol):
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        heard = Heard(data, addr, asyncio.get_running_loop().time())
+        self.take(data, addr)
+
+    def take(self, raw: bytes, source: tuple[str, int]) -> None:
+        """Put one whole message into the queue."""
+        heard = Heard(raw, source, asyncio.get_running_loop().time())
         self.heard.append(heard)
         self._queue.put_nowait(heard)
 
@@ -136,7 +143,7 @@ class SipPeer(asyncio.DatagramProtocol):
             *reply.headers,
         ]
         if reply.contact:
-            lines.append(f"Contact: <sip:phone@127.0.0.1:{self.port}>")
+            lines.append(f"Contact: <sip:phone@127.0.0.1:{self.port}{self.contact_params}>")
         self.send(_message(lines, reply.body), request.source)
 
     def request(
@@ -144,15 +151,16 @@ class SipPeer(asyncio.DatagramProtocol):
     ) -> None:
         """Send a request inside the dialog of an INVITE; `extra` is header lines and body."""
         self._branches += 1
+        here = f"127.0.0.1:{self.port}"
         lines = [
             f"{method} sip:mesh@{invite.source[0]}:{invite.source[1]} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bKpeer{self._branches}",
+            f"Via: SIP/2.0/{self.protocol} {here};branch=z9hG4bKpeer{self._branches}",
             "Max-Forwards: 70",
             f"From: {invite.header('To')};tag={tag}",
             f"To: {invite.header('From')}",
             f"Call-ID: {invite.header('Call-ID')}",
             f"CSeq: {cseq} {method}",
-            f"Contact: <sip:phone@127.0.0.1:{self.port}>",
+            f"Contact: <sip:phone@127.0.0.1:{self.port}{self.contact_params}>",
         ]
         headers, _, body = extra.partition("\r\n\r\n")
         self.send(_message([*lines, *filter(None, headers.split("\r\n"))], body), invite.source)

@@ -14,8 +14,10 @@ from types import TracebackType
 from typing import Final, Self
 
 SCENARIOS: Final = Path(__file__).parent / "scenarios"
+_LISTENERS: Final = (Path("/proc/net/udp"), Path("/proc/net/tcp"))
 _ENTRY: Final = re.compile(
-    r"^-{20,}[^\n]*\nUDP message (?P<way>sent|received) [^\n]*:\n\n(?P<text>.*?)(?=^-{20,}|\Z)",
+    r"^-{20,}[^\n]*\n(?:UDP|TCP) message (?P<way>sent|received) [^\n]*:\n\n"
+    r"(?P<text>.*?)(?=^-{20,}|\Z)",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -154,7 +156,7 @@ class Sipp:
         """Wait until the kernel knows the port; sipp itself does not say."""
         wanted = f":{self.port:04X} "
         async with asyncio.timeout(10):
-            while wanted not in Path("/proc/net/udp").read_text():  # noqa: ASYNC240
+            while not any(wanted in path.read_text() for path in _LISTENERS):
                 if self._process is not None and self._process.returncode is not None:
                     raise RuntimeError(f"sipp ended at once: {self.errors()}")
                 await asyncio.sleep(0.02)
