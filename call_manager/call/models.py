@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -36,6 +37,10 @@ def _text(length: int | None = None, *, nullable: bool = False) -> Any:
 
 def _integer(*, nullable: bool = False) -> Any:
     return Field(default=None, sa_column=Column(Integer(), nullable=nullable))
+
+
+def _float(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Double(), nullable=nullable))
 
 
 def _json(*, nullable: bool = False) -> Any:
@@ -199,8 +204,17 @@ class CallAttemptRow(Table, table=True):
     """Why it ended without a final answer; unset otherwise."""
     media: dict[str, Any] | None = _json(nullable=True)
     """`channel.MediaReport` as JSON, once the leg that had audio is over."""
+    media_flow: str | None = _text(16, nullable=True)
+    """`media.judging.Flow` of `media`, for statistics; unset without audio, like the next two."""
+    mos: float | None = _float(nullable=True)
+    loss_pct: float | None = _float(nullable=True)
+    """The share of the carrier's packets that were lost, in percent."""
     continued: bool = Field(sa_column=Column(Boolean(), nullable=False, default=False))
     """Whether the leg went on with another INVITE: after a challenge, or to the next address."""
+    test: bool = Field(sa_column=Column(Boolean(), nullable=False, default=False))
+    """Whether it was dialled to test its carrier, by a provider call."""
+    reached: bool = Field(sa_column=Column(Boolean(), nullable=False, default=True))
+    """False where nothing can have reached the carrier."""
 
 
 class SipMessageRow(Table, table=True):

@@ -24,6 +24,7 @@ from call_manager.channel import (
     StoredAttempt,
     Transport,
 )
+from call_manager.media.judging import one_way
 from call_manager.media.report import to_plain
 from mesh.clock import new_id
 from mesh.database import Transaction
@@ -32,8 +33,8 @@ from mesh.verdict import storable
 _INSERT: Final = insert(calls.ATTEMPTS)
 _CHANGE: Final = update(calls.ATTEMPTS).where(calls.ATTEMPTS.c.id == bindparam("of"))
 _DIALOG_CHANGE: Final = _CHANGE.where(calls.ATTEMPTS.c.state != AttemptState.ENDED)
-_CONTINUE: Final = update(calls.ATTEMPTS).where(
-    calls.ATTEMPTS.c.call_id == bindparam("of"), calls.ATTEMPTS.c.sequence == bindparam("before")
+_NOTE: Final = update(calls.ATTEMPTS).where(
+    calls.ATTEMPTS.c.call_id == bindparam("of"), calls.ATTEMPTS.c.sequence == bindparam("at")
 )
 
 _LIVE: Final = (AttemptState.INVITING, AttemptState.CANCELLING, AttemptState.CONFIRMED)
@@ -74,6 +75,8 @@ class Dial:
     """How many attempts the legs before it have stored."""
     before: Before | None = None
     """Set once an INVITE of the call has left: a leg that goes on with it."""
+    test: bool = False
+    """Whether it is dialled to test its carrier."""
 
 
 async def plan_invite(tx: Transaction, record: InviteRecord, dial: Dial, now: datetime) -> bool:
@@ -93,8 +96,7 @@ async def plan_invite(tx: Transaction, record: InviteRecord, dial: Dial, now: da
     if record.sequence > 1:
         if not await tx.run(_REDIAL, values):
             return False
-        before = {"of": record.call_id, "before": sequence - 1}
-        await tx.run(_CONTINUE, {**before, "continued": True})
+        await tx.run(_NOTE, {"of": record.call_id, "at": sequence - 1, "continued": True})
     elif dial.before is None:
         row = await tx.one_or_none(_DIAL, {"now": now, **values})
         if await calls.changed(tx, CallEvent.DIALING, row) is None:
@@ -124,6 +126,7 @@ def _values(record: InviteRecord, dial: Dial, sequence: int) -> dict[str, Any]:
         "sequence": sequence,
         "leg": dial.leg,
         "provider_id": dial.provider_id,
+        "test": dial.test,
         "state": AttemptState.INVITING.value,
         "dial_config": dict(dial.snapshot),
         "sip_call_id": record.sip_call_id,
@@ -167,6 +170,8 @@ async def keep_unsent(tx: Transaction, unsent: Unsent, dial: Dial) -> None:
         "sequence": dial.stored + 1,
         "leg": dial.leg,
         "provider_id": dial.provider_id,
+        "test": dial.test,
+        "reached": False,
         "state": AttemptState.ENDED.value,
         "dial_config": dict(dial.snapshot),
         "cseq": 0,
@@ -225,7 +230,20 @@ async def update_attempt(
 
 async def keep_media(tx: Transaction, report: MediaReport) -> None:
     """Store what an attempt's audio was like."""
-    await tx.run(_CHANGE, {"of": report.attempt_id, "media": to_plain(report)})
+    received = report.received
+    expected = received.packets + received.lost
+    values = {
+        "media": to_plain(report),
+        "media_flow": one_way(report).flow.value,
+        "mos": report.mos,
+        "loss_pct": 100 * received.lost / expected if expected else None,
+    }
+    await tx.run(_CHANGE, {"of": report.attempt_id, **values})
+
+
+async def note_unreached(tx: Transaction, call_id: UUID, sequence: int) -> None:
+    """Note that an INVITE that was stored cannot have reached its carrier."""
+    await tx.run(_NOTE, {"of": call_id, "at": sequence, "reached": False})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from call_manager.dialer.attempts import Before, Dial, Unsent
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.journal import SessionJournal
 from call_manager.dialer.metrics import FAILOVERS
-from mesh.database import Transaction
+from call_manager.metadata import ROUTE_PROVIDER_IDS
+from mesh.database import Transaction, Work
 from mesh.errors import MeshError
 
 log = structlog.get_logger()
@@ -96,6 +97,7 @@ class Legs:
             leg=self._number,
             stored=self._stored,
             before=self._before,
+            test=ROUTE_PROVIDER_IDS.name in self._call.metadata,
         )
 
     async def over(self, journal: SessionJournal, ended: Ended) -> str:
@@ -110,6 +112,8 @@ class Legs:
                 ring_s = self._equipment.settings.ring_timeout_s
                 self._not_after = self._began + timedelta(seconds=ring_s)
             self._before = Before(ended.code, ended.reason_phrase)
+            if not ended.reached:
+                await self._keep(self._unreached, "attempt_unreached")
         elif ended.by is EndedBy.ERROR and not ended.reached:
             await self._keep_unsent(ended.at, ended.detail)
         return self._onward(after)
@@ -146,12 +150,19 @@ class Legs:
         async def work(tx: Transaction) -> None:
             await attempts.keep_unsent(tx, unsent, dial)
 
+        if await self._keep(work, "attempt_unsent"):
+            self._stored += 1
+
+    async def _unreached(self, tx: Transaction) -> None:
+        await attempts.note_unreached(tx, self._call.id, self._stored)
+
+    async def _keep(self, work: Work[None], name: str) -> bool:
         try:
-            await self._equipment.database.transact(work, name="attempt_unsent")
+            await self._equipment.database.transact(work, name=name)
         except (MeshError, SQLAlchemyError):
             log.exception("that a carrier could not be tried was not kept")
-            return
-        self._stored += 1
+            return False
+        return True
 
 
 def _named(transport: Transport) -> str:
