@@ -28,7 +28,11 @@ class CallJournal(Protocol):
         """Commit a 2xx's dialog; the ACK leaves whether or not this succeeds."""
 
     async def attempt_updated(self, outcome: AttemptOutcome) -> None:
-        """Keep an attempt's times and, once known, its final answer."""
+        """Keep an attempt's times and, once known, its final answer.
+
+        A final answer that refuses is committed at return; the rest of an attempt that lives, or
+        was answered, soon after, and before the call's end is.
+        """
 
     def message(self, message: WireMessage) -> None:
         """Keep one datagram. Returns at once; the journal writes in batches, in order."""

@@ -78,21 +78,25 @@ class BatchWriter(Generic[T]):
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
 
-    def put(self, call_id: UUID, item: T) -> None:
-        """Take one item of a call; returns at once."""
+    def taken(self, item: T) -> None:
+        """Hear that an item has left the queue for its transaction."""
+
+    def put(self, call_id: UUID, item: T) -> bool:
+        """Take one item of a call; returns at once, False when there is no room for it."""
         limits = self._limits
         if (
             len(self._waiting) >= limits.waiting_items
             or self._waiting_octets >= limits.waiting_octets
         ):
             self._lost += 1
-            return
+            return False
         self._waiting.append((call_id, item))
         self._waiting_octets += self.size_of(item)
         self._taken += 1
         self._some.set()
         if self._full:
             self._hurry.set()
+        return True
 
     @property
     def _full(self) -> bool:
@@ -129,6 +133,7 @@ class BatchWriter(Generic[T]):
         octets = 0
         while self._waiting and len(batch) < self._limits.items and octets < self._limits.octets:
             batch.append(self._waiting.popleft())
+            self.taken(batch[-1][1])
             octets += self.size_of(batch[-1][1])
         self._waiting_octets -= octets
         return batch
@@ -156,9 +161,14 @@ class BatchWriter(Generic[T]):
                 log.warning("a record waits for the database", what=self.name, error=error.message)
                 await asyncio.sleep(self._limits.retry_s)
             except Exception:
-                # A batch that can never be stored must not keep the others from it.
-                log.exception("a part of calls' records is lost", what=self.name, lost=len(batch))
-                return
+                if len(batch) == 1:
+                    log.exception("a part of a call's record is lost", what=self.name)
+                    return
+                break
+        # What can never be stored must not keep the others from it.
+        middle = len(batch) // 2
+        await self._store(batch[:middle])
+        await self._store(batch[middle:])
 
     def _report(self) -> None:
         for upto, done in self._flushes:

@@ -174,8 +174,9 @@ class Dialer:
 
     def _ended(self, call_id: UUID, task: asyncio.Task[None]) -> None:
         del self._sessions[call_id]
-        # There is room again for a call that waits.
-        self.wake()
+        if len(self._sessions) + 1 >= self._equipment.settings.legs_max:
+            # There is room again for a call that waits.
+            self.wake()
         if not task.cancelled() and task.exception() is not None:
             log.error("a session failed", call_id=str(call_id), exc_info=task.exception())
 

@@ -163,8 +163,27 @@ class SessionJournal(StoredJournal):
 
     @override
     async def attempt_updated(self, outcome: AttemptOutcome) -> None:
-        """Store an attempt's times and final answer."""
+        """Store an attempt's times and final answer; those of one that lives within 50 ms."""
         self._spans.update(outcome)
         self._meter.update(outcome)
         signed = outcome.ringing_at is not None or outcome.answered_at is not None
-        await self._update(outcome, self._meter.pdd_ms if signed else None)
+        pdd_ms = self._meter.pdd_ms if signed else None
+        refused = outcome.ended_at is not None and outcome.answered_at is None
+        # What follows a refusal goes by its row; anything else is only told, and the call's end
+        # waits until it is written.
+        if refused or not self._equipment.traces.note(
+            self._call_id,
+            ("outcome", outcome.attempt_id),
+            lambda tx: attempts.update_attempt(tx, outcome, pdd_ms),
+        ):
+            await self._update(outcome, pdd_ms)
+
+    @override
+    async def media_measured(self, report: MediaReport) -> None:
+        """Store what an attempt's audio was like, with the next batch of messages."""
+        if not self._equipment.traces.note(
+            self._call_id,
+            ("media", report.attempt_id),
+            lambda tx: attempts.keep_media(tx, report),
+        ):
+            await super().media_measured(report)

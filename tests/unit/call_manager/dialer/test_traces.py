@@ -14,8 +14,8 @@ import pytest
 
 from call_manager.channel import WireMessage
 from call_manager.dialer import journal, repository, traces
-from call_manager.dialer.traces import TraceWriter
-from mesh.database import Database
+from call_manager.dialer.traces import TraceWriter, Work
+from mesh.database import Database, Transaction
 from mesh.errors import ServiceUnavailable
 from tests.unit.call_manager.dialer.dialer_world import World, eventually
 
@@ -36,6 +36,9 @@ class Desk:
     def put(self, *methods: str) -> None:
         for method in methods:
             self.writer.put(self.call_id, a_message(method))
+
+    def note(self, key: str, work: Work) -> bool:
+        return self.writer.note(self.call_id, key, work)
 
     async def stored(self) -> list[str]:
         return await self.world.methods(self.call_id)
@@ -115,6 +118,52 @@ async def test_a_batch_that_can_never_be_stored_does_not_keep_the_others(
     desk.put("INVITE")
     await desk.writer.flush()
     assert await desk.stored() == ["INVITE"]
+
+
+async def test_of_what_is_noted_under_one_key_the_latest_is_written_once(desk: Desk) -> None:
+    written: list[str] = []
+    for text in ("rings", "answered", "over"):
+        assert desk.note("attempt", _writes(written, text))
+    assert desk.note("another", _writes(written, "rings elsewhere"))
+    await desk.writer.flush()
+    assert written == ["over", "rings elsewhere"]
+    assert desk.note("attempt", _writes(written, "later"))
+    await desk.writer.flush()
+    assert written[2:] == ["later"]
+
+
+async def test_a_note_that_can_never_be_written_keeps_no_message_or_note_from_it(
+    desk: Desk,
+) -> None:
+    written: list[str] = []
+
+    async def broken(_tx: Transaction) -> None:
+        raise RuntimeError("never")
+
+    desk.put("INVITE")
+    desk.note("broken", broken)
+    desk.note("sound", _writes(written, "sound"))
+    await desk.writer.flush()
+    assert await desk.stored() == ["INVITE"]
+    # Once in the batch that was undone, and once for good.
+    assert set(written) == {"sound"}
+
+
+async def test_nothing_is_noted_where_there_is_no_room(stopped: World) -> None:
+    written: list[str] = []
+    async with a_desk(stopped, waiting_items=1) as desk:
+        assert desk.note("first", _writes(written, "first"))
+        assert not desk.note("second", _writes(written, "second"))
+        assert desk.note("first", _writes(written, "first again"))
+        await desk.writer.flush()
+    assert written == ["first again"]
+
+
+def _writes(written: list[str], text: str) -> Work:
+    async def work(_tx: Transaction) -> None:
+        written.append(text)
+
+    return work
 
 
 async def test_a_flush_gives_up_in_time(stopped: World, monkeypatch: pytest.MonkeyPatch) -> None:
