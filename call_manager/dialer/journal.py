@@ -24,7 +24,7 @@ from call_manager.dialer.spans import AttemptSpans
 from mesh.database import Transaction
 
 TRACE_MESSAGES_MAX: Final = 5_000
-"""The most SIP messages that are kept of one call; one of an hour has some hundred."""
+"""The most SIP messages that are kept of one leg; one of an hour has some hundred."""
 
 TRACE_BYTES_MAX: Final = 4 * 1024 * 1024
 """The most bytes of them."""

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from call_manager.bootstrap import MIGRATIONS
+from call_manager.call import repository as calls
+from call_manager.call.attempt import Attempt
 from call_manager.call.domain import CallStatus, DialState, HangupReason
-from call_manager.channel import AttemptState
+from call_manager.channel import (
+    Q850,
+    AttemptOutcome,
+    AttemptState,
+    DnsRecord,
+    MediaReport,
+    RtpCount,
+    TlsPeer,
+    Transport,
+)
 from call_manager.dialer import DialerSettings, attempts, endings, repository
 from mesh.clock import new_id
 from mesh.database import Database, Transaction
@@ -123,3 +135,82 @@ async def test_room_is_not_needed_to_end_what_waited_too_long(world: World) -> N
         await dialler.pass_time(31)
         dialler.dialer.wake()
         assert (await dialler.over(waiting)).hangup_detail == endings.NOT_DIALLED
+
+
+async def test_everything_an_attempt_met_can_be_read_again(world: World) -> None:
+    call_id = await world.commit()
+    await claim(world, "me", 1)
+    now = world.clock.now()
+    found = (DnsRecord("_sips._tcp.carrier.example", "SRV", 60, "10 60 5061 a.carrier.example"),)
+    invite = replace(an_invite(call_id, now), transport=Transport.TLS, dns=found)
+    peer = TlsPeer("TLSv1.3", "AES", "CN=a\0b", "CN=ca", now, "ab" * 32)
+    outcome = AttemptOutcome(
+        invite.attempt_id, 503, "No", now, now, None, now, now, now,
+        Q850(34, "No circuit\0"), peer, "It said so.",
+    )  # fmt: skip
+    heard = RtpCount(packets=10, octets=1600, first_at=now, last_at=now, lost=1, jitter_ms=0.5)
+    report = MediaReport(
+        invite.attempt_id, "PCMU", 0, "127.0.0.1:2", "", RtpCount(), heard, other_payloads=(13,)
+    )
+
+    async def work(tx: Transaction) -> tuple[Attempt, ...]:
+        dial = attempts.Dial("me", PROVIDER_ID, {"hostname": "carrier.example"}, leg=1)
+        assert await attempts.plan_invite(tx, invite, dial, now)
+        await attempts.update_attempt(tx, outcome, 1234)
+        await attempts.keep_media(tx, report)
+        return await calls.attempts_of(tx, call_id)
+
+    (read,) = await world.database.transact(work, name="test_attempt")
+    assert (read.transport, read.dns, read.media) == ("tls", found, report)
+    assert read.tls is not None
+    assert (read.tls.not_after, read.tls.fingerprint) == (now, "ab" * 32)
+    assert (read.q850_cause, read.q850_text) == (34, "No circuit\N{REPLACEMENT CHARACTER}")
+    assert (read.pdd_ms, read.detail, read.continued) == (1234, "It said so.", False)
+    assert (read.tm_first_response, read.tm_early_media) == (now, now)
+
+
+async def test_a_leg_that_goes_on_closes_the_one_before_and_counts_on(world: World) -> None:
+    call_id = await world.commit()
+    await claim(world, "me", 1)
+    now, second = world.clock.now(), new_id()
+    first = an_invite(call_id, now)
+    again = replace(first, attempt_id=new_id(), sequence=2)
+    other = replace(first, attempt_id=new_id())
+
+    async def work(tx: Transaction) -> tuple[Attempt, ...]:
+        dial = attempts.Dial("me", PROVIDER_ID, {})
+        for invite in (first, again):
+            assert await attempts.plan_invite(tx, invite, dial, now)
+        before = attempts.Before(503, "No")
+        onward = replace(dial, provider_id=second, leg=2, stored=2, before=before)
+        assert await attempts.plan_invite(tx, other, onward, now)
+        assert len(await attempts.live_attempts(tx, call_id)) == 1
+        return await calls.attempts_of(tx, call_id)
+
+    read = await world.database.transact(work, name="test_switch")
+    assert [(one.sequence, one.leg, one.continued) for one in read] == [
+        (1, 1, True),
+        (2, 1, False),
+        (3, 2, False),
+    ]
+    assert [(one.sip_code, one.tm_end) for one in read][1:] == [(503, now), (0, None)]
+    assert (await world.call(call_id)).provider_id == second
+
+
+@pytest.mark.parametrize("status", [CallStatus.CANCELING, CallStatus.PROGRESSING])
+async def test_no_leg_goes_on_for_a_call_that_is_ending_or_answered(
+    world: World, status: CallStatus
+) -> None:
+    call_id = await world.commit()
+    await claim(world, "me", 1)
+    now = world.clock.now()
+    dial = attempts.Dial("me", PROVIDER_ID, {})
+
+    async def work(tx: Transaction) -> bool:
+        assert await attempts.plan_invite(tx, an_invite(call_id, now), dial, now)
+        await calls.advance(tx, call_id, status, now)
+        onward = replace(dial, leg=2, stored=1, before=attempts.Before(503, "No"))
+        return await attempts.plan_invite(tx, an_invite(call_id, now), onward, now)
+
+    assert not await world.database.transact(work, name="test_switch")
+    assert len(await world.attempts(call_id)) == 1

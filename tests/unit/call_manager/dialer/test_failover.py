@@ -343,6 +343,19 @@ async def test_a_hangup_between_two_legs_dials_nothing(world: World, tell: bool)
     assert sum(line.invites for line in world.lines.lines) == 1
 
 
+async def test_our_dial_timer_ends_the_search_for_the_next_carrier(world: World) -> None:
+    call_id = await world.commit(dialroutes=ROUTES)
+    first = await world.lines.line(0)
+    world.routes.gate.clear()
+    world.routes.question.clear()
+    await first.refuse(503)
+    await world.routes.question.wait()
+    await world.pass_time(61)
+    call = await world.over(call_id)
+    assert (call.hangup_reason, call.sip_code) == (HangupReason.FAILED, 503)
+    assert len(world.lines.lines) == 1
+
+
 async def test_the_stop_of_the_service_between_two_legs_dials_nothing(stopped: World) -> None:
     async with stopped.running():
         call_id = await stopped.commit(dialroutes=ROUTES)
