@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from call_manager.dialer.equipment import DialerSettings
 from call_manager.media.capture import CaptureLimits
-from call_manager.sip.settings import SipSettings
+from call_manager.sip.settings import SipSettings, TlsListener
 from mesh.settings import MeshSettings, SettingsMistake, check_address
 
 MIB: Final = 1024 * 1024
@@ -25,13 +26,32 @@ class CallSettings(MeshSettings):
     )
     sip_listen: str = Field(
         default="127.0.0.1:5060",
-        description="The `host:port` (UDP, an IP address) that SIP is sent from and answered at."
+        description="The `host:port` (an IP address) that SIP is sent from and answered at, over"
+        " UDP and TCP."
         " Keep it over restarts: what a dead process left on the wire is ended from there.",
     )
     sip_advertised: str | None = Field(
         default=None,
         description="The `host:port` carriers reach us at, where it differs from the one we"
         " listen on (NAT).",
+    )
+    sip_tls_listen: str | None = Field(
+        default=None,
+        description="The `host:port` (an IP address) that SIP over TLS is answered at; needs a"
+        " certificate and its key. Carriers are called over TLS without it, but those that open"
+        " connections of their own need it to hang up.",
+    )
+    sip_tls_cert: Path | None = Field(
+        default=None,
+        description="The file of our certificate for SIP over TLS, and those up to its root (PEM).",
+    )
+    sip_tls_key: Path | None = Field(
+        default=None, description="The file of that certificate's private key (PEM)."
+    )
+    sip_tls_advertised: str | None = Field(
+        default=None,
+        description="The `host:port` carriers reach us at over TLS, where it differs; the host may"
+        " be a name, which the certificate must then be for.",
     )
     sip_user_agent: str = Field(
         default="voipbin-mesh",
@@ -97,7 +117,7 @@ class CallSettings(MeshSettings):
         " that nobody answers takes 32.",
     )
 
-    @field_validator("sip_listen", "sip_advertised")
+    @field_validator("sip_listen", "sip_advertised", "sip_tls_listen", "sip_tls_advertised")
     @classmethod
     def _check_sip_address(cls, value: str | None) -> str | None:
         return value if value is None else check_address(value)
@@ -107,10 +127,19 @@ class CallSettings(MeshSettings):
         # A leg takes an even port and leaves the odd one above it for RTCP (RFC 3550 section 11).
         if self.rtp_port_last - self.rtp_port_first < 2:
             raise SettingsMistake("VBMESH_RTP_PORT_LAST must be above VBMESH_RTP_PORT_FIRST by 2")
+        tls = (self.sip_tls_listen, self.sip_tls_cert, self.sip_tls_key)
+        if any(tls) and not all(tls):
+            raise SettingsMistake(
+                "VBMESH_SIP_TLS_LISTEN, VBMESH_SIP_TLS_CERT and VBMESH_SIP_TLS_KEY are needed"
+                " together"
+            )
         try:
             self.sip()
         except ValueError as error:
-            named = "VBMESH_SIP_LISTEN, VBMESH_SIP_ADVERTISED or VBMESH_RTP_LISTEN is wrong: "
+            named = (
+                "VBMESH_SIP_LISTEN, VBMESH_SIP_ADVERTISED, VBMESH_SIP_TLS_LISTEN or"
+                " VBMESH_RTP_LISTEN is wrong: "
+            )
             raise SettingsMistake(f"{named}{error}") from error
         return self
 
@@ -126,6 +155,14 @@ class CallSettings(MeshSettings):
             allow_private=self.lab,
             user_agent=self.sip_user_agent,
             legs_max=self.legs_max,
+            tls=self._tls(),
+        )
+
+    def _tls(self) -> TlsListener | None:
+        if self.sip_tls_listen is None or self.sip_tls_cert is None or self.sip_tls_key is None:
+            return None
+        return TlsListener(
+            self.sip_tls_listen, self.sip_tls_cert, self.sip_tls_key, self.sip_tls_advertised
         )
 
     def dialer(self) -> DialerSettings:

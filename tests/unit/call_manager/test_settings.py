@@ -24,6 +24,13 @@ NEEDED: dict[str, Any] = {
         ({"rtp_port_first": 30_000, "rtp_port_last": 30_000}, "RTP_PORT"),
         ({"rtp_listen": "localhost"}, "localhost"),
         ({"ring_timeout_s": 0}, "greater than 0"),
+        ({"sip_tls_listen": "127.0.0.1:5061"}, "needed together"),
+        ({"sip_tls_key": Path("/k")}, "needed together"),
+        ({"sip_tls_advertised": "sip.example"}, "host:port"),
+        (
+            {"sip_tls_listen": "here:1", "sip_tls_cert": Path("/c"), "sip_tls_key": Path("/k")},
+            "SIP_TLS_LISTEN",
+        ),
         ({"sip_user_agent": "x\r\nVia: y"}, "pattern"),
     ],
 )
@@ -36,6 +43,14 @@ def test_a_setting_that_cannot_work_is_refused(wrong: dict[str, Any], said: str)
 def test_private_carriers_are_dialled_in_the_lab_only(lab: bool) -> None:
     settings = CallSettings(**NEEDED, lab=lab)
     assert settings.sip().allow_private is lab
+
+
+def test_a_listener_for_tls_has_its_certificate() -> None:
+    files: dict[str, Any] = {"sip_tls_cert": Path("/c.pem"), "sip_tls_key": Path("/k.pem")}
+    found = CallSettings(**NEEDED, sip_tls_listen="127.0.0.1:5061", **files).sip().tls
+    assert found is not None
+    assert (found.listen, found.certificate, found.key) == ("127.0.0.1:5061", *files.values())
+    assert CallSettings(**NEEDED).sip().tls is None
 
 
 def test_the_dialer_and_the_channel_share_their_limits() -> None:
