@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -47,6 +49,10 @@ class Heard:
         found = re.search(rf"^{name}: *(.*?)\r$", self.text, re.MULTILINE | re.IGNORECASE)
         assert found is not None, f"no {name} in:\n{self.text}"
         return found[1]
+
+    @property
+    def audio_port(self) -> int:
+        return int(self.body.partition("m=audio ")[2].split(" ")[0])
 
     @property
     def to_tag(self) -> str:
@@ -145,10 +151,45 @@ class Dialled:
 
     def accept_bye(self, bye: Heard) -> None:
         """Answer the carrier's BYE with 200."""
+        self.accept(bye)
+
+    def accept(self, request: Heard, body: str = "") -> None:
+        """Answer a request of the carrier's with 200."""
         copied = [
-            f"{name}: {bye.header(name)}" for name in ("Via", "From", "To", "Call-ID", "CSeq")
+            f"{name}: {request.header(name)}" for name in ("Via", "From", "To", "Call-ID", "CSeq")
         ]
-        self.resend("\r\n".join(["SIP/2.0 200 OK", *copied, "Content-Length: 0"]) + "\r\n\r\n")
+        lines = ["SIP/2.0 200 OK", *copied, f"Contact: <sip:me@127.0.0.1:{self.caller.port}>"]
+        lines += ["Content-Type: application/sdp"] if body else []
+        self.resend("\r\n".join([*lines, f"Content-Length: {len(body)}", "", body]))
+
+
+class Phone:
+    """The caller's end of the audio."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.setblocking(False)
+        self.port: int = self._socket.getsockname()[1]
+        self._sequence = 0
+
+    async def hear(self, within_s: float = DEADLINE_S) -> bytes:
+        """Return the next packet."""
+        async with asyncio.timeout(within_s):
+            return await asyncio.get_running_loop().sock_recv(self._socket, 2048)
+
+    async def hears_nothing(self, for_s: float) -> None:
+        with suppress(TimeoutError):
+            pytest.fail(f"unexpected: {(await self.hear(for_s)).hex()}")
+
+    def say(self, answer: Heard, payload: bytes, payload_type: int = 8, timestamp: int = 0) -> None:
+        """Send one packet to where the carrier listens."""
+        self._sequence += 1
+        header = struct.pack("!BBHII", 0x80, payload_type, self._sequence, timestamp, 7)
+        self._socket.sendto(header + payload, ("127.0.0.1", answer.audio_port))
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 Events = list[tuple[str, dict[str, object]]]
@@ -217,6 +258,14 @@ Dial = Callable[[str], Dialled]
 def dial(carrier: Simulator, caller: Caller) -> Dial:
     """Prepare a call to a number at `carrier`; `invite()` places it."""
     return lambda number: Dialled(caller, carrier.address, number)
+
+
+@pytest.fixture
+def phone() -> Iterator[Phone]:
+    """A loopback port that audio can be sent to."""
+    made = Phone()
+    yield made
+    made.close()
 
 
 def facts(events: Events, event: str) -> dict[str, object]:
