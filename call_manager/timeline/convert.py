@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+
 from google.protobuf.timestamp_pb2 import Timestamp
 from voipbin.call.v1 import timeline_service_pb2
 from voipbin.flow.v1.timeline_service_pb2 import ActiveflowEvent
 
 from call_manager.call.attempt_convert import INT32_MAX, attempt_to_proto
-from call_manager.channel import MediaReport
+from call_manager.channel import MediaReport, Transport
 from call_manager.explanation.convert import explanation_to_proto
+from call_manager.media.capture import CapturedPacket
 from call_manager.sip.trace import call_id_of
 from call_manager.timeline.analysis import Analysis
 from call_manager.timeline.domain import StoredMessage
 from call_manager.timeline.pcap import Datagram, Endpoint
 from mesh.outbox import StoredEvent
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def datagram(message: StoredMessage) -> Datagram:
-    """Return a message as the datagram it was."""
+    """Return a message as the datagram it was, or as what a connection carried."""
     return Datagram(
         at=message.at,
         source=Endpoint.parse(message.source),
         destination=Endpoint.parse(message.destination),
         payload=message.raw,
+        stream=message.transport in {Transport.TCP, Transport.TLS},
     )
+
+
+def rtp_datagram(packet: CapturedPacket) -> Datagram:
+    """Return a captured packet as the datagram it was."""
+    return Datagram(
+        at=_EPOCH + timedelta(microseconds=packet.at_ns // 1000),
+        source=_endpoint(packet.source),
+        destination=_endpoint(packet.destination),
+        payload=packet.data,
+    )
+
+
+@lru_cache(maxsize=256)
+def _endpoint(address: tuple[str, int]) -> Endpoint:
+    return Endpoint(ip_address(address[0]), address[1])
 
 
 def call_event(event: StoredEvent) -> timeline_service_pb2.CallEvent:

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from call_manager.call.models import SipMessageRow
+from call_manager.call.models import RtpCaptureRow, SipMessageRow
 from call_manager.channel import Transport
 from call_manager.explanation.evidence import MessageLabel
 from call_manager.timeline.domain import StoredMessage
 from mesh.database import Transaction
 
 _MESSAGES: Final = SipMessageRow.__table__  # type: ignore[attr-defined]
+_CAPTURES: Final = RtpCaptureRow.__table__  # type: ignore[attr-defined]
 
 
 async def labels(tx: Transaction, call_id: UUID, most: int) -> tuple[MessageLabel, ...]:
@@ -51,3 +52,17 @@ async def messages(
         )
         for row in await tx.all(statement)
     )
+
+
+async def captures(
+    tx: Transaction, call_id: UUID, after: int, most: int
+) -> tuple[tuple[int, bytes], ...]:
+    """Return up to `most` chunks of a call's captured RTP that follow number `after`."""
+    table = _CAPTURES.c
+    statement = (
+        select(table.seq, table.chunk)
+        .where(table.call_id == call_id, table.seq > after)
+        .order_by(table.seq)
+        .limit(most)
+    )
+    return tuple((row["seq"], row["chunk"]) for row in await tx.all(statement))

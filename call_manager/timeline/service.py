@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 from uuid import UUID
 
@@ -11,18 +12,13 @@ from call_manager.call.access import visible_call
 from call_manager.errors import TraceNotFound
 from call_manager.timeline import pcap, repository
 from call_manager.timeline.analysis import Analysis, analyse
-from call_manager.timeline.convert import datagram
-from call_manager.timeline.domain import MESSAGES_MAX, StoredMessage
+from call_manager.timeline.domain import MESSAGES_MAX
+from call_manager.timeline.download import Wire
 from mesh.database import Database, Transaction
 from mesh.identity import Caller
 
 CHUNK_BYTES_MAX: Final = 64 * 1024
 """The most bytes of a download's one piece."""
-
-DOWNLOAD_MESSAGES_MAX: Final = 20_000
-"""The most messages a download holds; a call of the longest duration has far fewer."""
-
-_PAGE_MESSAGES: Final = 200
 
 
 class TimelineService:
@@ -48,21 +44,22 @@ class TimelineService:
         return await self._database.read(work, name="timeline_analysis")
 
     async def pcap(self, caller: Caller, call_id: UUID) -> AsyncGenerator[bytes, None]:
-        """Yield a call's pcap file in pieces of at most `CHUNK_BYTES_MAX`.
+        """Yield a call's pcap file in pieces of at most `CHUNK_BYTES_MAX`: SIP, and captured RTP.
 
         Raises as `sip_analysis` does, before the first piece.
         """
+        wire = Wire(self._database, call_id)
         await self._check(caller, call_id)
-        page = await self._messages(call_id, 0, _PAGE_MESSAGES)
-        pending, count = bytearray(pcap.file_header()), 0
-        while page and count < DOWNLOAD_MESSAGES_MAX:
-            for message in page:
-                count += 1
-                pending += pcap.record(datagram(message), count)
+        first = await wire.page(0)
+        if not first:
+            raise TraceNotFound(call_id)
+        pending, recorder = bytearray(pcap.file_header()), pcap.Recorder()
+        async with aclosing(wire.datagrams(first)) as datagrams:
+            async for datagram in datagrams:
+                pending += recorder.records(datagram)
                 while len(pending) >= CHUNK_BYTES_MAX:
                     yield bytes(pending[:CHUNK_BYTES_MAX])
                     del pending[:CHUNK_BYTES_MAX]
-            page = await self._page(call_id, page[-1].seq, _PAGE_MESSAGES)
         if pending:
             yield bytes(pending)
 
@@ -71,15 +68,3 @@ class TimelineService:
             await visible_call(tx, caller, call_id)
 
         await self._database.read(work, name="timeline_call")
-
-    async def _messages(self, call_id: UUID, after: int, most: int) -> tuple[StoredMessage, ...]:
-        found = await self._page(call_id, after, most)
-        if not found:
-            raise TraceNotFound(call_id)
-        return found
-
-    async def _page(self, call_id: UUID, after: int, most: int) -> tuple[StoredMessage, ...]:
-        async def work(tx: Transaction) -> tuple[StoredMessage, ...]:
-            return await repository.messages(tx, call_id, after, most)
-
-        return await self._database.read(work, name="timeline_messages")
