@@ -6,7 +6,7 @@ call_manager asks the same when it dials, and services share no code of their ow
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,9 @@ for no answer."""
 
 TARGETS_MAX: Final = 8
 """The most hosts of SRV records whose addresses are asked for."""
+
+OFFERS_MAX: Final = 3
+"""The most NAPTR records that are followed."""
 
 _SERVICES: Final[Mapping[Transport, Sequence[str]]] = {
     Transport.UDP: ("_sip._udp.",),
@@ -57,20 +60,20 @@ async def whereabouts(hop: NextHop, lookup: Lookup, service_s: float = 1.0) -> H
     answer such questions within `service_s` seconds count as having no such records.
     """
     asked = _Asked(lookup, service_s)
+    names = [beginning + hop.host for beginning in _SERVICES[hop.transport]]
     if hop.port is not None:
         own = await _addresses(hop.host, lookup)
-        unheeded = not own and bool((await _services(_names(hop), asked)).hosts)
-        return HostFacts(own, srv_unheeded=unheeded)
-    services = _Services(any=False, hosts=())
-    if hop.transport is Transport.AUTO:
-        services = await _services(await _chosen(hop, asked), asked)
-    if not services.any:
-        services = await _services(_names(hop), asked)
-    if not services.any:
+        services = [] if own else await _services(names, asked)
+        return HostFacts(own, srv_unheeded=any(one and one.addresses for one in services))
+    chosen = await _chosen(hop, asked) if hop.transport is Transport.AUTO else ()
+    offered = [one for one in await _services(chosen, asked) if one is not None]
+    if not offered:
+        first, *others = await _services(names, asked)
+        # What a domain refuses to offer is not asked of its host instead.
+        offered = [one for one in (first, *others) if one and (one is first or one.addresses)]
+    if not offered:
         return HostFacts(await _addresses(hop.host, lookup))
-    each = await asyncio.gather(*(_addresses(host, lookup) for host in services.hosts))
-    addresses = tuple(dict.fromkeys(address for one in each for address in one))
-    return HostFacts(addresses, not_offered=not services.hosts)
+    return next((one for one in offered if one.addresses), offered[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,45 +91,49 @@ class _Asked:
             return []
 
 
-@dataclass(frozen=True, slots=True)
-class _Services:
-    """What SRV records say."""
-
-    any: bool
-    """Whether there are some."""
-    hosts: tuple[str, ...]
-    """Where they lead; nowhere when the only target is `.`."""
-
-
-def _names(hop: NextHop) -> Collection[str]:
-    return [beginning + hop.host for beginning in _SERVICES[hop.transport]]
-
-
 async def _addresses(host: str, lookup: Lookup) -> tuple[str, ...]:
     found = await asyncio.gather(lookup(host, "A"), lookup(host, "AAAA"))
     return tuple(address for records in found for address in records)
 
 
-async def _services(names: Collection[str], asked: _Asked) -> _Services:
-    found = await asyncio.gather(*(asked(name, "SRV") for name in names))
-    records = [_record("SRV", text) for texts in found for text in texts]
+async def _services(names: Sequence[str], asked: _Asked) -> list[HostFacts | None]:
+    return list(await asyncio.gather(*(_service(name, asked) for name in names)))
+
+
+async def _service(name: str, asked: _Asked) -> HostFacts | None:
+    """Return where a service's SRV records lead; None without any."""
+    records = [_record("SRV", text) for text in await asked(name, "SRV")]
     services = [one for one in records if isinstance(one, dns.rdtypes.IN.SRV.SRV)]
     services.sort(key=lambda service: service.priority)
-    targets = [service.target.to_text(omit_final_dot=True) for service in services]
-    hosts = [target for target in dict.fromkeys(targets) if target not in ("", ".")]
-    return _Services(bool(services), tuple(hosts[:TARGETS_MAX]))
+    hosts = [service.target.to_text(omit_final_dot=True) for service in services]
+    if not hosts:
+        return None
+    if hosts == ["."]:
+        return HostFacts(not_offered=True)
+    # One that cannot be found leaves the others.
+    each = await asyncio.gather(
+        *(_addresses(host, asked.lookup) for host in list(dict.fromkeys(hosts))[:TARGETS_MAX]),
+        return_exceptions=True,
+    )
+    failures = [one for one in each if isinstance(one, BaseException)]
+    found = [one for one in each if not isinstance(one, BaseException)]
+    if failures and not found:
+        raise failures[0]
+    return HostFacts(tuple(dict.fromkeys(address for one in found for address in one)))
 
 
-async def _chosen(hop: NextHop, asked: _Asked) -> Collection[str]:
-    """Return the names of SRV records that the domain's NAPTR records lead to, if any."""
+async def _chosen(hop: NextHop, asked: _Asked) -> Sequence[str]:
+    """Return the names of SRV records that the domain's NAPTR records lead to, in its order."""
     records = [_record("NAPTR", text) for text in await asked(hop.host, "NAPTR")]
-    return [
-        record.replacement.to_text(omit_final_dot=True)
+    offers = [
+        record
         for record in records
         if isinstance(record, dns.rdtypes.IN.NAPTR.NAPTR)
         and record.flags.lower() == b"s"
         and record.service.decode("ascii", "replace").upper() in _NAPTR_SERVICES
     ]
+    offers.sort(key=lambda offer: (offer.order, offer.preference))
+    return [offer.replacement.to_text(omit_final_dot=True) for offer in offers[:OFFERS_MAX]]
 
 
 def _record(kind: str, text: str) -> dns.rdata.Rdata:

@@ -67,7 +67,7 @@ def _unresolved(host: HostFacts, hop: NextHop) -> tuple[str, str]:
         return "The DNS did not say in time where the host is.", check
     if host.not_offered:
         return (
-            f"The DNS says that the host takes no SIP over {hop.transport.value.upper()}.",
+            f"The DNS says that the host takes no SIP over {_spoken(hop)}.",
             "Set the transport that the carrier's documentation names, or auto.",
         )
     if host.srv_unheeded:
@@ -76,6 +76,11 @@ def _unresolved(host: HostFacts, hop: NextHop) -> tuple[str, str]:
             "Leave the port out, so that the SRV record says where to go.",
         )
     return "The host has no address now, so no call can go to it.", check
+
+
+def _spoken(hop: NextHop) -> str:
+    # Where the DNS may choose, UDP is what it refused to be the last resort.
+    return "UDP" if hop.transport is Transport.AUTO else hop.transport.value.upper()
 
 
 def _private(case: Case) -> Iterator[ProviderWarning]:

@@ -71,6 +71,29 @@ async def test_all_hosts_of_a_service_count_the_preferred_first() -> None:
     assert found == HostFacts((THERE, HERE))
 
 
+async def test_a_host_of_a_service_that_cannot_be_found_leaves_the_others() -> None:
+    zone = Zone(AT_A | srv("_sip._udp", "a.example", "b.example"))
+
+    async def failing_for_b(name: str, kind: str) -> list[str]:
+        if name == "b.example":
+            raise dns.resolver.NoNameservers
+        return await zone(name, kind)
+
+    hop = next_hop(ProviderSettings(HOST))
+    assert hop is not None
+    assert await whereabouts(hop, failing_for_b) == HostFacts((HERE,))
+
+
+async def test_what_is_refused_over_one_transport_leaves_the_others_to_auto() -> None:
+    refused = {f"_sips._tcp.{HOST} SRV": ["0 0 0 ."]}
+    assert (await facts(refused | AT_HOME, transport=AUTO))[0] == HostFacts((HERE, SIX))
+    beside = AT_A | srv("_sip._tcp", "a.example")
+    assert (await facts(refused | beside, transport=AUTO))[0] == HostFacts((HERE,))
+    no_udp = {f"_sip._udp.{HOST} SRV": ["0 0 0 ."]}
+    assert (await facts(no_udp | AT_HOME, transport=AUTO))[0] == HostFacts(not_offered=True)
+    assert (await facts(no_udp | AT_HOME | beside, transport=AUTO))[0] == HostFacts((HERE,))
+
+
 async def test_a_service_whose_hosts_have_no_address_has_none() -> None:
     found, _ = await facts(AT_HOME | srv("_sip._udp", "a.example"))
     assert found == HostFacts()
@@ -104,6 +127,20 @@ async def test_naptr_records_choose_where_the_dns_may_and_only_services_we_speak
     assert found == HostFacts((HERE,))
     assert [one for one in asked if one.endswith("SRV")] == [f"_special.{HOST} SRV"]
     assert (await facts(records | AT_HOME))[1][0] == f"_sip._udp.{HOST} SRV"
+
+
+async def test_naptr_records_are_followed_in_their_order_to_the_first_that_leads_anywhere() -> None:
+    records = {
+        f"{HOST} NAPTR": [
+            f'30 10 "s" "SIP+D2U" "" _sip._udp.{HOST}.',
+            f'20 10 "s" "SIP+D2T" "" _sip._tcp.{HOST}.',
+            f'10 10 "s" "SIPS+D2T" "" _sips._tcp.{HOST}.',
+        ],
+    }
+    services = srv("_sips._tcp", "gone.example") | srv("_sip._udp", "a.example")
+    services |= srv("_sip._tcp", "b.example")
+    found, _ = await facts(records | AT_A | AT_B | services, transport=AUTO)
+    assert found == HostFacts((THERE,))
 
 
 async def test_naptr_records_that_lead_nowhere_leave_the_usual_services() -> None:
