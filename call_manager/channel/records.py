@@ -204,7 +204,7 @@ class StoredAttempt:
     secret_headers: frozenset[str] = frozenset()
     """As in the `DialTarget` it was dialled with."""
     next_hop: NextHop | None = None
-    """The carrier's: over TLS, whose certificate is asked for; never stored with the attempt."""
+    """Where it went, from its stored configuration: over TLS, whose certificate is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import structlog
 from call_manager.call import repository as calls
 from call_manager.call.attempt import Attempt
 from call_manager.call.domain import Call
-from call_manager.channel import Credentials, StoredAttempt, Transport
+from call_manager.channel import Credentials, StoredAttempt
 from call_manager.dialer import attempts, endings, repository
 from call_manager.dialer.attempts import LeftAttempt
 from call_manager.dialer.equipment import Equipment
@@ -134,10 +134,10 @@ class Recovery:
     async def _armed(self, left: LeftAttempt) -> StoredAttempt:
         """Return the attempt with what its carrier may want to hear again before it takes a BYE.
 
-        Over TLS its certificate is checked again, against what the provider says now.
+        Where it went, and whose certificate is asked for there, is in its own snapshot: the
+        provider may have changed since.
         """
-        by_tls = left.stored.invite.transport is Transport.TLS
-        if left.provider_id is None or not (left.has_credentials or by_tls):
+        if left.provider_id is None or not left.has_credentials:
             return left.stored
         until = self._equipment.clock.now() + CREDENTIALS_WAIT
         try:
@@ -146,10 +146,10 @@ class Recovery:
             # Most carriers take a BYE without; it must not wait any longer.
             log.warning("a call is hung up without credentials", error=str(error))
             return left.stored
-        known = replace(left.stored, next_hop=config.next_hop)
         if not config.username:
-            return known
-        return replace(known, credentials=Credentials(config.username, config.password))
+            return left.stored
+        credentials = Credentials(config.username, config.password)
+        return replace(left.stored, credentials=credentials)
 
     async def _left(self, call: Call) -> tuple[LeftAttempt, ...]:
         async def work(tx: Transaction) -> tuple[LeftAttempt, ...]:
