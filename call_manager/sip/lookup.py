@@ -20,6 +20,8 @@ NAMES_MAX: Final = 1024
 TTL_MAX_S: Final = 3600.0
 NEGATIVE_S: Final = 10.0
 """How long a missing name stays missing: somebody may be setting a carrier up."""
+SERVICE_KINDS: Final = frozenset({"NAPTR", "SRV"})
+"""What a domain need not have: when nobody says, it counts as missing for as long."""
 _FINAL_DOT: Final = re.compile(r"(?<=[^ ])\.\Z")
 RECORDS_MAX: Final = 64
 """Records kept of one answer."""
@@ -74,6 +76,9 @@ class DnsClient:
         except dns.resolver.NXDOMAIN:
             return self._remember(name, kind, NEGATIVE_S, ())
         except (dns.exception.DNSException, OSError, UnicodeError) as error:
+            if kind in SERVICE_KINDS:
+                # Some servers never answer such questions; not every call is to wait for that.
+                return self._remember(name, kind, NEGATIVE_S, ())
             raise ResolveError(f"The name {name} could not be resolved.") from error
         records = _records(answer)
         if answer.rrset is None:

@@ -120,13 +120,20 @@ class Resolver:
             transport = _NAPTR_SERVICES.get(found[4].upper()) if found else None
             if found and transport and found[3].lower() == "s":
                 offers.append((int(found[1]), int(found[2]), transport, found[5], record))
+        refusal: ResolveError | None = None
         for _, _, transport, name, record in sorted(offers, key=lambda offer: offer[:2])[:3]:
-            places = await self._by_srv(name, transport)
+            try:
+                places = await self._by_srv(name, transport)
+            except ResolveError as error:
+                refusal = refusal or error
+                continue  # The domain has another transport, perhaps.
             if places:
                 return [
                     Place(place.address, place.port, transport, (record, *place.dns))
                     for place in places
                 ]
+        if refusal is not None:
+            raise refusal
         return []
 
     async def _by_service(self, host: str, *transports: Transport) -> list[Place]:
@@ -142,9 +149,11 @@ class Resolver:
         for found in services:
             if not isinstance(found, BaseException) and found:
                 return found
-        # What a domain refuses to offer is not asked of its host instead.
-        for found in (*services, plain):
-            if isinstance(found, BaseException):
+        # What a domain refuses to offer is not asked of its host instead. That it refuses the
+        # other transports says nothing about the first one.
+        for place, found in enumerate((*services, plain)):
+            beside = 0 < place < len(services) and isinstance(found, ResolveError)
+            if isinstance(found, BaseException) and not beside:
                 raise found
         return plain if isinstance(plain, list) else []
 

@@ -43,6 +43,10 @@ ZONE = """
     _sip._udp.inner.test    60 SRV 1 1 5060 db.inner.test.
     db.inner.test           60 A 10.0.0.7
     short.test              0 A 192.0.2.70
+    old.test                60 NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.old.test.
+    old.test                60 NAPTR 20 10 "s" "SIP+D2U" "" _sip._udp.old.test.
+    _sips._tcp.old.test     60 SRV 1 1 5061 gone.old.test.
+    _sip._udp.old.test      60 SRV 1 1 5070 plain.test.
 """
 
 
@@ -76,6 +80,9 @@ def a_resolver(server: DnsServer, *, lab: bool = True) -> Resolver:
         # Without NAPTR, whatever service there is; without any, UDP.
         ("tcponly.test", None, "auto", ["tcp 192.0.2.30:5090"]),
         ("plain.test", None, "auto", ["udp 192.0.2.20:5060"]),
+        # What is refused or lost over one transport leaves the others.
+        ("refuses.test", None, "auto", ["udp 192.0.2.40:5060"]),
+        ("old.test", None, "auto", ["udp 192.0.2.20:5070"]),
         # A host of several that does not exist is left out.
         ("half.test", None, "udp", ["udp 192.0.2.50:5062"]),
     ],
@@ -157,6 +164,22 @@ async def test_a_server_that_knows_no_services_still_gives_the_address(
         (server.silent_for if how == "silent" else server.failing).add("SRV")
         found = await a_resolver(server).locate(NextHop("plain.test"))
     assert [place.address for place in found] == [("192.0.2.20", 5060)]
+
+
+async def test_a_question_for_services_that_nobody_answers_does_not_delay_every_call() -> None:
+    now = 1000.0
+    async with dns_server(ZONE) as server:
+        server.failing.add("SRV")
+        client = DnsClient(server.resolver(), now=lambda: now)
+        assert await client("_sip._udp.half.test", "SRV") == ()
+        server.failing.clear()
+        assert await client("_sip._udp.half.test", "SRV") == ()
+        now += 11
+        assert len(await client("_sip._udp.half.test", "SRV")) == 2
+        server.failing.add("A")
+        for _ in range(2):
+            with pytest.raises(ResolveError):
+                await client("plain.test", "A")
 
 
 def test_equal_priorities_share_by_weight() -> None:
