@@ -34,9 +34,6 @@ class Case:
     now: datetime
 
     @property
-    def hop(self) -> NextHop:
-        """Return where requests go first; raises ValueError for settings that are refused."""
-        found = next_hop(self.settings)
-        if found is None:
-            raise ValueError("only acceptable settings are judged")
-        return found
+    def hop(self) -> NextHop | None:
+        """Return where requests go first; None for a host that earlier rules let pass."""
+        return next_hop(self.settings)

@@ -18,6 +18,7 @@ Rule = Callable[[Case], Iterator[ProviderWarning]]
 
 EXPIRES_SOON: Final = timedelta(days=30)
 
+_UNCHECKED: Final = (Transport.UDP, Transport.TCP)
 _TLS_PORT: Final = 5061
 _SIP_PORT: Final = 5060
 _WELL_KNOWN_PORT_MAX: Final = 1023
@@ -31,7 +32,7 @@ _OTHERS_PORT: Final[Mapping[Transport, int]] = {
 
 def _port(case: Case) -> Iterator[ProviderWarning]:
     hop = case.hop
-    if hop.port is not None and hop.port <= _WELL_KNOWN_PORT_MAX:
+    if hop is not None and hop.port is not None and hop.port <= _WELL_KNOWN_PORT_MAX:
         yield ProviderWarning(
             WarningCode.PORT_UNUSUAL,
             hop.port_field,
@@ -42,7 +43,7 @@ def _port(case: Case) -> Iterator[ProviderWarning]:
 
 def _port_of_another_transport(case: Case) -> Iterator[ProviderWarning]:
     hop = case.hop
-    if hop.port is None or hop.port != _OTHERS_PORT.get(hop.transport):
+    if hop is None or hop.port is None or hop.port != _OTHERS_PORT.get(hop.transport):
         return
     spoken = hop.transport.value.upper()
     usual = "SIP over TLS" if hop.port == _TLS_PORT else "SIP over UDP and TCP"
@@ -55,10 +56,11 @@ def _port_of_another_transport(case: Case) -> Iterator[ProviderWarning]:
 
 
 def _resolves(case: Case) -> Iterator[ProviderWarning]:
-    if case.host is None or case.host.addresses:
+    hop = case.hop
+    if hop is None or case.host is None or case.host.addresses:
         return
-    problem, fix = _unresolved(case.host, case.hop)
-    yield ProviderWarning(WarningCode.HOST_UNRESOLVED, case.hop.field, problem, fix)
+    problem, fix = _unresolved(case.host, hop)
+    yield ProviderWarning(WarningCode.HOST_UNRESOLVED, hop.field, problem, fix)
 
 
 def _unresolved(host: HostFacts, hop: NextHop) -> tuple[str, str]:
@@ -85,10 +87,16 @@ def _spoken(hop: NextHop) -> str:
 
 def _private(case: Case) -> Iterator[ProviderWarning]:
     found = case.host.addresses if case.host is not None else ()
-    if found and not case.lab and not any(is_public(ip_address(one)) for one in found):
+    hop = case.hop
+    if (
+        hop is not None
+        and found
+        and not case.lab
+        and not any(is_public(ip_address(one)) for one in found)
+    ):
         yield ProviderWarning(
             WarningCode.HOST_PRIVATE,
-            case.hop.field,
+            hop.field,
             "The host has only private or reserved addresses, which are not dialled.",
             "Use the carrier's public name, or lab mode where the carrier is your own.",
         )
@@ -96,7 +104,7 @@ def _private(case: Case) -> Iterator[ProviderWarning]:
 
 def _tls_to_address(case: Case) -> Iterator[ProviderWarning]:
     hop = case.hop
-    if hop.transport is Transport.TLS and hop.is_address:
+    if hop is not None and hop.transport is Transport.TLS and hop.is_address:
         yield ProviderWarning(
             WarningCode.TLS_TO_ADDRESS,
             hop.field,
@@ -106,11 +114,12 @@ def _tls_to_address(case: Case) -> Iterator[ProviderWarning]:
 
 
 def _unused_ca(case: Case) -> Iterator[ProviderWarning]:
-    if case.settings.tls_ca and case.hop.transport in (Transport.UDP, Transport.TCP):
+    hop = case.hop
+    if hop is not None and case.settings.tls_ca and hop.transport in _UNCHECKED:
         yield ProviderWarning(
             WarningCode.TLS_CA_UNUSED,
             "tls_ca",
-            f"No certificate is checked over {case.hop.transport.value.upper()}.",
+            f"No certificate is checked over {hop.transport.value.upper()}.",
             "Set the transport to tls, or clear the certificates.",
         )
 

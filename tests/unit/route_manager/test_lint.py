@@ -170,6 +170,14 @@ def test_whose_no_is_asked_again_is_said_by_code() -> None:
     assert "(480, 486, 603)" in warning.message
 
 
+def test_what_earlier_rules_let_pass_is_judged_all_the_same() -> None:
+    older = ProviderSettings("sip:carrier", tls_ca=ENDED, transport=TLS, sip_username="u")
+    assert [one.code.value for one in warnings_of(older, None)] == [
+        "tls_ca_expires",
+        "credentials_incomplete",
+    ]
+
+
 def test_when_a_private_ca_ends_is_said() -> None:
     [warning] = warnings_of(ProviderSettings("a.example", transport=TLS, tls_ca=SOON + ENDED))
     assert "2 of 2" in warning.message
