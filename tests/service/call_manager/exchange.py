@@ -86,10 +86,12 @@ class Exchange:
                     await channel.close()
 
     @asynccontextmanager
-    async def serving(self, **settings: Any) -> AsyncIterator[Exchange]:
+    async def serving(
+        self, settings_type: type[CallSettings] = CallSettings, **settings: Any
+    ) -> AsyncIterator[Exchange]:
         """Run call_manager in this process; again on the same directory, as often as one likes."""
         values = {**self.credentials.settings("call_manager"), **self._own(), **settings}
-        async with running(build(CallSettings(**values))) as node:
+        async with running(build(settings_type(**values))) as node:
             self._address = node.address
             await self.open()
             yield self
@@ -196,7 +198,12 @@ class Exchange:
         return answer.flow.id
 
     async def dial(
-        self, carrier: str, *, flow_id: str = "", destination: address_pb2.Address | None = None
+        self,
+        carrier: str,
+        *,
+        flow_id: str = "",
+        destination: address_pb2.Address | None = None,
+        within_s: float = 30.0,
     ) -> str:
         """Create one call through a carrier, as a provider call does, and return its id."""
         request = call_service_pb2.CallsCreateRequest(
@@ -207,7 +214,7 @@ class Exchange:
             source=tel("+15550100001"),
             destinations=[destination or tel(NUMBER)],
             metadata=raw(route_provider_ids=[carrier], skip_source_validation=True),
-            dial_not_after=in_seconds(30),
+            dial_not_after=in_seconds(within_s),
             customer=known(),
         )
         answer = await self.calls("route_manager").CallsCreate(request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,12 @@ from typing_extensions import override
 from voipbin.call.v1 import call_pb2, call_service_pb2
 from voipbin.route.v1 import provider_pb2, route_service_pb2, route_service_pb2_grpc
 
+from call_manager.channel import Credentials, Transport
 from call_manager.dialer import endings
+from call_manager.simulator import lab_ca
+from call_manager.simulator.audio import AudioSettings
+from call_manager.simulator.endpoint import Simulator, SimulatorSettings
+from call_manager.simulator.wires import Listening
 from mesh.clock import new_id
 from tests.service.call_manager.calls_world import in_seconds, known, raw, tel
 from tests.service.call_manager.exchange import Exchange, ended
@@ -220,3 +225,47 @@ async def test_a_kill_in_the_second_leg_cancels_it_and_dials_nobody_else(
         assert [(one.leg, one.sip_code) for one in call.attempts] == [(1, 503), (2, 487)]
         invites = [sum(len(leg.branches) for leg in one.legs.values()) for one in (refuses, rings)]
         assert (invites, answers.legs) == ([1, 1], {})
+
+
+@asynccontextmanager
+async def rings_over_streams(folder: Path) -> AsyncIterator[Simulator]:
+    """A simulated carrier over TCP and TLS whose numbers that end in 03 ring until the end."""
+    files = lab_ca.prepare(folder, "127.0.0.1")
+    context = lab_ca.server_context(files.certificate, files.key)
+    local = ("127.0.0.1", 0)
+    listening = Listening(local, tcp=True, tls=local, tls_context=context)
+    audio = AudioSettings("127.0.0.1", (26_000, 27_998))
+    settings = SimulatorSettings(listening, Credentials("carrier", "secret"), audio)
+    simulator = Simulator(settings, lambda _event, /, **_facts: None)
+    await simulator.start()
+    try:
+        yield simulator
+    finally:
+        await simulator.stop(grace_s=0.0)
+
+
+@pytest.mark.parametrize("over", [Transport.TCP, Transport.TLS])
+async def test_a_kill_in_a_leg_over_a_stream_is_cleared_over_a_new_connection(
+    neighbours: Exchange, tmp_path: Path, over: Transport
+) -> None:
+    number = "+12025550103"
+    async with carrier(503) as refuses, rings_over_streams(tmp_path / "ca") as rings:
+        reached = {
+            "transport": provider_pb2.ProviderTransport.Value(f"PROVIDER_TRANSPORT_{over.name}"),
+            "tls_ca": lab_ca.LabFiles(tmp_path / "ca").ca.read_text(),
+        }
+        first = await neighbours.carrier(refuses.address)
+        host, port = rings.addresses[over]
+        second = await neighbours.carrier(f"{host}:{port}", **reached)
+        async with neighbours.process() as process:
+            await route(neighbours, number, first, second)
+            call_id = await place(neighbours, number)
+            await neighbours.until(call_id, "ringing")
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+        async with neighbours.serving() as exchange:
+            call = await exchange.until(call_id, "hangup", within_s=45.0)
+        assert ended(call) == ("local", "failed", 487)
+        assert [(one.leg, one.transport) for one in call.attempts] == [(1, "udp"), (2, over.value)]
+        assert (call.attempts[1].tls.version == "TLSv1.3") is (over is Transport.TLS)
+        assert rings.totals["invite"] == 1
