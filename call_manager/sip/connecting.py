@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from call_manager.channel import TlsPeer, Transport
 from call_manager.sip.certificates import CertificateError, TrustedBy, check
-from call_manager.sip.effects import Address, Destination, write_address
+from call_manager.sip.effects import Destination, write_address
 from call_manager.sip.stream import Connection
 
 
@@ -23,10 +23,11 @@ class NotConnected(OSError):
 
 
 class Connector:
-    """Makes the handshakes, each within `connect_s`."""
+    """Makes the handshakes, each within `connect_s`, or `hurried_s` where UDP would do."""
 
-    def __init__(self, connect_s: float) -> None:
+    def __init__(self, connect_s: float, hurried_s: float) -> None:
         self._connect_s = connect_s
+        self._hurried_s = hurried_s
         self._trusted_by = TrustedBy()
         self._source: str | None = None
 
@@ -42,7 +43,7 @@ class Connector:
         try:
             context = self._trusted_by.context(to.tls_ca) if tls else None
             async with asyncio.timeout(self._connect_s * (2 if tls else 1)):
-                sock = await self._dial(to.address)
+                sock = await self._dial(to)
                 await asyncio.get_running_loop().create_connection(
                     lambda: connection,
                     sock=sock,
@@ -67,16 +68,16 @@ class Connector:
             why = os.strerror(number) if number else str(error) or "it closed the connection"
             raise NotConnected(f"The carrier at {where} cannot be reached: {why}.") from error
 
-    async def _dial(self, address: Address) -> socket.socket:
+    async def _dial(self, to: Destination) -> socket.socket:
         """Make the TCP connection, from the address we listen at; raises `OSError`."""
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        family = socket.AF_INET6 if ":" in to.address[0] else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             if self._source is not None:
                 sock.bind((self._source, 0))
-            async with asyncio.timeout(self._connect_s):
-                await asyncio.get_running_loop().sock_connect(sock, address)
+            async with asyncio.timeout(self._hurried_s if to.hurried else self._connect_s):
+                await asyncio.get_running_loop().sock_connect(sock, to.address)
         except BaseException:
             sock.close()
             raise

@@ -55,6 +55,8 @@ class Destination:
     """The DNS records that led here."""
     tcp_when_large: bool = field(default=False, compare=False)
     """Whether a request too long for a datagram goes by TCP first (RFC 3261 section 18.1.1)."""
+    hurried: bool = field(default=False, compare=False)
+    """Whether only its size sends a request here: a slow connection is not waited for."""
     local: str = field(default="", compare=False)
     """Our end of the connection a message came on, `host:port`; empty for datagrams."""
 

@@ -179,6 +179,11 @@ class Exchange:
         """Destroy an INVITE nobody answers any more (RFC 3261 section 9.1)."""
         self._clients.pop(_client_key(branch, "INVITE"), None)
 
+    def abandon(self) -> None:
+        """Forget every transaction: nobody waits for an answer any more, nor is owed one."""
+        self._clients.clear()
+        self._servers.clear()
+
     def times_sent(self, branch: str) -> int:
         """How often an INVITE left; 0 when it is unknown."""
         entry = self._clients.get(_client_key(branch, "INVITE"))

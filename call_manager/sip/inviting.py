@@ -68,7 +68,7 @@ def plan_invite(spec: LegSpec, step: Next) -> Inviting:
     planned = _plan(spec, step)
     if not step.destination.tcp_when_large or _size(planned.request) <= DATAGRAM_MAX:
         return planned
-    by_tcp = replace(step.destination, transport=Transport.TCP, tcp_when_large=False)
+    by_tcp = replace(step.destination, transport=Transport.TCP, tcp_when_large=False, hurried=True)
     by_udp = replace(step.destination, tcp_when_large=False)
     return replace(_plan(spec, replace(step, destination=by_tcp)), by_udp=by_udp)
 

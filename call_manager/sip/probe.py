@@ -65,7 +65,7 @@ class Question:
             ("Via", via(us.sent_by, branch, us.transport)),
             ("Max-Forwards", MAX_FORWARDS),
             *((("Route", f"<{self.route}>"),) if self.route else ()),
-            ("From", f"<sip:mesh@{self.call_id.rpartition('@')[2]}>;tag={self.from_tag}"),
+            ("From", f"<sip:mesh@{us.sent_by.rpartition(':')[0]}>;tag={self.from_tag}"),
             ("To", f"<{self.uri}>"),
             ("Call-ID", self.call_id),
             ("CSeq", f"{cseq} OPTIONS"),
@@ -155,6 +155,7 @@ class ProbeCore(Core):
 
     def _finish(self) -> None:
         self.ended = True
+        self.exchange.abandon()
         self.done.set()
 
 

@@ -33,6 +33,8 @@ class StreamLimits:
 
     connect_s: float = 5.0
     """For the TCP handshake, and again for that of TLS."""
+    hurried_s: float = 1.0
+    """For both, where UDP would do as well."""
     idle_s: float = 120.0
     """Without a call or a byte, until a connection is closed."""
     message_s: float = 10.0
@@ -59,7 +61,7 @@ class Streams:
         self._handlers = handlers
         self._in_use = in_use
         self._limits = limits
-        self._connector = Connector(limits.connect_s)
+        self._connector = Connector(limits.connect_s, limits.hurried_s)
         self._connections: dict[Destination, Connection] = {}
         self._opening: dict[Destination, asyncio.Task[Connection]] = {}
         self._accepted: Counter[str] = Counter()

@@ -397,6 +397,21 @@ async def test_it_goes_as_a_datagram_after_all_where_tcp_is_refused(
         assert [row.transport for row in journal.planned] == [Transport.UDP]
 
 
+async def test_it_does_not_wait_long_for_tcp_that_never_answers(
+    journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    limits = StreamLimits(hurried_s=0.05)
+    async with sip_peer() as peer, a_channel(streams=limits) as channel:
+        monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", never)
+        leg = channel.dial(long_target(peer.port), journal)
+        await peer.answer()
+        await until(leg, Answered)
+        assert [row.transport for row in journal.planned] == [Transport.TCP, Transport.UDP]
+
+
 async def test_an_ordinary_request_goes_as_a_datagram(journal: MemoryJournal) -> None:
     async with sip_peer() as peer, a_channel() as channel:
         leg = channel.dial(a_target(peer.port), journal)
