@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from call_manager.media.capture import Address
@@ -26,16 +25,12 @@ RTCP_KINDS: Final = range(192, 224)
 
 _PLAIN: Final = 0x80  # Version 2, no padding, no extension, no contributing source.
 
-Heard = Callable[[int, int, bytes], None]
-"""Told of each packet of the peer's: payload type, timestamp, payload."""
-
 
 class Hearing:
     """Takes what comes to a leg's port, and tells the peer's packets from others."""
 
     def __init__(self, session: RtcpSession) -> None:
         self.session = session
-        self.heard: Heard | None = None
         self.elsewhere: Reception | None = None
         """What came from another host than the described one."""
         self.foreign: Address | None = None
@@ -70,8 +65,6 @@ class Hearing:
             fields = HEADER.unpack_from(buffer)
             if fields[1] == self._usual and source == self._usual_source and fields[0] == _PLAIN:
                 self.session.reception.note(fields, size - HEADER.size, at_ns)
-                if self.heard is not None:
-                    self.heard(fields[1], fields[3], bytes(buffer[HEADER.size : size]))
                 return False
             if buffer[1] not in RTCP_KINDS:
                 return self._take_unusual(buffer, size, at_ns, source)
@@ -98,8 +91,6 @@ class Hearing:
             self.others.add(payload_type)
         timed = payload_type != DTMF_PAYLOAD
         self.session.reception.note(fields, span[1] - span[0], at_ns, timed=timed)
-        if self.heard is not None:
-            self.heard(payload_type, fields[3], bytes(buffer[slice(*span)]))
         fresh = self._usual_source is None or address != self.source
         self.source, self._usual_source = address, source
         return fresh

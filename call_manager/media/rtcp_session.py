@@ -24,7 +24,8 @@ RTT_S_MAX: Final = 60.0
 
 _NS: Final = 1_000_000_000
 _UNITS_PER_MS: Final = SAMPLE_RATE_HZ / 1000
-_PATIENCE_NS: Final = 2 * _NS  # A report this soon after our first packet may know nothing of it.
+PATIENCE_NS: Final = 2 * _NS
+"""A report this soon after our first packet may know nothing of it."""
 
 
 @dataclass(slots=True)
@@ -140,7 +141,7 @@ class RtcpSession:
 
     def _note_silence(self, at_ns: int) -> None:
         """A report without a word on us: nothing of ours came since the one before (6.4.1)."""
-        if at_ns - self._sent.first_ns < _PATIENCE_NS:
+        if at_ns - self._sent.first_ns < PATIENCE_NS:
             return
         self.arrived = self.arrived or 0
         self._note_stall(at_ns)

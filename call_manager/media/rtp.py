@@ -14,7 +14,7 @@ from call_manager.channel import MediaReport
 from call_manager.media.arrivals import ANCILLARY_BYTES, arrival_ns, stamp
 from call_manager.media.capture import Address, Capture, CapturedPacket
 from call_manager.media.control import Control
-from call_manager.media.hearing import RTCP_KINDS, Heard, Hearing
+from call_manager.media.hearing import RTCP_KINDS, Hearing
 from call_manager.media.measuring import opinion, sent_count, written
 from call_manager.media.rtcp_session import RtcpSession
 from call_manager.media.sending import Voice
@@ -92,10 +92,6 @@ class RtpStream:
     def used(self) -> bool:
         """Whether there was any audio: a description of it, or packets."""
         return bool(self._voice.codec) or self.packets_received > 0
-
-    def listen(self, heard: Heard | None) -> None:
-        """Have each packet of the peer's told; what is told must not raise, nor take long."""
-        self._hearing.heard = heard
 
     def start(
         self,
