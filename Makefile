@@ -76,6 +76,12 @@ test: setup ## Run every test; `ARGS=-k word` chooses some.
 fuzz-api: setup ## Ask the API more than 10,000 things that its description allows, or does not.
 	FUZZ_API_EXAMPLES=100 $(BIN)/python -m pytest tests/e2e/test_schemathesis.py $(ARGS)
 
+.PHONY: fuzz-sip
+fuzz-sip: setup ## Throw bent and random messages at everything that reads SIP, for minutes.
+	FUZZ_SIP_EXAMPLES=20000 $(BIN)/python -m pytest --timeout 1200 tests/sip/test_torture.py
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[fuzz]' || true
+	$(BIN)/python -m scripts.fuzz_sip $(ARGS)
+
 .PHONY: demo
 demo: .venv/.installed ## Start the mesh with a simulated carrier and place a call (`ARGS=--once` ends).
 	$(BIN)/vbmesh demo $(ARGS)

@@ -26,7 +26,10 @@ MAX_FORWARDS: Final = "70"
 BRANCH_COOKIE: Final = "z9hG4bK"  # RFC 3261 section 8.1.1.7
 BRANCH_PREFIX: Final = BRANCH_COOKIE + "-vbm-"
 
-_UNSAFE_URI: Final = re.compile(r"[\x00-\x20\x7f<>\"]")
+NOWHERE: Final = "sip:unknown.invalid"
+"""Stands where a peer names no address that could be written; it resolves to none."""
+
+_UNSAFE_URI: Final = re.compile(r"[\s\x00-\x20\x7f<>\"]")
 
 
 def new_branch() -> str:
@@ -68,13 +71,16 @@ class Dialog:
         """Build the dialog a 2xx to our INVITE creates; all it needs is in the answer itself.
 
         Without a Contact, which RFC 3261 demands, the To URI stands in: the INVITE's
-        Request-URI.
+        Request-URI. If that came back unusable, too, the answer is still acknowledged where it
+        came from.
         """
         return cls(
             call_id=answer.call_id,
             local=answer.value("From"),
             remote=answer.value("To"),
-            target=contact_of(answer) or read_name_addr(answer.value("To")).uri,
+            target=contact_of(answer)
+            or _sendable(read_name_addr(answer.value("To")).uri)
+            or NOWHERE,
             route_set=tuple(reversed(answer.values("Record-Route"))),
             local_address=local_address,
             invite_cseq=answer.cseq.number,
@@ -158,7 +164,8 @@ class Dialog:
 
     def _routed(self) -> tuple[str, tuple[str, ...]]:
         """The Request-URI and Route values; a strict router becomes the Request-URI."""
-        if not self.route_set or is_loose(_bracketed(self.route_set[0])):
+        strict = self.route_set and not is_loose(_bracketed(self.route_set[0]))
+        if not strict or not _sendable(self.next_hop):
             return self.target, self.route_set
         return self.next_hop, (*self.route_set[1:], f"<{self.target}>")
 
@@ -170,7 +177,12 @@ def contact_of(message: Message) -> str:
         host_port_of(uri)
     except MalformedMessageError:
         return ""
-    return uri if not _UNSAFE_URI.search(uri) else ""
+    return _sendable(uri)
+
+
+def _sendable(uri: str) -> str:
+    """Return a URI that may stand in a request line; empty for any other."""
+    return "" if _UNSAFE_URI.search(uri) else uri
 
 
 def _bracketed(route: str) -> str:

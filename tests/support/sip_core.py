@@ -5,6 +5,7 @@ What the leg sends is written and read again, so that only what survives the wir
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -40,7 +41,14 @@ from call_manager.sip.effects import (
     Update,
 )
 from call_manager.sip.inviting import LegSpec
-from call_manager.sip.message import Headers, Request, Response, encode, parse
+from call_manager.sip.message import (
+    Headers,
+    MalformedMessageError,
+    Request,
+    Response,
+    encode,
+    parse,
+)
 from call_manager.sip.requests import Identity
 from call_manager.sip.sdp import CONTENT_TYPE, LocalAudio, RemoteAudio
 from call_manager.sip.target import prepare
@@ -70,6 +78,11 @@ class SipWorld:
     played: list[RemoteAudio] = field(default_factory=list)
     at: datetime = datetime(2026, 1, 2, tzinfo=UTC)
     branches: int = 0
+    elapsed_s: float = 0.0
+    due: dict[TimerKey, float] = field(default_factory=dict)
+    """When each timer runs out, on a clock that only `next_timer` moves."""
+    bend: Callable[[bytes], bytes] | None = None
+    """What happens to the carrier's messages on their way; then unreadable ones are dropped."""
 
     def feed(self, event: Input) -> None:
         """Give the leg one input and carry out what it wants."""
@@ -80,9 +93,9 @@ class SipWorld:
     def _apply(self, effect: Effect) -> None:
         match effect:
             case Transmit(message):
-                self.sent.append(parse(encode(message)))
+                self._transmit(message)
             case SetTimer(key, seconds):
-                self.timers[key] = seconds
+                self.timers[key], self.due[key] = seconds, self.elapsed_s + seconds
             case StopTimer(key):
                 self.timers.pop(key, None)
             case Commit(record):
@@ -96,6 +109,14 @@ class SipWorld:
                 self.events.append(event)
             case Play(audio):
                 self.played.append(audio)
+
+    def _transmit(self, message: Request | Response) -> None:
+        try:
+            raw = encode(message)
+        except MalformedMessageError:
+            assert self.bend is not None
+            return  # What a bent message makes us say may not fit a datagram.
+        self.sent.append(parse(raw))
 
     def last(self, method: str) -> Request:
         """The last request of that method that left."""
@@ -163,7 +184,14 @@ class SipWorld:
 
     def receive(self, raw: bytes) -> None:
         """Give the leg what came from the wire."""
-        self.feed(Received(parse(raw), HERE))
+        if self.bend is None:
+            self.feed(Received(parse(raw), HERE))
+            return
+        try:
+            message = parse(self.bend(raw))
+        except MalformedMessageError:
+            return
+        self.feed(Received(message, HERE))
 
     def hang_up(self) -> None:
         """Let the leg's user end it."""
@@ -176,14 +204,26 @@ class SipWorld:
     def fire(self, name: str) -> None:
         """Let the one running timer run out whose name begins so."""
         (key,) = [key for key in self.timers if key.transaction.startswith(name)]
+        self.fire_key(key)
+
+    def fire_key(self, key: TimerKey) -> None:
+        """Let a timer run out."""
         del self.timers[key]
         self.feed(Fired(key))
+
+    def next_timer(self) -> bool:
+        """Let the timer run out that is due first; False when none runs."""
+        if not self.timers:
+            return False
+        key = min(self.timers, key=self.due.__getitem__)
+        self.elapsed_s = max(self.elapsed_s, self.due[key])
+        self.fire_key(key)
+        return True
 
     def time_out(self, timer: str) -> None:
         """Let the transaction timer of that letter run out that was set last."""
         key = [key for key in self.timers if key.timer is not None and key.timer.value == timer][-1]
-        del self.timers[key]
-        self.feed(Fired(key))
+        self.fire_key(key)
 
     def seconds(self, name: str) -> float:
         """How long the timer runs whose name begins so."""

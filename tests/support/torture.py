@@ -153,7 +153,14 @@ TORTURES: Final = (
         200,
         "section 3.1.2.15 allows to infer the quotes",
     ),
-    Torture("3.1.2.16", "an unknown version of the protocol", False, True, 505),
+    Torture(
+        "3.1.2.16",
+        "an unknown version of the protocol",
+        False,
+        True,
+        505,
+        "it is read to be told so",
+    ),
     Torture("3.1.2.17", "a CSeq that names another method", False, False, None),
     Torture(
         "3.1.2.18", "a CSeq that names another method, and neither is known", False, False, None

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from call_manager.sip.dialog import Dialog
 from call_manager.sip.message import (
     MalformedMessageError,
     Request,
@@ -171,3 +172,36 @@ def test_digests_are_starred_and_nothing_else(header: bytes, starred: bytes) -> 
     assert starred in hidden
     assert hidden.endswith(b'response="body"')
     assert len(hidden) == len(raw)
+
+
+@pytest.mark.parametrize(
+    ("change", "target"),
+    [
+        (lambda w: w, "sip:c@1.2.3.4:5090;transport=UDP"),
+        (lambda w: w.replace(b"Contact: <sip:c@1.2.3.4:5090;transport=UDP>", b"X: y"), "sip:c@d"),
+        (lambda w: w.replace(b"Contact: <sip:c", b"Contact: <sip:c\xc2\xa0 d"), "sip:c@d"),
+        (lambda w: w.replace(b"Contact: <sip:", b"Contact: <tel:"), "sip:c@d"),
+        (
+            lambda w: w.replace(b"Contact: <", b"X: <").replace(
+                b"To: <sip:c@d>", b"To: <sip:c @d>"
+            ),
+            "sip:unknown.invalid",
+        ),
+    ],
+)
+def test_an_answer_can_always_be_acknowledged(change: object, target: str) -> None:
+    raw = change(WIRE).replace(b"Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\n", b"")  # type: ignore[operator]
+    response = parse(raw)
+    assert isinstance(response, Response)
+    ack = Dialog.from_answer(response, "127.0.0.1:5060").ack()
+    assert parse(encode(ack)).uri == target  # type: ignore[union-attr]
+
+
+def test_a_strict_router_that_cannot_be_written_is_passed_over() -> None:
+    raw = WIRE.replace(b"<sip:p1;lr>, <sip:p2;lr>", b"<sip:p 1>")
+    response = parse(raw)
+    assert isinstance(response, Response)
+    ack = parse(encode(Dialog.from_answer(response, "127.0.0.1:5060").ack()))
+    assert ack.value("Route") == "<sip:p 1>"
+    assert isinstance(ack, Request)
+    assert ack.uri.startswith("sip:c@1.2.3.4")
