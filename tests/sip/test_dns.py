@@ -16,7 +16,7 @@ from call_manager.sip.resolve import Resolver, Service, in_order
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, a_target, end_of, settings, until
-from tests.support.sip_peer import sip_peer
+from tests.support.sip_peer import Reply, sip_peer
 
 ZONE = """
     all.test                60 NAPTR 20 10 "s" "SIP+D2U" "" _sip._udp.all.test.
@@ -215,6 +215,29 @@ async def test_a_call_walks_the_services_until_one_is_there(journal: MemoryJourn
             "127.0.0.1",
         ]
         await channel.stop(grace_s=0)
+
+
+async def test_a_server_that_is_overloaded_is_followed_by_the_next(
+    journal: MemoryJournal,
+) -> None:
+    async with sip_peer() as full, sip_peer() as free, dns_server("") as server:
+        for priority, peer in ((1, full), (2, free)):
+            server.add(f"_sip._udp.carrier.test 60 SRV {priority} 0 {peer.port} localhost.")
+        channel = SipChannel(settings(QUICK_T1_S), lookup=DnsClient(server.resolver()))
+        await channel.start()
+        leg = channel.dial(a_target(0, next_hop=NextHop("carrier.test")), journal)
+        first = await full.hear("INVITE")
+        full.reply(first, Reply(503, "Service Unavailable"))
+        second = await free.answer()
+        await until(leg, Answered)
+        await full.hear("ACK")
+        await channel.stop(grace_s=0)
+    assert second.header("Call-ID") == first.header("Call-ID")
+    assert [row.remote_address for row in journal.planned] == [
+        *(f"127.0.0.1:{full.port}", f"127.0.0.1:{free.port}")
+    ]
+    codes = {outcome.attempt_id: outcome.code for outcome in journal.outcomes}
+    assert [codes[row.attempt_id] for row in journal.planned] == [503, 200]
 
 
 async def test_a_carrier_that_is_not_found_was_never_reached(journal: MemoryJournal) -> None:
