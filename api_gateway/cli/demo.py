@@ -181,6 +181,14 @@ def _place_call(api: Api, carrier: str) -> dict[str, Any]:
 def _show_trace(api: Api, call: Mapping[str, Any]) -> None:
     trace = api.show(f"/timelines/calls/{call['id']}/sip-analysis")
     print("\n" + ladder.draw(trace["sip_messages"], "voipbin-mesh", "carrier"))
+    attempt = trace["attempts"][-1]
+    # Hand-picked; the whole attempt has some forty fields.
+    _print_fields(attempt, "transport", "remote_address", "pdd_ms", "codec")
+    audio = attempt["media"]["received"]
+    _print_fields(
+        {"audio": {name: audio[name] for name in ("packets", "lost", "jitter_ms")}}, "audio"
+    )
+    _print_fields({"explanation": trace["explanation"]["sentence"]}, "explanation")
 
 
 def _carrier_s_end(log: Path, call: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +207,7 @@ def _judge(call: Mapping[str, Any], end: Mapping[str, Any]) -> None:
     if wrong or end["by"] != "caller" or not end["rtp_received"]:
         facts = {"call": call, "carrier": end}
         raise DemoFailed(f"the call ended otherwise than it must: {json.dumps(facts)}")
-    print(f"Outcome: {CALLEE} answered, heard a second of silence and a beep, and we hung up.")
+    print(f"\nOutcome: {CALLEE} answered, heard a second of silence and a beep, and we hung up.")
     print(f"The carrier received {end['rtp_received']} RTP packets and sent {end['rtp_sent']}.")
 
 

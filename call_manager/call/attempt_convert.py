@@ -78,8 +78,8 @@ def _media(report: MediaReport, lasted_s: float | None) -> pb.AttemptMedia:
         remote_address=report.remote_address,
         sent=_sent(report),
         received=_received(report.received),
-        rtt_ms=report.rtt_ms,
-        mos=report.mos,
+        rtt_ms=_rounded(report.rtt_ms),
+        mos=_rounded(report.mos),
         flow=_FLOWS[one_way(report, lasted_s=lasted_s).flow],
         rtcp_packets=report.rtcp_packets,
         other_payloads=report.other_payloads,
@@ -114,10 +114,15 @@ def _counted(count: RtpCount) -> pb.MediaDirection:
 def _quality(count: RtpCount, expected: int) -> pb.MediaDirection:
     return pb.MediaDirection(
         lost=min(count.lost, INT32_MAX),
-        loss_pct=100.0 * count.lost / expected if expected else None,
-        jitter_ms=count.jitter_ms,
-        gap_max_ms=count.gap_max_ms,
+        loss_pct=_rounded(100.0 * count.lost / expected) if expected else None,
+        jitter_ms=_rounded(count.jitter_ms),
+        gap_max_ms=_rounded(count.gap_max_ms),
     )
+
+
+def _rounded(measure: float | None) -> float | None:
+    """Return a measure with the digits that mean something."""
+    return None if measure is None else round(measure, 2)
 
 
 def _time(moment: datetime | None) -> Timestamp | None:

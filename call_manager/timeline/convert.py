@@ -98,10 +98,10 @@ def stats_to_proto(audio: MediaReport) -> timeline_service_pb2.RtcpStats:
     received = audio.received
     expected = received.packets + received.lost
     return timeline_service_pb2.RtcpStats(
-        mos=audio.mos or 0.0,
-        jitter=received.jitter_ms,
-        packet_loss_pct=100.0 * received.lost / expected if expected else 0.0,
-        rtt=audio.rtt_ms or 0.0,
+        mos=round(audio.mos or 0.0, 2),
+        jitter=round(received.jitter_ms, 2),
+        packet_loss_pct=round(100.0 * received.lost / expected, 2) if expected else 0.0,
+        rtt=round(audio.rtt_ms or 0.0, 2),
         rtp_bytes=min(received.octets, INT32_MAX),
         rtp_packets=min(received.packets, INT32_MAX),
         rtp_errors=min(audio.rtp_errors, INT32_MAX),
