@@ -279,9 +279,14 @@ def _serve(build: Callable[[S], Node], settings: S, name: str) -> None:
 
 async def _run(build: Callable[[S], Node], settings: S) -> None:
     node = build(settings)
+    settle_memory()
+    await node.run()
+
+
+def settle_memory() -> None:
+    """Let the collector leave alone what was made so far; call it once all is constructed."""
     # Descriptors, tables and modules stay as they are: no collection need visit them again. What
     # comes and goes with requests is mostly freed without any, so they may be rarer, too.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    await node.run()

@@ -19,6 +19,7 @@ from call_manager.channel import Answered, DialTarget, Ended, EndedBy, NextHop
 from call_manager.sip.channel import SipChannel
 from call_manager.sip.settings import SipSettings
 from mesh.clock import new_id
+from mesh.node import settle_memory
 from tests.support.journal import MemoryJournal
 
 
@@ -27,6 +28,7 @@ async def place(port: int, window: int, seconds: float) -> Round:
     settings = SipSettings(listen="127.0.0.1:0", allow_private=True, legs_max=2 * window)
     channel = SipChannel(settings)
     await channel.start()
+    settle_memory()
     calls = failed = 0
     started, before = time.monotonic(), time.process_time()
 

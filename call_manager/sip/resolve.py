@@ -8,13 +8,14 @@ import random
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from call_manager.channel import DnsRecord, NextHop, Transport
 from call_manager.sip.effects import Destination
 from call_manager.sip.lookup import Lookup, Records, ResolveError
 from call_manager.sip.message import SIP_PORT
-from mesh.addresses import inner_address, is_public
+from mesh.addresses import Address, inner_address, is_public
 
 RESOLVE_S: Final = 5.0
 """The whole search, however many names it leads through."""
@@ -69,9 +70,8 @@ class Resolver:
 
     def allows(self, address: str) -> bool:
         """Tell whether traffic may go to an IP address: public unicast, or any in the lab."""
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
+        ip = _ip(address)
+        if ip is None:
             return False
         inner = inner_address(ip)
         if inner.is_multicast or inner.is_unspecified or "%" in address:
@@ -208,10 +208,17 @@ class Resolver:
         """Return the IP address a host already is; empty for a name."""
         if host.lower() == "localhost":  # RFC 6761 section 6.3
             return "::1" if self._ipv6 else "127.0.0.1"
-        try:
-            return str(ipaddress.ip_address(host))
-        except ValueError:
-            return ""
+        ip = _ip(host)
+        return "" if ip is None else str(ip)
+
+
+@lru_cache(maxsize=1024)
+def _ip(text: str) -> Address | None:
+    """Read an IP address; None for what is none."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def default_port(transport: Transport) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from call_manager.sip.message import Headers
@@ -19,6 +20,7 @@ _REQUEST: Final = re.compile(rb"([A-Za-z]{1,32}) \S")
 _END_OF_HEADERS: Final = re.compile(rb"\r?\n\r?\n")
 # Name, colon, value; a line that begins with white space continues the one before (7.3.1).
 _HEADER: Final = re.compile(rb"(?m)^([!-9;-~]{1,256})([ \t]*:[ \t]*)([^\n]*(?:\n[ \t][^\n]*)*)")
+_NAME_MAX: Final = 64  # Longer ones are looked at more closely, and not remembered.
 _DIGEST: Final = re.compile(rb"(?i)(\bresponse[ \t]*=[ \t]*)(\"[^\"]*\"|[^\s,;\"]+)")
 
 
@@ -74,6 +76,10 @@ class Redaction:
     def of(self, raw: bytes) -> bytes:
         """Return the datagram as it may be kept."""
         head = _head(raw)
+        if not self.names and not self.values:
+            lines = head.split(b"\n")
+            if not any(_may_be_secret(line.partition(b":")[0]) for line in lines):
+                return raw
         kept = _HEADER.sub(self._header, head) + raw[len(head) :]
         for value in self.values:
             kept = kept.replace(value, b"*" * (len(value) - SHOWN) + value[-SHOWN:])
@@ -88,6 +94,16 @@ class Redaction:
             mask = mask_secret(value).encode("utf-8", "surrogateescape")
             return header[1] + header[2] + mask + (b"\r" if header[3].endswith(b"\r") else b"")
         return header[0]
+
+
+def _may_be_secret(start: bytes) -> bool:
+    """Tell whether a line that starts so, up to its colon, may be a secret header's."""
+    return len(start) > _NAME_MAX or _is_telling(start)
+
+
+@lru_cache(maxsize=512)
+def _is_telling(start: bytes) -> bool:
+    return names_a_secret(start.decode("latin-1"))
 
 
 def _star(digest: re.Match[bytes]) -> bytes:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache, wraps
+from typing import Final, TypeVar
 
 from aiosipua.headers import parse_params, parse_uri, parse_via
 
 CSEQ_MAX: Final = 2**31  # RFC 3261 section 8.1.1.5.
 SIP_PORT: Final = 5060
 PORT_MAX: Final = 65_535
-TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}\Z")
+VALUES_KEPT: Final = 1024
+VALUE_KEPT_MAX: Final = 256
+TOKEN_MAX: Final = 128
+TOKEN: Final = re.compile(rf"[A-Za-z0-9\-.!%*_+`'~]{{1,{TOKEN_MAX}}}\Z")
 
 
 class MalformedMessageError(ValueError):
@@ -46,6 +50,24 @@ class NameAddr:
     params: Mapping[str, str | None]
 
 
+Read = TypeVar("Read")
+
+
+def _remembered(read: Callable[[str], Read]) -> Callable[[str], Read]:
+    """Remember what the latest values meant: a value is read by each who asks for it.
+
+    Only short ones, for it is peers who choose them.
+    """
+    remembering = lru_cache(maxsize=VALUES_KEPT)(read)
+
+    @wraps(read)
+    def reading(value: str) -> Read:
+        return remembering(value) if len(value) <= VALUE_KEPT_MAX else read(value)
+
+    return reading
+
+
+@_remembered
 def read_cseq(value: str) -> CSeq:
     """Read a CSeq value; raises `MalformedMessageError`."""
     number, _, method = value.partition(" ")
@@ -57,6 +79,7 @@ def read_cseq(value: str) -> CSeq:
     return CSeq(int(number), method)
 
 
+@_remembered
 def read_via(value: str) -> Via:
     """Read a Via value leniently; a missing part is empty, and a port that cannot be is none."""
     via = parse_via(value)
@@ -64,6 +87,7 @@ def read_via(value: str) -> Via:
     return Via(via.host.strip("[]"), port, via.branch or "", "rport" in via.params)
 
 
+@_remembered
 def read_name_addr(value: str) -> NameAddr:
     """Read a From, To, Contact, Route or Record-Route value (RFC 3261 section 20).
 
@@ -113,6 +137,10 @@ def is_loose(route: str) -> bool:
 
 def split_list(value: str) -> list[str]:
     """Split a comma-separated header value outside quotes and angle brackets."""
+    if '"' not in value and "<" not in value:
+        return [part.strip(" \t") for part in value.split(",") if part.strip(" \t")]
+    if "," not in value:
+        return [value.strip(" \t")]
     parts, start, quoted, bracketed, escaped = [], 0, False, False, False
     for index, char in enumerate(value):
         if escaped or (quoted and char == "\\"):

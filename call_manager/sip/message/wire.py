@@ -7,15 +7,17 @@ its writer changes the case of header names it does not know.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiosipua.headers import expand_compact_header
 
 from call_manager.sip.message.fields import (
     TOKEN,
+    TOKEN_MAX,
     CSeq,
     MalformedMessageError,
     Via,
@@ -39,7 +41,8 @@ _ONCE: Final = ("from", "to", "call-id", "cseq")
 _COMPACT: Final = {"x": "session-expires", "r": "refer-to", "o": "event", "u": "allow-events"}
 _END_OF_HEADERS: Final = re.compile(rb"\r?\n\r?\n")
 _VERSION: Final = re.compile(r"(?i)SIP/(\d{1,3}\.\d{1,3})\Z")
-_FORBIDDEN: Final = re.compile(r"[\r\n\0]")
+_SPACE: Final = re.compile(r"\s")
+_NAMES_KEPT: Final = 512  # Header names that are known by sight; messages share some thirty.
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -50,15 +53,25 @@ class Message:
 
     headers: Headers
     body: bytes
+    _by_name: dict[str, list[str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The values by lower-case name; filled when the first is asked for."""
 
     def values(self, name: str) -> list[str]:
         """Return every value of a header; comma-separated lists are already split."""
-        wanted = name.lower()
-        return [value for key, value in self.headers if key.lower() == wanted]
+        return list(self._named(name))
 
     def value(self, name: str) -> str:
         """Return a header's first value, or an empty string."""
-        return next(iter(self.values(name)), "")
+        found = self._named(name)
+        return found[0] if found else ""
+
+    def _named(self, name: str) -> Sequence[str]:
+        if not self._by_name:
+            for key, value in self.headers:
+                self._by_name.setdefault(key.lower(), []).append(value)
+        return self._by_name.get(name.lower(), ())
 
     @property
     def call_id(self) -> str:
@@ -143,21 +156,24 @@ def encode(message: Request | Response) -> bytes:
     """
     if isinstance(message, Request):
         start = f"{message.method} {message.uri} SIP/2.0"
-        if re.search(r"\s", message.uri):
+        if _SPACE.search(message.uri):
             raise MalformedMessageError("A Request-URI must not hold white space.")
     else:
         start = f"SIP/2.0 {message.code} {message.reason}"
     lines = [start]
     for name, value in message.headers:
-        if not TOKEN.match(name):
+        known = _name(name)
+        if known is None:
             raise MalformedMessageError(f"{name!r} cannot be a header name.")
-        if name.lower() == "content-length":
+        if known.lower == "content-length":
             continue  # The body's own length counts, not what was read with it.
         lines.append(f"{name}: {value}")
-    if any(_FORBIDDEN.search(line) for line in lines):
-        raise MalformedMessageError("A header must not hold line breaks or NUL.")
     lines.append(f"Content-Length: {len(message.body)}")
-    head = "\r\n".join(lines) + "\r\n\r\n"
+    head = "\r\n".join(lines)
+    breaks = len(lines) - 1
+    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
+        raise MalformedMessageError("A header must not hold line breaks or NUL.")
+    head += "\r\n\r\n"
     raw = head.encode("utf-8", "surrogateescape") + message.body
     if len(raw) > MESSAGE_MAX:
         raise MalformedMessageError("The message does not fit a datagram.")
@@ -209,14 +225,35 @@ def _unfold(head: str) -> list[str]:
 def _headers(lines: list[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
         name, colon, value = line.partition(":")
-        name, value = name.strip(" \t"), value.strip(" \t")
-        if not colon or not TOKEN.match(name):
+        known = _name(name.strip(" \t")) if colon else None
+        if known is None:
             continue
-        name = expand_compact_header(_COMPACT.get(name.lower(), name))
-        if name.lower() in _LISTS:
-            yield from ((name, part) for part in split_list(value))
+        value = value.strip(" \t")
+        if known.is_list:
+            yield from ((known.written, part) for part in split_list(value))
         else:
-            yield name, value
+            yield known.written, value
+
+
+class _Name(NamedTuple):
+    """A header name as it is kept, and what it means."""
+
+    written: str
+    lower: str
+    is_list: bool
+
+
+def _name(text: str) -> _Name | None:
+    """Read a header's name, compact ones in full; None for what is no name."""
+    return _short_name(text) if len(text) <= TOKEN_MAX else None
+
+
+@lru_cache(maxsize=_NAMES_KEPT)
+def _short_name(text: str) -> _Name | None:
+    if not TOKEN.match(text):
+        return None
+    written = expand_compact_header(_COMPACT.get(text.lower(), text))
+    return _Name(written, written.lower(), written.lower() in _LISTS)
 
 
 def _start_line(start: str, headers: Headers, body: bytes) -> Request | Response:
