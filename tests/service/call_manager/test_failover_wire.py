@@ -8,28 +8,28 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from cryptography import x509
 from typing_extensions import override
 from voipbin.call.v1 import call_pb2, call_service_pb2
 from voipbin.route.v1 import provider_pb2, route_service_pb2, route_service_pb2_grpc
 
-from call_manager.channel import Credentials, Transport
 from call_manager.dialer import endings
-from call_manager.simulator import lab_ca
-from call_manager.simulator.audio import AudioSettings
-from call_manager.simulator.endpoint import Simulator, SimulatorSettings
-from call_manager.simulator.wires import Listening
 from mesh.clock import new_id
 from tests.service.call_manager.calls_world import in_seconds, known, raw, tel
 from tests.service.call_manager.exchange import Exchange, ended
 from tests.support.carrier import Address, Carrier, Leg, carrier
+from tests.support.certificates import Authority
+from tests.support.sip_peer import Reply
 from tests.support.sipp import free_udp_port
+from tests.support.stream_peer import stream_peer
 
 NOBODY: Final = -1
 """A carrier whose port is closed."""
@@ -227,45 +227,35 @@ async def test_a_kill_in_the_second_leg_cancels_it_and_dials_nobody_else(
         assert (invites, answers.legs) == ([1, 1], {})
 
 
-@asynccontextmanager
-async def rings_over_streams(folder: Path) -> AsyncIterator[Simulator]:
-    """A simulated carrier over TCP and TLS whose numbers that end in 03 ring until the end."""
-    files = lab_ca.prepare(folder, "127.0.0.1")
-    context = lab_ca.server_context(files.certificate, files.key)
-    local = ("127.0.0.1", 0)
-    listening = Listening(local, tcp=True, tls=local, tls_context=context)
-    audio = AudioSettings("127.0.0.1", (26_000, 27_998))
-    settings = SimulatorSettings(listening, Credentials("carrier", "secret"), audio)
-    simulator = Simulator(settings, lambda _event, /, **_facts: None)
-    await simulator.start()
-    try:
-        yield simulator
-    finally:
-        await simulator.stop(grace_s=0.0)
-
-
-@pytest.mark.parametrize("over", [Transport.TCP, Transport.TLS])
-async def test_a_kill_in_a_leg_over_a_stream_is_cleared_over_a_new_connection(
-    neighbours: Exchange, tmp_path: Path, over: Transport
+async def test_a_kill_in_a_leg_over_tls_is_cleared_over_a_new_connection_to_the_same_carrier(
+    neighbours: Exchange, tmp_path: Path
 ) -> None:
-    number = "+12025550103"
-    async with carrier(503) as refuses, rings_over_streams(tmp_path / "ca") as rings:
-        reached = {
-            "transport": provider_pb2.ProviderTransport.Value(f"PROVIDER_TRANSPORT_{over.name}"),
-            "tls_ca": lab_ca.LabFiles(tmp_path / "ca").ca.read_text(),
-        }
+    number = "+12025550113"
+    authority = Authority(tmp_path)
+    shown = authority.issue(x509.IPAddress(IPv4Address("127.0.0.1")))
+    async with carrier(503) as refuses, stream_peer(shown.server()) as rings:
+        by_tls = {"transport": provider_pb2.PROVIDER_TRANSPORT_TLS, "tls_ca": authority.pem}
         first = await neighbours.carrier(refuses.address)
-        host, port = rings.addresses[over]
-        second = await neighbours.carrier(f"{host}:{port}", **reached)
+        second = await neighbours.carrier(f"127.0.0.1:{rings.port}", **by_tls)
         async with neighbours.process() as process:
             await route(neighbours, number, first, second)
             call_id = await place(neighbours, number)
-            await neighbours.until(call_id, "ringing")
+            invite = await rings.hear("INVITE")
+            rings.reply(invite, Reply(180, "Ringing"))
+            async with asyncio.timeout(15):
+                while not (  # noqa: ASYNC110  (rows have no event)
+                    (await neighbours.get(call_id)).attempts[1].HasField("tls")
+                ):
+                    await asyncio.sleep(0.02)
             process.send_signal(signal.SIGKILL)
             await process.wait()
         async with neighbours.serving() as exchange:
-            call = await exchange.until(call_id, "hangup", within_s=45.0)
+            cancel = await rings.hear("CANCEL", within_s=15.0)
+            rings.reply(cancel, Reply(200, "OK", contact=False))
+            here = replace(invite, source=cancel.source)
+            rings.reply(here, Reply(487, "Request Terminated", contact=False))
+            call = await exchange.until(call_id, "hangup")
         assert ended(call) == ("local", "failed", 487)
-        assert [(one.leg, one.transport) for one in call.attempts] == [(1, "udp"), (2, over.value)]
-        assert (call.attempts[1].tls.version == "TLSv1.3") is (over is Transport.TLS)
-        assert rings.totals["invite"] == 1
+        assert [(one.leg, one.transport) for one in call.attempts] == [(1, "udp"), (2, "tls")]
+        assert call.attempts[1].tls.version == "TLSv1.3"
+        assert (rings.count("INVITE"), cancel.branch) == (1, invite.branch)
