@@ -17,6 +17,8 @@ from voipbin.call.v1 import (
     outbound_config_service_pb2_grpc,
     probe_service_pb2,
     probe_service_pb2_grpc,
+    provider_stats_service_pb2,
+    provider_stats_service_pb2_grpc,
     timeline_service_pb2,
     timeline_service_pb2_grpc,
 )
@@ -45,15 +47,17 @@ from call_manager.placement.service import PlacementService
 from call_manager.probe.rpc import ProbeRpc
 from call_manager.probe.service import ProbeService
 from call_manager.provider_failover.rpc import FailoverRpc
+from call_manager.provider_stats.rpc import StatsRpc
+from call_manager.provider_stats.service import StatsService
 from call_manager.settings import CallSettings
 from call_manager.sip.channel import SipChannel
 from call_manager.timeline.events import EventService
 from call_manager.timeline.rpc import TimelineRpc
 from call_manager.timeline.service import TimelineService
 from mesh.clients import MeshChannel, channel
-from mesh.clock import SystemClock
+from mesh.clock import Clock, SystemClock
 from mesh.database import Database
-from mesh.node import Node
+from mesh.node import Node, Servicer
 
 NAME: Final = "call_manager"
 """The service's name: its peer name, and its database's."""
@@ -102,11 +106,6 @@ def build(settings: CallSettings) -> Node:
                 timeline_service_pb2.DESCRIPTOR,
             ),
             (
-                failover_service_pb2_grpc.add_FailoverServiceServicer_to_server,
-                FailoverRpc(ProviderServiceStub(route_manager)),
-                failover_service_pb2.DESCRIPTOR,
-            ),
-            (
                 number_service_pb2_grpc.add_NumberServiceServicer_to_server,
                 NumberRpc(NumberService(database, flows, clock)),
                 number_service_pb2.DESCRIPTOR,
@@ -116,16 +115,39 @@ def build(settings: CallSettings) -> Node:
                 OutboundConfigRpc(OutboundConfigService(database, clock, lab=settings.lab)),
                 outbound_config_service_pb2.DESCRIPTOR,
             ),
-            (
-                probe_service_pb2_grpc.add_ProbeServiceServicer_to_server,
-                ProbeRpc(ProbeService(sip, probes_max=settings.probes_max)),
-                probe_service_pb2.DESCRIPTOR,
+            *_of_carriers(
+                ProbeService(sip, probes_max=settings.probes_max),
+                StatsService(database),
+                ProviderServiceStub(route_manager),
+                clock,
             ),
         ],
         # The dialer starts the SIP channel itself, and must find both peers and the database.
         owns=[database, route_manager, flow_manager, dialer, placements],
         extra=lambda: {"sip": sip.address},
     )
+
+
+def _of_carriers(
+    probes: ProbeService, stats: StatsService, providers: ProviderServiceStub, clock: Clock
+) -> list[Servicer]:
+    return [
+        (
+            failover_service_pb2_grpc.add_FailoverServiceServicer_to_server,
+            FailoverRpc(providers),
+            failover_service_pb2.DESCRIPTOR,
+        ),
+        (
+            probe_service_pb2_grpc.add_ProbeServiceServicer_to_server,
+            ProbeRpc(probes),
+            probe_service_pb2.DESCRIPTOR,
+        ),
+        (
+            provider_stats_service_pb2_grpc.add_ProviderStatsServiceServicer_to_server,
+            StatsRpc(stats, providers, clock),
+            provider_stats_service_pb2.DESCRIPTOR,
+        ),
+    ]
 
 
 def _peers(settings: CallSettings) -> tuple[MeshChannel, MeshChannel]:

@@ -33,6 +33,9 @@ BATCH_MAX: Final = 128
 SLICE_S: Final = 0.005
 """How long a batch runs before others get the loop."""
 
+SURVEYS_MAX: Final = 16
+"""How many long looks may wait or run on SQLite; more are refused at once."""
+
 READERS: Final = 4
 POSTGRES_WRITERS: Final = 8
 

@@ -67,6 +67,10 @@ class PooledDriver:
         """Run `work` in a reading transaction."""
         return await self._run(self._reader, work, name)
 
+    async def survey(self, work: Work[T], name: str) -> T:
+        """Run `work` in a reading transaction: the server does the work."""
+        return await self._run(self._reader, work, name)
+
     @asynccontextmanager
     async def writing_connection(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection inside a writing transaction."""

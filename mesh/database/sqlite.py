@@ -1,4 +1,4 @@
-"""SQLite: one grouped writer, one reader, and an engine apart for migrations."""
+"""SQLite: one grouped writer, one reader, one for long looks, an engine apart for migrations."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import contextvars
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.database import failures
+from mesh.database import failures, limits
 from mesh.database.batch import BatchRunner
 from mesh.database.connection import SqliteConnection, maintenance_engine, patiently
 from mesh.database.grouped import GroupedWriter
@@ -32,6 +32,9 @@ class SqliteDriver:
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="database.disk")
         self._written = SqliteConnection(url, writes=True)
         self._read = SqliteConnection(url, writes=False)
+        self._surveyed = SqliteConnection(url, writes=False)
+        self._surveys = ThreadPoolExecutor(1, thread_name_prefix="database.survey")
+        self._surveying = 0
         self._writer = GroupedWriter(BatchRunner(self._written, self._disk))
         self._maintenance = maintenance_engine(url)
 
@@ -41,6 +44,7 @@ class SqliteDriver:
         # One after the other: the first makes the file and its journal.
         await loop.run_in_executor(self._disk, self._written.open)
         await loop.run_in_executor(self._disk, self._read.open)
+        await loop.run_in_executor(self._surveys, self._surveyed.open)
         self._writer.start()
 
     async def stop(self) -> None:
@@ -48,6 +52,8 @@ class SqliteDriver:
         await self._writer.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._disk, self._read.close)
+        await loop.run_in_executor(self._surveys, self._surveyed.close)
+        self._surveys.shutdown()
         # The last to close moves the journal into the file.
         await loop.run_in_executor(self._disk, self._written.close)
         self._disk.shutdown()
@@ -65,11 +71,34 @@ class SqliteDriver:
     async def read(self, work: Work[T], name: str) -> T:
         """Run `work` at once, on a snapshot: it is over before anybody else gets the loop."""
         try:
-            return await patiently(lambda: self._snapshot(work))
+            context = contextvars.copy_context()
+            return await patiently(lambda: _snapshot(self._read, work, context))
         except DBAPIError as error:
             if failures.is_the_databases(error):
                 raise failures.unavailable(error, name) from error
             raise
+
+    async def survey(self, work: Work[T], name: str) -> T:
+        """Run `work` on a snapshot in a thread of its own, one after the other."""
+        if self._surveying >= limits.SURVEYS_MAX:
+            raise failures.too_many()
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+        self._surveying += 1
+        # Counted until it has run: its caller may go away, and it runs all the same.
+        running = loop.run_in_executor(self._surveys, _snapshot, self._surveyed, work, context)
+        running.add_done_callback(self._surveyed_one)
+        try:
+            return await asyncio.shield(running)
+        except DBAPIError as error:
+            if failures.is_the_databases(error):
+                raise failures.unavailable(error, name) from error
+            raise
+
+    def _surveyed_one(self, ran: asyncio.Future[Any]) -> None:
+        self._surveying -= 1
+        if not ran.cancelled():
+            # Looked at, or a survey that fails after its caller went would be complained of.
+            ran.exception()
 
     @asynccontextmanager
     async def writing_connection(self) -> AsyncIterator[AsyncConnection]:
@@ -77,14 +106,13 @@ class SqliteDriver:
         async with self._maintenance.begin() as connection:
             yield connection
 
-    def _snapshot(self, work: Work[T]) -> T:
-        raw = self._read.raw
-        raw.execute("BEGIN")
-        try:
-            context = contextvars.copy_context()
-            return at_once(drive(work, Transaction(), self._look, context))
-        finally:
-            raw.execute("ROLLBACK")
 
-    async def _look(self, statement: Statement) -> Outcome:
-        return self._read.run(statement)
+def _snapshot(connection: SqliteConnection, work: Work[T], context: contextvars.Context) -> T:
+    async def look(statement: Statement) -> Outcome:
+        return connection.run(statement)
+
+    connection.raw.execute("BEGIN")
+    try:
+        return at_once(drive(work, Transaction(), look, context))
+    finally:
+        connection.raw.execute("ROLLBACK")

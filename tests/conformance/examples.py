@@ -88,6 +88,7 @@ CALL: Final = {
     "OutboundConfigService.OutboundConfigList": LIST,
     "OutboundConfigService.OutboundConfigUpdate": Example(on_new(a_config, NAME)),
     "OutboundConfigService.OutboundConfigDelete": Example(on_new(a_config)),
+    "ProviderStatsService.ProviderStatsGet": Example(BY_PROVIDER),
     "TimelineService.CallEventList": Example(BY_CALL, owned=True),
     "TimelineService.ResourceEventList": Example(
         fixed(resource_type="conferences", id=str(uuid4())), answer=400

@@ -84,6 +84,8 @@ async def of_a_provider(life: Life) -> None:
     await life.ask("DELETE", made)
     await life.ask("DELETE", f"{path}?if_unused=true")
     await life.ask("GET", path)
+    await life.ask("GET", f"{path}/stats")
+    await life.ask("GET", f"{path}/stats?window=24h")
 
 
 async def of_a_silent_provider(life: Life) -> None:

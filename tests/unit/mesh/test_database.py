@@ -398,3 +398,42 @@ async def test_a_full_disk_is_told_and_loses_nothing(sqlite_database: Database) 
 async def test_statements_of_a_transaction_before_the_start_are_a_defect(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="not started"):
         await count(Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}"))
+
+
+async def test_a_survey_reads_as_others_do_and_writes_nothing(database: Database) -> None:
+    await add(database, a_note("one"), a_note("two"))
+
+    async def look(tx: Transaction) -> int:
+        return int(await tx.scalar(select(func.count()).select_from(NOTES)))
+
+    async def write(tx: Transaction) -> None:
+        await tx.run(insert(NOTES), a_note("three"))
+
+    found = await asyncio.gather(*(database.survey(look, name="look") for _ in range(5)))
+    assert found == [2] * 5
+    with pytest.raises((DBAPIError, ServiceUnavailable)):
+        await database.survey(write, name="write")
+    assert await count(database) == 2
+    assert await database.survey(look, name="look") == 2
+
+
+async def test_the_loop_goes_on_while_a_survey_runs(database: Database) -> None:
+    held, went_on = asyncio.Event(), 0
+
+    async def look(tx: Transaction) -> int:
+        # About a second's worth of counting, on either engine.
+        counting = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+            WHERE i < 1500000) SELECT count(*) FROM n"""
+        return int(await tx.scalar(text(counting)))
+
+    async def tick() -> None:
+        nonlocal went_on
+        while not held.is_set():
+            went_on += 1
+            await asyncio.sleep(0.001)
+
+    ticking = asyncio.create_task(tick())
+    assert await database.survey(look, name="count") == 1_500_000
+    held.set()
+    await ticking
+    assert went_on > 3
