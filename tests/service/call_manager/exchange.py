@@ -204,6 +204,7 @@ class Exchange:
         flow_id: str = "",
         destination: address_pb2.Address | None = None,
         within_s: float = 30.0,
+        rtp_debug: bool = False,
     ) -> str:
         """Create one call through a carrier, as a provider call does, and return its id."""
         request = call_service_pb2.CallsCreateRequest(
@@ -213,7 +214,9 @@ class Exchange:
             flow_id=flow_id,
             source=tel("+15550100001"),
             destinations=[destination or tel(NUMBER)],
-            metadata=raw(route_provider_ids=[carrier], skip_source_validation=True),
+            metadata=raw(
+                route_provider_ids=[carrier], skip_source_validation=True, rtp_debug=rtp_debug
+            ),
             dial_not_after=in_seconds(within_s),
             customer=known(),
         )
