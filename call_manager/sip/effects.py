@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from call_manager.channel import (
@@ -150,11 +151,12 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Secured:
-    """A request of ours left over TLS, to whom `peer` says."""
+class Connected:
+    """A request of ours left on a connection, over TLS to whom `peer` says."""
 
     branch: str
-    peer: TlsPeer
+    peer: TlsPeer | None
+    sent_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ Input = (
     | Committed
     | Refused
     | Received
-    | Secured
+    | Connected
     | Fired
     | Unreachable
     | HangUp

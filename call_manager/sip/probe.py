@@ -19,11 +19,11 @@ from call_manager.sip.core import Core
 from call_manager.sip.dialog import MAX_FORWARDS, new_branch, via
 from call_manager.sip.effects import (
     Begin,
+    Connected,
     Destination,
     HangUp,
     Hop,
     Input,
-    Secured,
     Unreachable,
     read_address,
     write_address,
@@ -100,7 +100,8 @@ class ProbeCore(Core):
         """Ask, and note whom."""
         if isinstance(event, Begin):
             self._ask()
-        elif isinstance(event, Secured) and event.branch == self._branch:
+        elif isinstance(event, Connected) and event.branch == self._branch:
+            self._asked_at = event.sent_at  # What came before was the connection's.
             self._tls_peer = event.peer
 
     def on_unreachable(self, event: Unreachable) -> None:

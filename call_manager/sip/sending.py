@@ -11,10 +11,10 @@ from typing import Final
 from call_manager.channel import CallJournal, NextHop, Transport, WireMessage
 from call_manager.sip.connecting import NotConnected
 from call_manager.sip.effects import (
+    Connected,
     Destination,
     Hop,
     Input,
-    Secured,
     Unreachable,
     write_address,
 )
@@ -124,8 +124,7 @@ class Sender:
             while len(self._in_flight) >= IN_FLIGHT_MAX:
                 del self._in_flight[next(iter(self._in_flight))]
             self._in_flight[branch] = to
-        if by.tls_peer is not None:
-            self._post(Secured(branch, by.tls_peer))
+        self._post(Connected(branch, by.tls_peer, by.at))
 
     def _use(self, destination: Destination) -> None:
         while len(self._used) >= HOPS_MAX:
@@ -158,7 +157,7 @@ class Sender:
             await self._wire.resolver.locate(NextHop(host, port, hop.transport, before.tls_ca))
         )[0]
         if hop.transport is Transport.TLS and found.tls_host == found.address[0]:
-            found = replace(found, tls_host=before.tls_host)
+            found = replace(found, tls_host=before.tls_host or found.tls_host)
         # The connection of the INVITE is as good as a new one to the same place.
         return before if found == replace(before, tls_host=found.tls_host) else found
 
@@ -185,7 +184,11 @@ def _instead(message: Request | Response, hop: Hop, tried: Destination) -> Desti
     sender listens at, since the one its request came on is gone (RFC 3261 section 18.2.2).
     """
     if isinstance(message, Request):
-        return hop.destination if hop.uri and hop.destination != tried else None
+        # A sips URI may be reached over TLS only (section 26.2.2).
+        plain = hop.destination.transport is not Transport.TLS
+        secure = hop.uri[:5].lower() == "sips:"
+        usable = hop.uri and hop.destination != tried and not (secure and plain)
+        return hop.destination if usable else None
     if tried.transport is Transport.TCP and tried.accepted:
         port = message.via.port or SIP_PORT
         return Destination((tried.address[0], port), Transport.TCP)

@@ -17,6 +17,7 @@ from call_manager.sip.effects import (
     Commit,
     Committed,
     Confirm,
+    Connected,
     Destination,
     Emit,
     Hop,
@@ -25,7 +26,6 @@ from call_manager.sip.effects import (
     Play,
     Refused,
     Resolved,
-    Secured,
     SetTimer,
     StopTimer,
     Unreachable,
@@ -93,7 +93,7 @@ class UacCore(Core):
             case Refused(detail):
                 self._end_attempt(detail)
                 self._end(Ended(self.at, EndedBy.ERROR, None, "", detail))
-            case Secured(branch, peer) if self._now is not None:
+            case Connected(branch, peer) if self._now is not None:
                 if self._now.request.via.branch == branch:
                     self._now.attempt.tls_peer = peer
             case Committed() if self._now is not None:
