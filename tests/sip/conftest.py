@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
 
 import pytest
 
@@ -10,6 +11,7 @@ from call_manager.channel import Channel
 from call_manager.sip.channel import SipChannel
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, settings
+from tests.support.tshark import read_back, stored
 
 
 @pytest.fixture
@@ -30,6 +32,20 @@ async def quick() -> AsyncIterator[SipChannel]:
     await channel.stop(grace_s=0.2)
 
 
+_JOURNALS: Final[list[MemoryJournal]] = []
+
+
 @pytest.fixture
 def journal() -> MemoryJournal:
-    return MemoryJournal()
+    journal = MemoryJournal()
+    _JOURNALS.append(journal)
+    return journal
+
+
+@pytest.fixture(scope="module")
+def read_by_tshark() -> Iterator[None]:
+    """Have tshark read every trace that the module's tests left, and count its messages."""
+    _JOURNALS.clear()
+    yield
+    messages = [message for journal in _JOURNALS for message in journal.messages]
+    assert read_back(messages) == stored(messages)
