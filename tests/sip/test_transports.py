@@ -20,6 +20,7 @@ from call_manager.channel import (
     Transport,
 )
 from call_manager.channel import AttemptState as State
+from call_manager.sip.stream import Connection
 from call_manager.sip.streams import StreamLimits
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, a_target, end_of, until
@@ -232,7 +233,7 @@ async def test_a_refused_connection_never_reached_anybody(journal: MemoryJournal
 
 
 async def test_a_response_finds_its_way_when_its_connection_is_gone(
-    journal: MemoryJournal,
+    journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stream_peer() as peer, a_channel() as channel:
         leg = channel.dial(by_tcp(peer), journal)
@@ -240,10 +241,17 @@ async def test_a_response_finds_its_way_when_its_connection_is_gone(
         await until(leg, Answered)
         host, port = channel.address.split(":")
         own = await peer.connect((host, int(port)))
+        honest = Connection.data_received
+
+        def read_and_cut(connection: Connection, data: bytes) -> None:
+            honest(connection, data)
+            if connection.destination.accepted:
+                connection.cut("The request was its last.")
+
+        monkeypatch.setattr(Connection, "data_received", read_and_cut)
         peer.request("BYE", replace(invite, source=own))
-        writer = peer.connections[own]
-        writer.write_eof()  # The request is read, and then the connection ends.
-        await peer.hear("200")
+        answered = await peer.hear("200")
+        assert answered.source != own
         assert (await end_of(leg)).by is EndedBy.REMOTE
 
 
