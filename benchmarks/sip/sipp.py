@@ -29,11 +29,13 @@ def program() -> str:
 
 
 @asynccontextmanager
-async def uas() -> AsyncIterator[int]:
-    """Run `sipp -sn uas` on loopback, which answers at once; yields its port."""
+async def uas(scenario: Path | None = None, **keys: str) -> AsyncIterator[int]:
+    """Run `sipp -sn uas`, or a scenario with these `[keywords]`, on loopback; yields its port."""
     port = free_udp_port()
+    which = ["-sn", "uas"] if scenario is None else ["-sf", str(scenario)]
+    words = [word for name, value in keys.items() for word in ("-key", name, value)]
     process = await asyncio.create_subprocess_exec(
-        program(), "-sn", "uas", "-i", "127.0.0.1", "-p", str(port),
+        program(), *which, *words, "-i", "127.0.0.1", "-p", str(port),
         "-mp", str(free_udp_port()), "-nostdin",
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
