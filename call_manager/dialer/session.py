@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -110,7 +111,9 @@ class Session:
             try:
                 end, after = await self._next_leg(legs)
             except EndedFirst:
-                return before or endings.unplaced(self._now(), endings.ENDED_FIRST)
+                if before is None:
+                    return endings.unplaced(self._now(), endings.ENDED_FIRST)
+                return replace(before, detail=self._ending.detail or before.detail)
             if not after:
                 return end
             before = end

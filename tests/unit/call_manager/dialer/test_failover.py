@@ -366,6 +366,7 @@ async def test_the_stop_of_the_service_between_two_legs_dials_nothing(stopped: W
         await stopped.routes.question.wait()
     call = await stopped.call(call_id)
     assert (call.status, call.hangup_reason) == (CallStatus.HANGUP, HangupReason.CANCEL)
+    assert (call.sip_code, call.hangup_detail) == (503, endings.STOPPED)
     assert len(stopped.lines.lines) == 1
 
 
