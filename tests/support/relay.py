@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import cast
 
 from tests.support.sipp import free_udp_port
 
@@ -59,19 +58,10 @@ async def relay(carrier: int, loses: Loses) -> AsyncIterator[Relay]:
             side.sendto(data, target)
 
     loop = asyncio.get_running_loop()
-    # asyncio's own class is no subclass of its DatagramTransport before Python 3.11.10.
-    near = cast(
-        "asyncio.DatagramTransport",
-        (
-            await loop.create_datagram_endpoint(
-                lambda: _Side(out), local_addr=("127.0.0.1", made.port)
-            )
-        )[0],
+    near, _ = await loop.create_datagram_endpoint(
+        lambda: _Side(out), local_addr=("127.0.0.1", made.port)
     )
-    far = cast(
-        "asyncio.DatagramTransport",
-        (await loop.create_datagram_endpoint(lambda: _Side(back), local_addr=("127.0.0.1", 0)))[0],
-    )
+    far, _ = await loop.create_datagram_endpoint(lambda: _Side(back), local_addr=("127.0.0.1", 0))
     try:
         yield made
     finally:

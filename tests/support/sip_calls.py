@@ -20,7 +20,9 @@ def settings(t1_s: float = 0.5, listen: str = "127.0.0.1:0") -> SipSettings:
     return SipSettings(listen=listen, rtp_ports=(20_000, 24_000), allow_private=True, t1_s=t1_s)
 
 
-def a_target(port: int, host: str = "127.0.0.1", **changes: object) -> DialTarget:
+def a_target(port: int, **changes: object) -> DialTarget:
+    """What to dial: a carrier at `host`, loopback unless said, with these fields changed."""
+    host = str(changes.pop("host", "127.0.0.1"))
     fields: dict[str, object] = {
         "call_id": new_id(),
         "request_uri": "sip:9+15550100@carrier.example",
