@@ -3,7 +3,7 @@
 from mesh.telemetry.logs import bind_log, log_bindings
 from mesh.telemetry.metrics import REGISTRY, RpcMetrics
 from mesh.telemetry.rpc import TelemetryConcern
-from mesh.telemetry.spans import remote_parent, span, traceparent
+from mesh.telemetry.spans import remote_parent, span, traceparent, unsampled
 from mesh.telemetry.startup import Telemetry, setup
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "setup",
     "span",
     "traceparent",
+    "unsampled",
 ]

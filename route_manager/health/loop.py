@@ -15,6 +15,7 @@ from mesh.clock import Clock
 from mesh.database import Database, Transaction
 from mesh.errors import MeshError
 from mesh.tasks import TaskOwner
+from mesh.telemetry import unsampled
 from route_manager.health import metrics, repository
 from route_manager.health.checker import Checker
 from route_manager.health.repository import Claim
@@ -123,7 +124,9 @@ class HealthLoop:
 
         while True:
             try:
-                shown.show(await self._parts.database.read(look, name="provider_health_statuses"))
+                with unsampled():
+                    statuses = await self._parts.database.read(look, name="provider_health_show")
+                shown.show(statuses)
             except Exception:
                 log.exception("the providers' health could not be read for the metrics")
             await self._parts.clock.sleep(SHOW_EVERY_S)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, and_, delete, insert, or_, select, tuple_, update
+from sqlalchemy import RowMapping, and_, delete, insert, literal, or_, select, tuple_, update
 
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
@@ -185,7 +185,10 @@ async def forget(
     beyond = await tx.one_or_none(of_provider.order_by(*newest_first).offset(keep).limit(1))
     too_old = _CHECK.tm_create < before
     if beyond is not None:
-        end = tuple_(beyond["tm_create"], beyond["id"])
+        end = tuple_(
+            literal(beyond["tm_create"], _CHECK.tm_create.type),
+            literal(beyond["id"], _CHECK.id.type),
+        )
         too_old = or_(too_old, tuple_(_CHECK.tm_create, _CHECK.id) <= end)
     oldest = of_provider.where(too_old).order_by(_CHECK.tm_create, _CHECK.id).limit(most)
     found = [row["id"] for row in await tx.all(oldest)]

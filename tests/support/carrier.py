@@ -59,6 +59,8 @@ class Carrier(asyncio.DatagramProtocol):
     def __init__(self, code: int, ring_s: float | None) -> None:
         self.address = ""
         self.legs: dict[str, Leg] = {}
+        self.silent = False
+        """While it is set, nothing is heard and nothing is said."""
         self._code = code
         self._ring_s = ring_s
         self._media_port = 0
@@ -93,7 +95,7 @@ class Carrier(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: Any) -> None:
         text = data.decode("utf-8", "replace")
         method, _, rest = text.partition(" ")
-        if method.startswith("SIP/"):
+        if method.startswith("SIP/") or self.silent:
             return
         (call_id,) = headers(text, "Call-ID")
         if method == "INVITE":

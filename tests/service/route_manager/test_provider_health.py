@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from voipbin.route.v1.provider_health_service_pb2_grpc import ProviderHealthServ
 
 from mesh.identity import acting_as
 from mesh.remote import RemoteError
+from route_manager.health import checker
 from tests.service.route_manager.conftest import House, refusing, unavailable
 from tests.service.route_manager.health_world import Clinic, Probes, a_clinic
 from tests.support.node import a_super_admin
@@ -22,6 +24,15 @@ from tests.support.node import a_super_admin
 UNKNOWN = provider_pb2.PROVIDER_HEALTH_STATUS_UNKNOWN
 HEALTHY = provider_pb2.PROVIDER_HEALTH_STATUS_HEALTHY
 UNHEALTHY = provider_pb2.PROVIDER_HEALTH_STATUS_UNHEALTHY
+
+rules_alone = pytest.mark.one_engine("sqlite")
+"""For what no engine makes a difference to."""
+
+
+@pytest.fixture(autouse=True)
+def without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Administrators may ask as often as they like, to save time."""
+    monkeypatch.setattr(checker, "REQUESTS_APART", timedelta(0))
 
 
 @pytest.fixture
@@ -50,6 +61,7 @@ async def test_a_check_on_request_tells_what_it_met_and_is_kept(clinic: Clinic) 
     assert not now.HasField("tm_update")
 
 
+@rules_alone
 async def test_it_is_asked_over_its_own_transport_by_its_own_proxy(clinic: Clinic) -> None:
     provider = await clinic.house.a_provider(
         hostname="sip.carrier.example",
@@ -85,6 +97,7 @@ async def test_failures_in_a_row_change_the_status_and_are_told_once(house: Hous
         assert statuses == [HEALTHY, UNHEALTHY]
 
 
+@rules_alone
 async def test_silence_counts_against_it_with_its_reason(clinic: Clinic) -> None:
     provider = await clinic.house.a_provider(hostname="sip.carrier.example")
     clinic.probes.codes["sip.carrier.example"] = 0
@@ -93,6 +106,7 @@ async def test_silence_counts_against_it_with_its_reason(clinic: Clinic) -> None
     assert not check.HasField("latency_ms")
 
 
+@rules_alone
 async def test_which_answers_are_healthy_is_the_providers_own_matter(clinic: Clinic) -> None:
     lenient = await clinic.house.a_provider(hostname="a.example", health_codes=["5xx"])
     strict = await clinic.house.a_provider(hostname="b.example", health_codes=["200"])
@@ -101,6 +115,7 @@ async def test_which_answers_are_healthy_is_the_providers_own_matter(clinic: Cli
     assert not (await clinic.ask(strict.id)).healthy
 
 
+@rules_alone
 async def test_what_cannot_be_sent_as_it_is_configured_counts_against_it(clinic: Clinic) -> None:
     clinic.probes.then("ProbeSend", refusing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT"))
     provider = await clinic.house.a_provider(hostname="sip.carrier.example")
@@ -109,6 +124,7 @@ async def test_what_cannot_be_sent_as_it_is_configured_counts_against_it(clinic:
     assert check.detail.startswith("It cannot be asked as it is configured")
 
 
+@rules_alone
 async def test_our_own_trouble_says_nothing_about_a_provider(clinic: Clinic) -> None:
     provider = await clinic.house.a_provider(hostname="sip.carrier.example")
     # As often as an idempotent RPC is tried.
@@ -122,7 +138,10 @@ async def test_our_own_trouble_says_nothing_about_a_provider(clinic: Clinic) -> 
     assert (await clinic.ask(provider.id)).healthy
 
 
-async def test_nobody_is_asked_twice_at_once_or_twice_a_second(clinic: Clinic) -> None:
+async def test_nobody_is_asked_twice_at_once_or_twice_a_second(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checker, "REQUESTS_APART", timedelta(seconds=1))
     provider = await clinic.house.a_provider(hostname="sip.carrier.example")
     gate = clinic.probes.gates["sip.carrier.example"] = asyncio.Event()
     waiting = asyncio.create_task(clinic.ask(provider.id))
@@ -168,6 +187,7 @@ async def test_another_machine_begins_without_a_past(house: House) -> None:
         assert statuses == [UNKNOWN, HEALTHY]
 
 
+@rules_alone
 async def test_new_providers_are_asked_soon_and_then_again_and_again(house: House) -> None:
     async with a_clinic(house, health_interval_s=0.4) as clinic:
         provider = await clinic.house.a_provider(hostname="sip.carrier.example")
@@ -203,6 +223,7 @@ async def test_paused_and_deleted_providers_are_left_out_of_the_round(house: Hou
         assert refused.value.reason == "PROVIDER_NOT_FOUND"
 
 
+@rules_alone
 async def test_silent_providers_hold_nobody_up_and_so_many_are_asked_at_once(house: House) -> None:
     async with a_clinic(house, health_interval_s=0.5, health_checks_max=4) as clinic:
         open_gate = asyncio.Event()
@@ -222,6 +243,7 @@ async def test_silent_providers_hold_nobody_up_and_so_many_are_asked_at_once(hou
         open_gate.set()
 
 
+@rules_alone
 async def test_while_nobody_can_be_asked_the_status_stays_and_then_goes_on(house: House) -> None:
     probes = Probes()
     probes.then("ProbeSend", *[unavailable()] * 4)
@@ -252,6 +274,7 @@ async def test_two_replicas_make_no_more_checks_than_one(house: House) -> None:
             assert all(gap > 0.4 for gap in gaps), gaps
 
 
+@rules_alone
 async def test_the_history_is_paged_newest_first(clinic: Clinic) -> None:
     provider = await clinic.house.a_provider(hostname="sip.carrier.example")
     made = [await clinic.ask(provider.id) for _ in range(3)]
@@ -261,6 +284,7 @@ async def test_the_history_is_paged_newest_first(clinic: Clinic) -> None:
     assert not rest.next_page_token
 
 
+@rules_alone
 async def test_a_key_that_is_limited_to_other_providers_sees_none_of_it(clinic: Clinic) -> None:
     provider = await clinic.house.a_provider(hostname="sip.carrier.example")
     other = await clinic.house.a_provider(hostname="other.example")

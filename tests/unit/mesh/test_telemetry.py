@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from mesh.remote import RemoteError
 from mesh.settings import MeshSettings
-from mesh.telemetry import remote_parent, span, spans, traceparent
+from mesh.telemetry import remote_parent, span, spans, traceparent, unsampled
 from mesh.telemetry.logs import REDACTED, configure_logs, redact, redact_text
 from mesh.telemetry.startup import build_tracing
 from tests.support.echo import FILE, EchoRequest, EchoStub
@@ -72,6 +72,12 @@ def test_a_missing_or_broken_parent_begins_a_new_trace(
     assert new.context is not None
     assert around.context is not None
     assert new.context.trace_id != around.context.trace_id
+
+
+def test_what_is_done_again_and_again_is_in_no_trace(recorded: InMemorySpanExporter) -> None:
+    with span("before"), unsampled(), span("again"):
+        assert traceparent().endswith("-00")
+    assert [one.name for one in recorded.get_finished_spans()] == ["before"]
 
 
 def test_there_is_no_traceparent_outside_of_a_span() -> None:
