@@ -115,15 +115,6 @@ def same_branch(request: Request, method: str, to_header: str, extra: Headers = 
     return Request(headers, b"", method, request.uri)
 
 
-def carried_by(request: Request, identity: Identity) -> Request:
-    """Name what carries a request in its topmost Via, as the transport must (section 18.1.1)."""
-    parameters = request.value("Via").partition(";")
-    value = f"SIP/2.0/{identity.transport.upper()} {identity.sent_by};{parameters[2]}"
-    first = next(index for index, (name, _) in enumerate(request.headers) if name == "Via")
-    before, after = request.headers[:first], request.headers[first + 1 :]
-    return replace(request, headers=(*before, ("Via", value), *after))
-
-
 def answer(
     request: Request, code: int, *, to_tag: str = "", extra: Headers = (), body: bytes = b""
 ) -> Response:
