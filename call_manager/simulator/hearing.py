@@ -44,4 +44,4 @@ class Hearing:
         """Return the tone that was still heard, and forget it."""
         seconds = self._samples / SAMPLE_RATE_HZ
         changes, self._samples, self._changes, self._sign = self._changes, 0, 0, b""
-        return Tone(round(changes / 2 / seconds), seconds) if seconds >= SHORTEST_S else None
+        return Tone(round((changes + 1) / 2 / seconds), seconds) if seconds >= SHORTEST_S else None

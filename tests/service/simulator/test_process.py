@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -128,6 +129,46 @@ async def test_a_wrong_option_is_refused_at_once(start: Start, options: tuple[st
         _, err = await process.child.communicate()
     assert process.child.returncode == 2
     assert options[0] in err.decode()
+
+
+async def test_several_carriers_answer_each_at_its_own_address(
+    start: Start, caller: Caller, tmp_path: Path
+) -> None:
+    script = tmp_path / "carriers.yaml"
+    script.write_text(
+        "carriers:\n"
+        "  first: {listen: 127.0.0.1:0, rules: [{steps: [refuse: 503]}]}\n"
+        "rules: [{steps: [refuse: 404]}]\n"
+    )
+    options = ("--script", str(script), "--carrier", "second=127.0.0.1:0", "--tcp")
+    process = await start(*options)
+    await process.carrier()
+    places = json.loads((tmp_path / "ready.json").read_text())["carriers"]
+    assert list(places) == ["first", "second"]
+    for name, status in (("first", 503), ("second", 404)):
+        assert places[name]["tcp"] == places[name]["sip"]
+        host, _, port = places[name]["sip"].rpartition(":")
+        call = Dialled(caller, (host, int(port)), "+12025550100")
+        call.invite()
+        call.ack(await caller.hear_statuses(100, status))
+    process.child.terminate()
+    events = await process.ended()
+    over = [event for event in events if event["event"] == "over"]
+    assert [(one["carrier"], one["status"]) for one in over] == [("first", 503), ("second", 404)]
+    assert events[-1]["invite"] == 2
+
+
+async def test_a_lab_s_tls_takes_one_option(start: Start, tmp_path: Path) -> None:
+    process = await start("--listen", "127.0.0.1:0", "--tls-dir", "lab", "--quiet")
+    await process.carrier()
+    ready = json.loads((tmp_path / "ready.json").read_text())
+    host, _, port = ready["tls"].rpartition(":")
+    context = ssl.create_default_context(cafile=ready["ca"])
+    _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+    assert writer.get_extra_info("ssl_object").version() == "TLSv1.3"
+    writer.close()
+    process.child.terminate()
+    assert [event["event"] for event in await process.ended()] == ["listening", "stopped"]
 
 
 async def test_a_caller_we_did_not_write_gets_every_call_through(

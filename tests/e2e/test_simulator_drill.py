@@ -1,0 +1,136 @@
+"""The failover drill as it is printed, and calls over TCP and TLS to a simulated carrier."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.support.running_mesh import VBMESH, RunningMesh, eventually, ok
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DRILL: Final = ROOT / "docs" / "failover_drill.md"
+BLOCK: Final = re.compile(r"```(sh|text)\n(.*?)```", re.DOTALL)
+MARK: Final = "-- the next block --"
+BEEP: Final = [{"type": "beep"}, {"type": "sleep", "option": {"duration": 9000}}]
+DRILL_S_MAX: Final = 90.0
+
+# What it promises does not depend on the database, and it is the longest of its kind.
+pytestmark = pytest.mark.one_engine("sqlite")
+
+
+def free_ports(count: int) -> list[str]:
+    """Return ports of loopback that are free for UDP now."""
+    with ExitStack() as stack:
+        found = []
+        for _ in range(count):
+            sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            sock.bind(("127.0.0.1", 0))
+            found.append(str(sock.getsockname()[1]))
+        return found
+
+
+def drill() -> tuple[list[str], dict[int, str]]:
+    """Return the page's commands, and what some of them are said to print, by their place."""
+    commands: list[str] = []
+    printed: dict[int, str] = {}
+    for kind, text in BLOCK.findall(DRILL.read_text()):
+        if kind == "sh":
+            commands.append(text)
+        else:
+            printed[len(commands) - 1] = text
+    return commands, printed
+
+
+async def test_the_failover_drill_goes_as_it_is_printed(mesh: RunningMesh, tmp_path: Path) -> None:
+    commands, printed = drill()
+    assert len(printed) >= 6
+    program = "set -u\n" + f"\necho '{MARK}'\n".join(commands)
+    ports = dict(zip(("5071", "5072", "5073", "5079"), free_ports(4), strict=True))
+    # In one go: a free port may hold the digits of one that is still to be replaced.
+    program = re.sub(r"\b127\.0\.0\.1:(507[1239])\b", lambda m: f"127.0.0.1:{ports[m[1]]}", program)
+    program = program.replace(
+        '"hostname": "127.0.0.1:507\'$N\'"', '"hostname": "127.0.0.1:\'${PORTS[$N]}\'"'
+    )
+    program = f"PORTS=(0 {ports['5071']} {ports['5072']} {ports['5073']})\n" + program
+    program = program.replace("$PWD/.venv/bin", str(VBMESH.parent))
+    environment = {
+        **os.environ,
+        "API": f"{mesh.ready['http']}/v1.0",
+        "AUTH": f"Authorization: Bearer {mesh.ready['admin']['token']}",
+    }
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", program, cwd=tmp_path, env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), DRILL_S_MAX)
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, 9)
+            await process.wait()
+    blocks = [block.lstrip("\n") for block in said.decode().split(MARK + "\n")]
+    assert len(blocks) == len(commands), said.decode()
+    for place, expected in printed.items():
+        shown = blocks[place].replace(ports["5079"], "5079")
+        assert shown == expected, f"{commands[place]}\n{said.decode()}"
+    assert process.returncode == 0, said.decode()
+    left = ok(await mesh.get("/v1.0/providers"))["result"]
+    assert not [one for one in left if one["name"].startswith("drill")]
+
+
+@asynccontextmanager
+async def simulated(folder: Path, *options: str) -> AsyncIterator[tuple[dict[str, Any], Path]]:
+    """Run `vbmesh simulator`; gives what it wrote when it was ready, and its log."""
+    ready, log = folder / "ready.json", folder / "events"
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            VBMESH, "simulator", "--listen", "127.0.0.1:0", "--ready-file", ready, *options,
+            cwd=folder, stdout=out, stderr=out,
+        )  # fmt: skip
+    try:
+        await eventually(ready.exists, within_s=30.0)
+        yield json.loads(ready.read_text()), log
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
+
+
+async def test_calls_over_tcp_and_tls_reach_a_simulated_carrier(
+    mesh: RunningMesh, tmp_path: Path
+) -> None:
+    async with simulated(tmp_path, "--tcp", "--tls-dir", "lab") as (ready, log):
+        authority = await asyncio.to_thread(Path(ready["ca"]).read_text)
+        calls = {}
+        for transport in ("tcp", "tls"):
+            ca = {"tls_ca": authority} if transport == "tls" else {}
+            provider = await mesh.a_provider(ready[transport], transport=transport, **ca)
+            record = await mesh.place(provider["id"], "+12025556031", actions=BEEP)
+            calls[transport] = record["call_ids"][0]
+        for transport, call_id in calls.items():
+            call = await mesh.ended(call_id)
+            (attempt,) = call["attempts"]
+            assert (attempt["transport"], attempt["sip_code"]) == (transport, 200)
+            assert (call["hangup_by"], attempt["q850_cause"]) == ("remote", 31)
+            assert (attempt["tls"] is not None) is (transport == "tls")
+        heard = await eventually(lambda: overs(log, 2))
+    assert sorted(one["transport"] for one in heard) == ["tcp", "tls"]
+    for one in heard:
+        assert one["codec"] == "PCMU"
+        assert min(one["rtp_sent"], one["rtp_received"]) > 0
+        assert [hz for hz in one["tones"] if abs(hz - 1000) < 50]
+
+
+def overs(log: Path, count: int) -> list[dict[str, Any]]:
+    """Return the calls' ends once there are so many."""
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    found = [event for event in events if event["event"] == "over"]
+    return found if len(found) >= count else []
