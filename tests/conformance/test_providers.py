@@ -134,6 +134,21 @@ async def test_a_header_that_may_be_is_on_the_wire_as_given(town: Town) -> None:
     assert leg.number == NUMBER
 
 
+async def test_a_carrier_is_called_as_it_is_set_up(town: Town) -> None:
+    host, _, port = town.carrier.address.partition(":")
+    provider = await town.mesh.a_provider(
+        "sip.carrier.example", outbound_proxy=f"{host}:{port}", port=5099, number_format="digits",
+        tech_prefix="00", session_expires=1800, tech_headers={"X-Set-Up": "yes"},
+    )  # fmt: skip
+    record = await town.mesh.place(provider["id"], NUMBER)
+    await town.ended(record["call_ids"][0])
+    [leg] = [one for one in town.carrier.legs.values() if "X-Set-Up: yes" in one.invite]
+    digits = NUMBER.removeprefix("+")
+    assert leg.invite.startswith(f"INVITE sip:00{digits}@sip.carrier.example:5099 SIP/2.0\r\n")
+    assert f"Route: <sip:{host}:{port};lr>\r\n" in leg.invite
+    assert "Session-Expires: 1800\r\n" in leg.invite
+
+
 @holds("header skipping")
 async def test_a_header_that_is_no_text_is_refused(town: Town) -> None:
     body = {**FULL, "tech_headers": {"X-Account": 42}}
