@@ -15,6 +15,7 @@ import platform
 import resource
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ HOST: Final = "127.0.0.1"
 PORTS: Final = (32_000, 59_998)
 _SETTLE_S: Final = 1.0
 _BUFFER_BYTES: Final = 4 * 1024 * 1024
-_STEP_S: Final = 0.2
+_STEP_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ HEAD: Final = (
 
 
 def _echo(ready: Connection) -> None:
-    """Send every packet back; on a line from the parent, say what gaps there were since."""
+    """Send every packet back; whenever the parent asks, say what gaps there were since."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
@@ -88,7 +89,8 @@ def _echo(ready: Connection) -> None:
                     return
                 ready.send(gaps)
                 last, gaps = {}, []
-            for _ in range(1000):
+            until = time.monotonic() + _STEP_S
+            while time.monotonic() < until:
                 try:
                     packet, ancillary, _, source = sock.recvmsg(2048, ANCILLARY_BYTES)
                 except TimeoutError:
@@ -119,6 +121,13 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
+async def _gaps(line: Connection) -> list[float]:
+    """Ask the echo for the gaps since it was asked last, without holding the streams up."""
+    line.send("gaps")
+    gaps: list[float] = await asyncio.get_running_loop().run_in_executor(None, line.recv)
+    return gaps
+
+
 async def window(
     port: int, line: Connection, *, streams: int, seconds: float, captured: int = 0
 ) -> Result:
@@ -137,13 +146,12 @@ async def window(
             stream.start("PCMU", 0, (HOST, port), held=False)
             held.append(stream)
         await asyncio.sleep(_SETTLE_S)
-        line.send("begin")
-        line.recv()
+        await _gaps(line)
         dropped, began, cpu = ticker.dropped, asyncio.get_running_loop().time(), _cpu_s()
         await asyncio.sleep(seconds)
         cores = (_cpu_s() - cpu) / (asyncio.get_running_loop().time() - began)
-        line.send("end")
-        gaps: list[float] = line.recv()
+        dropped = ticker.dropped - dropped
+        gaps = await _gaps(line)
         reports = [stream.report(new_id(), HOST) for stream in held]
     if captured:
         print(f"  captured {len(kept)} chunks, {sum(kept)} bytes")
@@ -156,7 +164,7 @@ async def window(
         gap_ms=max(gaps, default=0.0),
         gaps=sum(gap > GAP_MS_MAX for gap in gaps),
         jitter_ms=max(report.received.jitter_ms for report in reports),
-        dropped=ticker.dropped - dropped,
+        dropped=dropped,
     )
 
 
