@@ -92,6 +92,8 @@ class Runner:
 
     def post(self, event: Input, at: datetime | None = None) -> None:
         """Queue one input of our own."""
+        if isinstance(event, HangUp):
+            self._sender.give_up()
         self._inbox.append((event, at or self._wire.clock.now()))
         self._wake.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from call_manager.sip.message import SIP_PORT, MalformedMessageError, Request, R
 from call_manager.sip.message.fields import place_of
 from call_manager.sip.requests import Identity
 from call_manager.sip.resolve import Resolver
+from call_manager.sip.stream import Connection
 from call_manager.sip.trace import Redaction, label_of
 from call_manager.sip.transports import Carried, Transports
 from call_manager.sip.via import carried_by
@@ -64,6 +66,7 @@ class Sender:
         self._in_flight: dict[str, Destination] = {}
         """Where requests went by connection, by their branch."""
         self._used: dict[Destination, None] = {}
+        self._connecting: asyncio.Future[Connection] | None = None
 
     def received(self, raw: bytes, source: Destination, at: datetime) -> None:
         """Record what arrived, and the connection it came on."""
@@ -77,6 +80,11 @@ class Sender:
         for branch in gone:
             del self._in_flight[branch]
         return gone
+
+    def give_up(self) -> None:
+        """Wait no longer for the connection of a new call or probe."""
+        if self._connecting is not None:
+            self._connecting.cancel()
 
     def uses(self, destination: Destination) -> bool:
         """Tell whether messages came or went by this connection."""
@@ -108,11 +116,26 @@ class Sender:
         if isinstance(message, Request):
             message = carried_by(message, self._wire.identity.over(to.transport))
         raw = encode(message)
+        if to.transport is not Transport.UDP and is_new(message):
+            await self._connect(to)
         carried = await self._wire.transports.send(raw, to)
         if to.transport is not Transport.UDP:
             self._note_stream(message, to, carried)
             to = replace(to, local=carried.local)
         self._record(raw, to, carried.at, sent=True)
+
+    async def _connect(self, to: Destination) -> None:
+        """Make the connection of a new call or probe; whoever gives that up waits no longer."""
+        connecting = asyncio.ensure_future(self._wire.transports.streams.connect(to))
+        self._connecting = connecting
+        try:
+            await asyncio.wait((connecting,))
+        finally:
+            self._connecting = None
+            connecting.cancel()
+        if connecting.cancelled():
+            raise NotConnected("The call was ended before a connection was made.")
+        connecting.result()
 
     def _note_stream(self, message: Request | Response, to: Destination, by: Carried) -> None:
         """Remember what a lost connection would concern, and tell the core whom it met."""
@@ -175,6 +198,12 @@ class Sender:
             self._journal.message(message)
         except Exception:
             log.exception("the journal did not take a SIP message")
+
+
+def is_new(message: Request | Response) -> bool:
+    """Tell whether a message begins something: an INVITE or OPTIONS outside every dialog."""
+    begins = isinstance(message, Request) and message.method in {"INVITE", "OPTIONS"}
+    return begins and not message.to_tag
 
 
 def _instead(message: Request | Response, hop: Hop, tried: Destination) -> Destination | None:

@@ -277,6 +277,27 @@ async def test_what_a_dead_process_left_on_tcp_is_cancelled(journal: MemoryJourn
     assert journal.outcomes[-1].code == 487
 
 
+async def test_who_hangs_up_waits_for_no_connection(
+    journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trying = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        trying.set()
+        await asyncio.sleep(60)
+
+    async with a_channel() as channel:
+        monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", never)
+        hop = NextHop("127.0.0.1", 9, Transport.TCP)
+        leg = channel.dial(a_target(0, next_hop=hop), journal)
+        await asyncio.wait_for(trying.wait(), 5)
+        leg.hangup()
+        ended = await end_of(leg, within_s=2)
+    assert (ended.by, ended.reached) == (EndedBy.LOCAL, False)
+    assert ended.detail == "The call was ended before a connection was made."
+    assert journal.messages == []
+
+
 # Peers that are slow, many, or no SIP at all.
 
 
