@@ -12,6 +12,7 @@ from call_manager.media.ports import RtpPorts
 from call_manager.media.ticker import Ticker
 from call_manager.simulator.behaviour import Audio, Digits
 from call_manager.simulator.hearing import Tone
+from call_manager.simulator.reports import Reports
 from call_manager.simulator.sdp import Line, Remote
 from call_manager.simulator.voice import Ears, Voice
 
@@ -130,8 +131,9 @@ class AudioDesk:
                 counts.tones.append(tone.hz)
                 self._tell(call_id, "tone", hz=tone.hz, seconds=round(tone.seconds, 2))
 
-        sock = self._ports.bind()
-        voice = Voice(sock, self._ticker, Ears(on_digit, on_tone, self._may_send_to))
+        sock, control = self._ports.bind_pair()
+        ears = Ears(on_digit, on_tone, self._may_send_to)
+        voice = Voice(sock, Reports(control), self._ticker, ears)
         voice.tune(plan or self._settings.plan)
         self._tracks[call_id] = _Track(voice, counts)
         return int(sock.getsockname()[1])

@@ -20,6 +20,7 @@ from call_manager.media.tones import FRAME_SAMPLES, tone
 from call_manager.simulator.behaviour import Audio, Digits
 from call_manager.simulator.dtmf import DigitReader, EventPacket, Keypad
 from call_manager.simulator.hearing import Hearing, Tone
+from call_manager.simulator.reports import Heard, Reports, Said
 from call_manager.simulator.sdp import Remote
 from call_manager.sip.sdp import ENCODABLE
 
@@ -43,8 +44,9 @@ class Ears:
 class Voice:
     """Sends one packet a tick once it was started, and counts what comes from the beginning."""
 
-    def __init__(self, sock: socket.socket, ticker: Ticker, ears: Ears) -> None:
-        self.sent = self.received = self.lost = 0
+    def __init__(self, sock: socket.socket, reports: Reports, ticker: Ticker, ears: Ears) -> None:
+        self._said, self._heard = Said(secrets.randbits(32)), Heard()
+        self._reports = reports
         self.plan = Audio()
         self._socket = sock
         self._ticker = ticker
@@ -53,12 +55,25 @@ class Voice:
         self._to: tuple[str, int] | None = None
         self._keypad, self._digits, self._hearing = Keypad(), DigitReader(), Hearing()
         self._sequence, self._timestamp = secrets.randbits(16), secrets.randbits(32)
-        self._ssrc = secrets.randbits(32)
         self._first = True
         self._ticks = 0
         self._debt = 0
-        self._newest: int | None = None
         asyncio.get_running_loop().add_reader(sock.fileno(), self._read)
+
+    @property
+    def sent(self) -> int:
+        """RTP packets that left."""
+        return self._said.packets
+
+    @property
+    def received(self) -> int:
+        """RTP packets that came."""
+        return self._heard.received
+
+    @property
+    def lost(self) -> int:
+        """Those of the caller's that did not."""
+        return self._heard.lost
 
     def start(self, remote: Remote) -> None:
         """Send as the caller's SDP asks; again whenever that changes."""
@@ -84,12 +99,16 @@ class Voice:
         self._ticker.discard(self._tick)
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
+        self._reports.close()
         self._tell(self._hearing.end())
 
     def _tick(self) -> None:
         if self._remote.listens and self._to is not None:
             self._speak()
         self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
+        if self._to is not None:
+            self._said.timestamp = self._timestamp
+            self._reports.tick(self._said, self._heard, self._to)
 
     def _speak(self) -> None:
         plan = self.plan
@@ -119,7 +138,7 @@ class Voice:
         lost, self._debt = self._debt >= 100, self._debt % 100
         marker = _MARKER if self._first else 0
         header = _HEADER.pack(
-            _VERSION, marker | payload_type, self._sequence, self._timestamp, self._ssrc
+            _VERSION, marker | payload_type, self._sequence, self._timestamp, self._said.ssrc
         )
         self._sequence = (self._sequence + 1) % _WRAP
         self._first = False
@@ -129,7 +148,8 @@ class Voice:
             self._socket.sendto(header + payload, self._to)
         except OSError:
             return  # A full buffer or an unreachable caller loses this packet, as networks do.
-        self.sent += 1
+        self._said.packets += 1
+        self._said.octets += len(payload)
 
     def _read(self) -> None:
         for _ in range(_READS_MAX):
@@ -144,9 +164,9 @@ class Voice:
                 self._latch((source[0], source[1]))
 
     def _take(self, packet: bytes) -> None:
-        first, second, sequence, timestamp, _ = _HEADER.unpack_from(packet)
+        first, second, sequence, timestamp, self._heard.ssrc = _HEADER.unpack_from(packet)
         payload = packet[_HEADER.size + 4 * (first & 0x0F) :]
-        self.received += 1
+        self._heard.received += 1
         self._count(sequence)
         payload_type = second & 0x7F
         if payload_type == self._remote.digits_type:
@@ -162,12 +182,16 @@ class Voice:
 
     def _count(self, sequence: int) -> None:
         """Count gaps (RFC 3550 A.3); what comes late was counted as lost before."""
-        ahead = 1 if self._newest is None else (sequence - self._newest) % _WRAP
+        heard = self._heard
+        if heard.received == 1:
+            heard.highest = sequence
+            return
+        ahead = (sequence - heard.highest) % _WRAP
         if 0 < ahead < _WRAP // 2:
-            self.lost += ahead - 1
-            self._newest = sequence
+            heard.lost += ahead - 1
+            heard.highest += ahead
         elif ahead:
-            self.lost = max(0, self.lost - 1)
+            heard.lost = max(0, heard.lost - 1)
 
     def _latch(self, source: tuple[str, int]) -> None:
         """Answer to where the audio comes from, if only its port differs (RFC 4961)."""
