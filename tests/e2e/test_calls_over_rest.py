@@ -74,7 +74,7 @@ async def test_a_call_is_placed_watched_and_told_again(mesh: RunningMesh, routed
         "call_terminating", "call_hangup",
     ]  # fmt: skip
     assert list(events["result"][0]) == ["timestamp", "event_type", "data"]
-    assert events["result"][0]["data"] == {**over, "attempts": []}
+    assert events["result"][0]["data"] == {**over, "attempts": [], "explanation": None}
     assert events["result"][2]["data"]["action"]["option"] == {"reason": "busy"}
 
     both = ok(await mesh.get(f"/v1.0/aggregated-events?call_id={call['id']}", role=ADMIN))

@@ -52,6 +52,7 @@ async def test_an_answered_calls_events_tell_its_life_as_it_was_each_time(world:
         *LIFE, "call_updated", "call_updated", "call_terminating", "call_hangup",
     ]  # fmt: skip
     call.ClearField("attempts")
+    call.ClearField("explanation")
     assert shown[-1].data == call
     assert shown[0].data == placed
     assert [one.data.action.type for one in shown[4:6]] == ["sleep", "hangup"]

@@ -100,7 +100,7 @@ class CallEvent(_message.Message):
 
     @_builtins.property
     def data(self) -> _call_pb2.Call:
-        """The call as it was then, without its attempts; null where it was larger than 64 KiB."""
+        """The call as it was then, without its attempts and explanation; null where it was larger than 64 KiB."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class AggregatedEvent(_message.Message):
 
     @_builtins.property
     def call(self) -> _call_pb2.Call:
-        """The call, without its attempts."""
+        """The call, without its attempts and explanation."""
 
     @_builtins.property
     def activeflow(self) -> _activeflow_service_pb2.Activeflow:
