@@ -79,7 +79,7 @@ class TimelineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResourceEventList(self, request, context):
-        """Refuses the events of whatever has no timeline; calls, flows and activeflows have one.
+        """Refuses the events of whatever has no timeline; calls, flows, activeflows and providers have one.
 
         Errors:
         - INVALID_ARGUMENT / INVALID_RESOURCE_TYPE: always.
