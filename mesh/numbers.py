@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import phonenumbers
+
+KEPT: Final = 4096
+"""How many numbers are known by sight; one call asks for each of its numbers several times."""
+
+KEPT_CHARACTERS_MAX: Final = 64
 
 _E164: Final = re.compile(r"\+[0-9]{7,15}")
 
@@ -21,6 +27,12 @@ def e164(text: str) -> str | None:
     The input is never passed on: the library reads extensions, parameters and foreign digits,
     too (RELIABILITY.md section 2.1).
     """
+    # Who asks chooses the text, so long ones are not remembered.
+    return _e164(text) if len(text) <= KEPT_CHARACTERS_MAX else _e164.__wrapped__(text)
+
+
+@lru_cache(maxsize=KEPT)
+def _e164(text: str) -> str | None:
     try:
         parsed = phonenumbers.parse(text, None)
     except phonenumbers.NumberParseException:
@@ -41,6 +53,11 @@ def region(number: str) -> str | None:
     Where regions share a country code (`+1`), only a number that one of them has handed out is
     of a region: `+1 555 01xx` and `+800` are of none.
     """
+    return _region(number) if len(number) <= KEPT_CHARACTERS_MAX else _region.__wrapped__(number)
+
+
+@lru_cache(maxsize=KEPT)
+def _region(number: str) -> str | None:
     try:
         found = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
     except phonenumbers.NumberParseException:

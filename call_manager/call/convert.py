@@ -37,12 +37,24 @@ from mesh.errors import InvalidArgument
 from mesh.metadata import plain_to_value
 from mesh.verdict import storable
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_S: Final = 86_400
+_MICROSECOND_NS: Final = 1_000
 _TYPE_PREFIX: Final = "ADDRESS_TYPE_"
 _ANONYMOUS: Final[Mapping[int, Anonymous]] = {
     address_pb2.ANONYMOUS_UNSPECIFIED: Anonymous.AUTO,
     address_pb2.ANONYMOUS_YES: Anonymous.YES,
     address_pb2.ANONYMOUS_NO: Anonymous.NO,
     address_pb2.ANONYMOUS_AUTO: Anonymous.AUTO,
+}
+_ANONYMOUS_VALUES: Final = {
+    kind: address_pb2.Anonymous.Value(f"ANONYMOUS_{kind.name}") for kind in Anonymous
+}
+_ADDRESS_TYPES: Final = {
+    kind: address_pb2.AddressType.Value(_TYPE_PREFIX + kind.name) for kind in AddressType
+}
+_STATUSES: Final = {
+    status: call_pb2.CallStatus.Value(f"CALL_STATUS_{status.name}") for status in CallStatus
 }
 _TRANSPORTS: Final[Mapping[int, Transport]] = {
     provider_pb2.PROVIDER_TRANSPORT_UNSPECIFIED: Transport.UDP,
@@ -147,7 +159,7 @@ def address(sent: address_pb2.Address) -> Address:
 def address_to_proto(found: Address) -> address_pb2.Address:
     """Return an address for the wire."""
     return address_pb2.Address(
-        type=address_pb2.AddressType.Value(_TYPE_PREFIX + found.type.name),
+        type=_ADDRESS_TYPES[found.type],
         target=found.target,
         target_name=found.target_name,
         name=found.name,
@@ -172,14 +184,14 @@ def call_to_proto(call: Call, attempts: Sequence[Attempt] = ()) -> call_pb2.Call
         type=call_pb2.CALL_TYPE_FLOW,
         source=address_to_proto(call.source),
         destination=address_to_proto(call.destination),
-        status=call_pb2.CallStatus.Value(f"CALL_STATUS_{call.status.name}"),
+        status=_STATUSES[call.status],
         metadata={name: plain_to_value(value) for name, value in call.metadata.items()},
         direction=call_pb2.CALL_DIRECTION_OUTGOING,
         provider_id=_id(call.provider_id),
         sip_code=call.sip_code,
         sip_reason=call.sip_reason,
         hangup_detail=call.hangup_detail,
-        anonymous=address_pb2.Anonymous.Value(f"ANONYMOUS_{call.anonymous.name}"),
+        anonymous=_ANONYMOUS_VALUES[call.anonymous],
         attempts=[attempt_to_proto(attempt) for attempt in attempts],
         error_reason=call.error_reason,
         tm_progressing=_time(call.tm_progressing),
@@ -252,6 +264,8 @@ def _id(found: UUID | None) -> str:
 def _time(moment: datetime | None) -> Timestamp | None:
     if moment is None:
         return None
-    made = Timestamp()
-    made.FromDatetime(moment)
-    return made
+    # `FromDatetime` goes by a calendar, at four times the cost.
+    since = moment - _EPOCH
+    return Timestamp(
+        seconds=since.days * _DAY_S + since.seconds, nanos=since.microseconds * _MICROSECOND_NS
+    )
