@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, cast
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
@@ -23,15 +25,20 @@ from sqlalchemy import (
     RowMapping,
     Select,
     Update,
+    Uuid,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
 from mesh.database.transaction import Outcome, Statement
 
 FORMS_MAX: Final = 32
 """The most forms of one statement that are kept: by its parameters, or by a list's length."""
+
+IDS_KEPT: Final = 4096
+"""How many ids are known by sight."""
 
 _LIST: Final = re.compile(r"__\[POSTCOMPILE_(\w+)\]")
 
@@ -67,9 +74,7 @@ class Prepared:
         self._texts: dict[tuple[int, ...], str] = {}
         if len({column.key for column in columns}) != len(columns):
             raise TooSpecial
-        self._readers = tuple(
-            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
-        )
+        self._readers = tuple(_reader(column.type, dialect) for column in columns)
 
     @property
     def returns_rows(self) -> bool:
@@ -194,6 +199,18 @@ def _defaults(compiled: SQLCompiler) -> dict[str, Any]:
             raise TooSpecial
         defaults[column.key] = default.arg
     return defaults
+
+
+def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Process:
+    if isinstance(kind, Uuid) and kind.as_uuid:
+        return _uuid
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
+
+
+@lru_cache(maxsize=IDS_KEPT)
+def _uuid(stored: str | None) -> UUID | None:
+    # The same few ids come back in row after row, and making one costs more than finding it.
+    return None if stored is None else UUID(stored)
 
 
 def _columns(statement: Plain) -> Sequence[ColumnElement[Any]]:
