@@ -42,7 +42,7 @@ STEP: Final = TimerKey("step")
 LAST: Final = TimerKey("last")
 """Fires when a call that nobody ends has lasted long enough."""
 FORGET: Final = TimerKey("forget")
-"""Fires when a call that is met with silence can be forgotten."""
+"""Fires when a caller who was left without an answer it can use has had time to ask again."""
 
 
 class SimulatedCall:
@@ -58,7 +58,7 @@ class SimulatedCall:
         self._dialogues: list[Dialogue] = []
         self._next = 0
         self._facts: dict[str, object] = {}
-        self._asked_twice = self._awaits_ack = self._leaving = self._silent = False
+        self._asked_twice = self._awaits_ack = self._leaving = self._kept = False
 
     @property
     def active(self) -> bool:
@@ -68,7 +68,7 @@ class SimulatedCall:
     @property
     def finished(self) -> bool:
         """Whether nothing is left that a repeated message could ask for."""
-        return not self.active and not self._silent and self._exchange.idle
+        return not self.active and not self._kept and self._exchange.idle
 
     def take(self) -> list[Effect]:
         """Return, and forget, what must be done now."""
@@ -90,7 +90,7 @@ class SimulatedCall:
         elif key == LAST:
             self.hang_up()
         elif key == FORGET:
-            self._silent = False
+            self._kept = False
         elif key.timer is not None:
             self._exchange.on_timer(key)
         else:
@@ -152,6 +152,7 @@ class SimulatedCall:
             self._progress(invitation, Provisional(code=100))
         session = self._behaviour.session
         if too_small(session, request):
+            self._keep()
             headers = {"Min-SE": str(session.min_se_s)}
             self._refuse(invitation, Refuse(code=422, headers=headers))
         elif self._admits(invitation) and self._can_talk(invitation):
@@ -173,6 +174,7 @@ class SimulatedCall:
             stale = verdict is Verdict.STALE
             headers = self._trunk.guard.challenge(asked, self.call_id, stale=stale)
             self._end_ringing()
+            self._keep()
             response = invitation.challenged(asked, headers)
             self._exchange.answer(invitation.request, response, invitation.source)
             self._say("challenged", status=asked.code)
@@ -319,15 +321,17 @@ class SimulatedCall:
             return False
         self._lost[request.method] += 1
         self._say("lost", method=request.method)
-        # The caller may give up, and then nobody would ever forget this call.
-        self._silent = not self.active
-        self._exchange.out.append(SetTimer(FORGET, self._trunk.timing.give_up_s))
+        self._keep()
         return True
 
     def _ignore(self, request: Request) -> None:
-        self._silent = True
-        self._exchange.out.append(SetTimer(FORGET, self._trunk.timing.give_up_s))
+        self._keep()
         self._say("ignored", method=request.method, number=number_of(request.uri))
+
+    def _keep(self) -> None:
+        """Stay, though nothing is under way: the caller's next request is of the same call."""
+        self._kept = True
+        self._exchange.out.append(SetTimer(FORGET, self._trunk.timing.give_up_s))
 
     # Ends.
 

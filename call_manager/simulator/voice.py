@@ -112,8 +112,9 @@ class Voice:
 
     def _speak(self) -> None:
         plan = self.plan
-        if self._keypad.busy:
-            self._send_events(self._keypad.tick())
+        events = self._keypad.tick()
+        if events:
+            self._send_events(events)
             return
         if plan.send in {"nothing", "echo"} or self._remote.codec.upper() not in ENCODABLE:
             return

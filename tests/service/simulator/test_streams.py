@@ -20,6 +20,7 @@ from tests.service.simulator.conftest import (
     Started,
     facts,
 )
+from tests.service.simulator.test_protocol import authorization
 from tests.support.running_mesh import eventually
 
 LOCAL = ("127.0.0.1", 0)
@@ -101,6 +102,19 @@ async def test_a_call_over_a_stream_stays_on_its_connection(
         call.accept(bye)
         await eventually(lambda: "over" in [name for name, _ in events])
     assert facts(events, "over")["transport"] == transport
+
+
+async def test_a_challenged_call_over_tcp_is_one_call(carrier: Simulator) -> None:
+    # Its transactions end at once, and yet it is remembered that its nonce was stale once.
+    async with connected(carrier, Transport.TCP) as (line, call):
+        call.number = "+12025557004"
+        call.invite()
+        challenged = await line.hear_statuses(100, 401)
+        for statuses in ((100, 401), (100, 180, 200)):
+            call.ack(challenged)
+            call.invite(authorization(call, challenged, "secret", "Authorization"))
+            challenged = await line.hear_statuses(*statuses)
+        call.ack(challenged)
 
 
 async def test_tcp_listens_where_udp_does(carrier: Simulator) -> None:
