@@ -30,9 +30,8 @@ def stamp(sock: socket.socket) -> None:
 
 def arrival_ns(ancillary: Ancillary) -> int:
     """Return when a packet came, in nanoseconds of the wall clock; without a stamp, now."""
-    if ancillary:
-        level, kind, data = ancillary[0]
-        if level == socket.SOL_SOCKET and kind == TIMESTAMPS and len(data) == _TIMESPEC.size:
-            seconds, rest = _TIMESPEC.unpack(data)
-            return int(seconds * 1_000_000_000 + rest)
-    return time.time_ns()
+    if not ancillary:
+        return time.time_ns()
+    # Nothing else was asked for, so nothing else is there.
+    seconds, rest = _TIMESPEC.unpack(ancillary[0][2])
+    return int(seconds * 1_000_000_000 + rest)

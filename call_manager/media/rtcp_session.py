@@ -14,6 +14,7 @@ from typing import Final
 from call_manager.media import rtcp
 from call_manager.media.g711 import SAMPLE_RATE_HZ
 from call_manager.media.reception import Reception
+from call_manager.media.tones import FRAME_SAMPLES
 
 INTERVAL_S: Final = 5.0
 COMPENSATION: Final = 2.718281828 - 1.5
@@ -33,10 +34,14 @@ class Sent:
     """What left on a stream so far."""
 
     packets: int = 0
-    octets: int = 0
     first_ns: int = 0
     last_ns: int = 0
     first_sequence: int = 0
+
+    @property
+    def octets(self) -> int:
+        """Of payload; all packets have one length."""
+        return self.packets * FRAME_SAMPLES
 
 
 class RtcpSession:

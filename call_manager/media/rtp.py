@@ -62,6 +62,7 @@ class RtpStream:
         """The local port, for the SDP offer."""
         self.send_errors = 0
         self._socket = sock
+        self._receive, self._sendto = sock.recvmsg_into, sock.sendto
         self._ticker = ticker
         self._may_send_to = may_send_to
         self._capture = capture
@@ -190,7 +191,7 @@ class RtpStream:
 
     def _send(self, packet: bytearray, remote: Address) -> None:
         try:
-            self._socket.sendto(packet, remote)
+            self._sendto(packet, remote)
         except OSError:
             # A full buffer or an unreachable peer loses this packet, as the network may.
             self.send_errors += 1
@@ -224,7 +225,7 @@ class RtpStream:
         At its usual pace a peer has one packet waiting, and to ask whether there is another costs
         as much as reading it; a later one is read at the next turn.
         """
-        buffers, receive = self._ticker.buffers, self._socket.recvmsg_into
+        buffers, receive, take = self._ticker.buffers, self._receive, self._hearing.take
         for _ in range(READS_MAX):
             try:
                 size, ancillary, _, source = receive(buffers, ANCILLARY_BYTES)
@@ -233,7 +234,7 @@ class RtpStream:
             except OSError:
                 continue  # A pending ICMP error; the call's signalling decides, not this.
             at_ns = arrival_ns(ancillary)
-            if self._hearing.take(buffers[0], size, at_ns, source):
+            if take(buffers[0], size, at_ns, source):
                 self._latch((source[0], source[1]))
             if self._capture is not None:
                 packet = bytes(buffers[0][:size])

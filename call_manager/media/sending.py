@@ -84,13 +84,12 @@ class Voice:
     def left(self, at_ns: int) -> None:
         """Note that this tick's packet left."""
         sent = self.sent
-        if not sent.packets:
-            sent.first_ns = at_ns
         sent.packets += 1
-        sent.octets += FRAME_SAMPLES
         sent.last_ns = at_ns
-        self._talkspurt = False
         self._sequence = (self._sequence + 1) & 0xFFFF
+        if self._talkspurt:
+            self._talkspurt = False
+            sent.first_ns = sent.first_ns or at_ns
 
     def pass_over(self) -> None:
         """Take this tick's frame of a tone from somebody who is not listening."""
