@@ -118,10 +118,11 @@ class AttemptOutcome:
     early_media_at: datetime | None = None
     """The first provisional answer with a usable SDP."""
     q850: Q850 | None = None
-    """From the final answer, or from the BYE that ended the dialog."""
+    """From the final answer, or from the BYE that ended the dialog, ours or theirs."""
     tls_peer: TlsPeer | None = None
     detail: str = ""
-    """Why it ended without a final answer, one sentence; empty otherwise."""
+    """Why it ended without a final answer, or why we ended an answered call; one sentence.
+    Empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from call_manager.channel import Answered, AttemptState, DialogRecord, Progress, StoredAttempt
+from call_manager.channel import (
+    Q850,
+    Answered,
+    AttemptState,
+    DialogRecord,
+    Progress,
+    StoredAttempt,
+)
 from call_manager.sip.channel import STRAY_BYTES_MAX, SipChannel
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import ALICE, QUICK_T1_S, a_target, settings, until
@@ -103,6 +110,7 @@ async def test_a_late_answer_is_acknowledged_and_ended(quick: SipChannel) -> Non
             clearing = asyncio.create_task(channel.clear(dead.stored(), after))
             cancel = await peer.hear("CANCEL")
             assert cancel.branch == invite.branch
+            assert cancel.header("Reason").startswith("Q.850;cause=41")
             peer.reply(cancel, Reply(200, "OK"))
             peer.reply(invite, OK)
             await peer.hear("ACK")
@@ -199,8 +207,10 @@ async def test_an_answered_call_is_ended_by_a_bye_with_a_higher_cseq(quick: SipC
             assert bye.header("To") == invite.header("To") + ";tag=peer"
             assert bye.header("Route") == f"<sip:127.0.0.1:{peer.port};lr>"
             assert int(bye.header("CSeq").split()[0]) > 2
+            assert bye.header("Reason") == 'Q.850;cause=41;text="Temporary failure"'
             peer.reply(bye, Reply(200, "OK"))
             await asyncio.wait_for(clearing, 2)
+            assert after.outcomes[-1].q850 == Q850(41, "Temporary failure")
             assert after.outcomes[-1].ended_at is not None
             assert peer.count("INVITE") == 1
 
