@@ -98,8 +98,11 @@ class BatchRunner:
         """Run the items; False when SQLite rolled the whole transaction back."""
         raw = self._connection.raw
         for item in items:
+            # Nothing comes before the first, so all there is can be rolled back with it.
+            first = not begun
             begun.append(item)
-            raw.execute("SAVEPOINT item")
+            if not first:
+                raw.execute("SAVEPOINT item")
             try:
                 item.result = await drive(item.work, Transaction(), self._execute, item.context)
             except Exception as error:
@@ -107,8 +110,13 @@ class BatchRunner:
                 # SQLITE_FULL, _IOERR, _NOMEM and _INTERRUPT end more than the item.
                 if not raw.in_transaction:
                     return False
+                if first:
+                    raw.execute("ROLLBACK")
+                    await self._begin()
+                    continue
                 raw.execute("ROLLBACK TO item")
-            raw.execute("RELEASE item")
+            if not first:
+                raw.execute("RELEASE item")
         return True
 
     async def _execute(self, statement: Statement) -> Outcome:

@@ -116,9 +116,8 @@ async def test_a_row_that_is_there_is_refused_at_every_run(database: Database) -
     note = a_note("taken")
     await _run(database, _INSERT, note)
     for _ in range(RUNS):
-        with pytest.raises(IntegrityError) as caught:
+        with pytest.raises(IntegrityError):
             await _run(database, _INSERT, a_note("taken"))
-        assert "taken" not in str(caught.value)
 
 
 async def test_a_value_that_is_missing_is_an_error_at_every_run(database: Database) -> None:
