@@ -84,11 +84,13 @@ class Resolver:
         Raises `ResolveError` when there is none within 5 s, or only forbidden ones.
         """
         host = hop.host.rstrip(".")
-        try:
-            async with asyncio.timeout(RESOLVE_S):
-                found = await self._find(host, hop)
-        except TimeoutError as error:
-            raise ResolveError(f"The name {host} was not resolved within 5 s.") from error
+        found = self._stated(host, hop)
+        if not found:
+            try:
+                async with asyncio.timeout(RESOLVE_S):
+                    found = await self._find(host, hop)
+            except TimeoutError as error:
+                raise ResolveError(f"The name {host} was not resolved within 5 s.") from error
         family = [place for place in found if (":" in place.address) == self._ipv6]
         if not family:
             kind = "IPv6" if self._ipv6 else "IPv4"
@@ -100,12 +102,15 @@ class Resolver:
             )
         return [_destination(place, hop, host) for place in usable[:DESTINATIONS_MAX]]
 
+    def _stated(self, host: str, hop: NextHop) -> list[Place]:
+        """Return the place that an IP address already is; none for a name."""
+        literal, fixed = self._literal(host), _fixed(hop)
+        return [Place(literal, hop.port or default_port(fixed), fixed)] if literal else []
+
     async def _find(self, host: str, hop: NextHop) -> list[Place]:
         """Choose transport, port and addresses (RFC 3263 sections 4.1 and 4.2)."""
-        fixed = Transport.UDP if hop.transport is Transport.AUTO else hop.transport
+        fixed = _fixed(hop)
         port = hop.port or default_port(fixed)
-        if literal := self._literal(host):
-            return [Place(literal, port, fixed)]
         if hop.port is not None:
             return await self._addresses(host, port, fixed)
         if hop.transport is Transport.AUTO:
@@ -219,6 +224,11 @@ def _ip(text: str) -> Address | None:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
+
+
+def _fixed(hop: NextHop) -> Transport:
+    """Return the transport where no record is asked for one."""
+    return Transport.UDP if hop.transport is Transport.AUTO else hop.transport
 
 
 def default_port(transport: Transport) -> int:
