@@ -8,10 +8,10 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from call_manager.media.g711 import encode, table
+from call_manager.media.g711 import table
 from call_manager.media.reception import HEADER
 from call_manager.media.rtcp_session import Sent
-from call_manager.media.tones import FRAME_SAMPLES, tone
+from call_manager.media.tones import FRAME_SAMPLES, payloads, tone
 
 _VERSION: Final = 2 << 6
 _MARKER: Final = 0x80
@@ -33,7 +33,7 @@ class Voice:
         self._talkspurt = True
         self._quiet = bytearray()
         self._loud = bytearray()
-        self._playing: Iterator[list[int]] | None = None
+        self._playing: Iterator[bytes] | None = None
         self._played: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
         self._silenced = False
@@ -51,12 +51,12 @@ class Voice:
 
     async def beep(self, frequency_hz: float, duration_s: float) -> None:
         """Play one tone after those before it; returns when its last packet has left."""
-        frames = tone(frequency_hz, duration_s)
+        tone(frequency_hz, duration_s)  # The limits hold before the first description, too.
         async with self._turn:
             if self._silenced or not self.codec:
                 return
             self._played = asyncio.get_running_loop().create_future()
-            self._playing = frames
+            self._playing = payloads(self.codec, frequency_hz, duration_s)
             try:
                 await self._played
             finally:
@@ -71,12 +71,12 @@ class Voice:
         """Return the packet of this tick."""
         packet = self._quiet
         if self._playing is not None:
-            samples = next(self._playing, None)
-            if samples is None:
+            payload = next(self._playing, None)
+            if payload is None:
                 self._finish_tone()
             else:
                 packet = self._loud
-                packet[HEADER.size :] = encode(samples, self.codec)
+                packet[HEADER.size :] = payload
         _PLACE.pack_into(packet, _PLACE_AT, self._sequence, self.timestamp)
         packet[1] = self.payload_type | _MARKER if self._talkspurt else self.payload_type
         return packet

@@ -1,12 +1,13 @@
-"""Tones as 20 ms frames of linear samples."""
+"""Tones as 20 ms frames: of linear samples, and encoded."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
-from call_manager.media.g711 import SAMPLE_RATE_HZ
+from call_manager.media.g711 import SAMPLE_RATE_HZ, encode, table
 
 FRAME_SAMPLES: Final = 160  # 20 ms at 8 kHz
 FREQUENCY_MIN_HZ: Final = 20.0
@@ -26,6 +27,30 @@ def tone(frequency_hz: float, duration_s: float) -> Iterator[list[int]]:
     if not 0 < duration_s <= DURATION_MAX_S:
         raise ValueError(f"{duration_s} s is not between 0 and {DURATION_MAX_S:.0f} s.")
     return _frames(2 * math.pi * frequency_hz / SAMPLE_RATE_HZ, round(duration_s * SAMPLE_RATE_HZ))
+
+
+def payloads(codec: str, frequency_hz: float, duration_s: float) -> Iterator[bytes]:
+    """Yield a tone's packets in a G.711 codec; raises `ValueError` as `tone` does, at once."""
+    frames = tone(frequency_hz, duration_s)
+    if not float(frequency_hz).is_integer():
+        return (encode(frame, codec) for frame in frames)
+    return _repeated(codec, int(frequency_hz), round(duration_s * SAMPLE_RATE_HZ))
+
+
+def _repeated(codec: str, frequency_hz: int, total: int) -> Iterator[bytes]:
+    second = _second(codec.upper(), frequency_hz)
+    for number in range(total // FRAME_SAMPLES):
+        yield second[number % len(second)]
+    rest = total % FRAME_SAMPLES
+    if rest:
+        last = second[total // FRAME_SAMPLES % len(second)]
+        yield last[:rest] + bytes([table(codec)[0]]) * (FRAME_SAMPLES - rest)
+
+
+@lru_cache(maxsize=32)
+def _second(codec: str, frequency_hz: int) -> tuple[bytes, ...]:
+    """Return one second, after which a tone of whole hertz goes round: it is computed once."""
+    return tuple(encode(frame, codec) for frame in tone(frequency_hz, 1.0))
 
 
 def _frames(step: float, total: int) -> Iterator[list[int]]:

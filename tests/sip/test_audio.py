@@ -69,9 +69,11 @@ async def test_silence_then_a_tone_then_silence_is_heard(
     assert len({h[4] for h in headers}) == 1
     for before, after in itertools.pairwise(headers):
         assert (after[2] - before[2]) % 2**16 == 1
-        assert (after[3] - before[3]) % 2**32 == 160
+        # A machine that stalls leaves a hole, and no packet out of its time.
+        assert (after[3] - before[3]) % 2**32 in range(160, 160 * 500, 160)
     elapsed_s = ear.packets[-1][0] - ear.packets[0][0]
-    assert elapsed_s == pytest.approx(0.02 * (count - 1), abs=0.06)
+    played_s = (headers[-1][3] - headers[0][3]) % 2**32 / 8000
+    assert elapsed_s == pytest.approx(played_s, abs=0.3)
     assert leg.media.packets_sent == count
 
 

@@ -12,7 +12,7 @@ import pytest
 from call_manager.media.g711 import alaw_octet, encode, table, ulaw_octet
 from call_manager.media.ports import RtpPorts
 from call_manager.media.ticker import Ticker
-from call_manager.media.tones import tone
+from call_manager.media.tones import payloads, tone
 
 
 def ulaw_linear(octet: int) -> int:
@@ -83,6 +83,24 @@ def test_a_tone_that_ends_within_a_frame_is_filled_up() -> None:
 def test_a_tone_has_limits(frequency_hz: float, duration_s: float) -> None:
     with pytest.raises(ValueError, match="between"):
         tone(frequency_hz, duration_s)
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
+@pytest.mark.parametrize(
+    ("frequency_hz", "duration_s"), [(1000, 0.5), (1000.0, 2.345), (437, 1.5), (440.5, 1.2)]
+)
+def test_an_encoded_tone_is_the_tone_encoded(
+    codec: str, frequency_hz: float, duration_s: float
+) -> None:
+    wanted = [encode(frame, codec) for frame in tone(frequency_hz, duration_s)]
+    made = list(payloads(codec, frequency_hz, duration_s))
+    assert len(made) == len(wanted)
+    # After a second, rounding may tell the same moment of a tone apart by one step.
+    different = sum(a != b for a, b in zip(b"".join(made), b"".join(wanted), strict=True))
+    assert different <= len(made) * 160 * 0.01
+    assert {len(payload) for payload in made} == {160}
+    with pytest.raises(ValueError, match="Hz"):
+        payloads(codec, 9000, 1)
 
 
 def test_ports_are_even_and_run_out_honestly() -> None:
