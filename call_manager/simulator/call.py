@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from call_manager.simulator.admission import Admission
 from call_manager.simulator.answers import respond
 from call_manager.simulator.behaviour import (
     WAIT_MAX_S,
@@ -19,11 +20,9 @@ from call_manager.simulator.behaviour import (
     Step,
 )
 from call_manager.simulator.dialogue import Dialogue
-from call_manager.simulator.digest import Verdict
 from call_manager.simulator.invitation import Invitation
 from call_manager.simulator.numbers import number_of
 from call_manager.simulator.outcomes import RING_MAX_S
-from call_manager.simulator.sessions import too_small
 from call_manager.simulator.trunk import Surroundings, Trunk
 from call_manager.sip.effects import (
     Destination,
@@ -52,13 +51,14 @@ class SimulatedCall:
         self.call_id = call_id
         self._trunk = trunk
         self._behaviour = behaviour
+        self._admission = Admission(trunk, behaviour)
         self._exchange = Exchange(trunk.timing)
         self._lost: Counter[str] = Counter()
         self._invitation: Invitation | None = None
         self._dialogues: list[Dialogue] = []
         self._next = 0
         self._facts: dict[str, object] = {}
-        self._asked_twice = self._awaits_ack = self._leaving = self._kept = False
+        self._awaits_ack = self._leaving = self._kept = False
 
     @property
     def active(self) -> bool:
@@ -150,46 +150,17 @@ class SimulatedCall:
         self._invitation, self._next = invitation, 0
         if self._behaviour.trying:
             self._progress(invitation, Provisional(code=100))
-        session = self._behaviour.session
-        if too_small(session, request):
-            self._keep()
-            headers = {"Min-SE": str(session.min_se_s)}
-            self._refuse(invitation, Refuse(code=422, headers=headers))
-        elif self._admits(invitation) and self._can_talk(invitation):
+        objection = self._admission.objection(invitation)
+        if objection is None:
             self._advance()
-
-    def _admits(self, invitation: Invitation) -> bool:
-        """Check the caller's credentials; a caller without gets a challenge."""
-        asked = self._behaviour.challenge
-        if asked is None or "INVITE" not in asked.requests:
-            return True
-        verdict = invitation.judge(asked, self._trunk.guard)
-        if verdict is Verdict.RIGHT and asked.stale_once and not self._asked_twice:
-            self._asked_twice, verdict = True, Verdict.STALE
-        if verdict is Verdict.RIGHT:
-            self._say("authenticated")
-        elif verdict is Verdict.WRONG:
-            self._refuse(invitation, Refuse(code=403))
+            return
+        self._keep()  # It may ask again, and better.
+        if isinstance(objection, Refuse):
+            self._refuse(invitation, objection)
         else:
-            stale = verdict is Verdict.STALE
-            headers = self._trunk.guard.challenge(asked, self.call_id, stale=stale)
             self._end_ringing()
-            self._keep()
-            response = invitation.challenged(asked, headers)
-            self._exchange.answer(invitation.request, response, invitation.source)
-            self._say("challenged", status=asked.code)
-        return verdict is Verdict.RIGHT
-
-    def _can_talk(self, invitation: Invitation) -> bool:
-        """Agree on the audio before the phone rings; a call that cannot be heard is refused."""
-        if not self._behaviour.needs_audio:
-            return True
-        invitation.line = self._trunk.audio.open(self.call_id, self._behaviour.audio)
-        if invitation.line is None:
-            self._refuse(invitation, Refuse(code=503))
-        elif not invitation.agrees(self._behaviour):
-            self._refuse(invitation, Refuse(code=488))
-        return self._invitation is not None
+            self._exchange.answer(request, objection.response, source)
+            self._say("challenged", status=objection.status)
 
     # The steps.
 
@@ -204,6 +175,7 @@ class SimulatedCall:
         if self._invitation is not None and not self._dialogues:
             if self._next > len(steps):
                 self._refuse(self._invitation, Refuse(code=480))
+                return
             self._next += 1  # The phone has nothing more to do but to ring.
             self._exchange.out.append(SetTimer(STEP, RING_MAX_S))
 
@@ -263,8 +235,12 @@ class SimulatedCall:
         if invitation.line is None:
             return
         around = Surroundings(
-            *(self._trunk, self._exchange, invitation.identity, self.call_id),
-            *(self._behaviour, invitation.line),
+            trunk=self._trunk,
+            exchange=self._exchange,
+            identity=invitation.identity,
+            call_id=self.call_id,
+            behaviour=self._behaviour,
+            line=invitation.line,
         )
         dialog = invitation.dialog(step.phone)
         dialogue = Dialogue(dialog, invitation.source, around, self._on_end)

@@ -1,4 +1,4 @@
-"""Which behaviour a call meets, and how OPTIONS is answered: a script's rules, counted."""
+"""Which behaviour a call meets: a script's rules, counted, then the number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from call_manager.simulator.behaviour import Behaviour
 from call_manager.simulator.numbers import behaviour_of, number_of
-from call_manager.simulator.script import Answers, Match, OptionsPhase, Rule
+from call_manager.simulator.script import Answers, Match, Rule
 from call_manager.sip.message import Request, read_name_addr
 
 
@@ -60,22 +60,3 @@ def _any(glob: str, values: Sequence[str]) -> bool:
 
 def _within(host: str, network: str) -> bool:
     return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
-
-
-class OptionsTurns:
-    """The phases of OPTIONS, one after the other and round again."""
-
-    def __init__(self, phases: Sequence[OptionsPhase]) -> None:
-        self._phases = phases or (OptionsPhase(),)
-        self._index = 0
-        self._answered = 0
-
-    def take(self) -> OptionsPhase:
-        """Return how the next OPTIONS is answered."""
-        phase = self._phases[self._index]
-        if phase.times is not None and self._answered >= phase.times:
-            self._index = (self._index + 1) % len(self._phases)
-            self._answered = 0
-            phase = self._phases[self._index]
-        self._answered += 1
-        return phase

@@ -13,12 +13,13 @@ from typing import Final
 import structlog
 
 from call_manager.channel import Credentials, Transport
-from call_manager.simulator.answers import over, respond, worded
+from call_manager.simulator.answers import respond, worded
 from call_manager.simulator.audio import AudioDesk, AudioSettings
 from call_manager.simulator.call import SimulatedCall
-from call_manager.simulator.choosing import Chooser, OptionsTurns
+from call_manager.simulator.choosing import Chooser
 from call_manager.simulator.digest import DigestGuard
-from call_manager.simulator.script import Answers, OptionsPhase
+from call_manager.simulator.options import OptionsDesk
+from call_manager.simulator.script import Answers
 from call_manager.simulator.timers import Timers
 from call_manager.simulator.trunk import Report, Trunk
 from call_manager.simulator.wires import Listening, Receivers, Wires
@@ -53,8 +54,6 @@ LINGERING_MAX: Final = 50_000
 """Calls that are over but may still be asked about: 64*T1 of some 1,500 calls a second."""
 CALLERS_MAX: Final = 1024
 """Hosts that are remembered as callers."""
-LATE_MAX: Final = 1000
-"""Answers to OPTIONS that are held back at once."""
 
 log = structlog.get_logger()
 
@@ -93,11 +92,10 @@ class Simulator:
         self._wires = Wires(Receivers(self._on_octets, self._on_fault))
         self._audio = AudioDesk(settings.audio, self._may_send_to, self._on_heard)
         self._chooser = Chooser(settings.answers)
-        self._options = OptionsTurns(settings.answers.options)
+        self._options = OptionsDesk(settings.answers.options, self._answer_once, self.report)
         self._calls: dict[str, SimulatedCall] = {}
         self._active: set[str] = set()
         self._heard: set[str] = set()
-        self._late: set[asyncio.TimerHandle] = set()
         self._timers = Timers(self._on_timer)
         self._trunk: Trunk | None = None
         self._stopping = False
@@ -120,7 +118,9 @@ class Simulator:
         tls = self.addresses.get(Transport.TLS)
         self._trunk = Trunk(
             identity=CarrierIdentity(
-                *(write_address(self.address), SERVER, "" if tls is None else write_address(tls))
+                address=write_address(self.address),
+                user_agent=SERVER,
+                tls_address="" if tls is None else write_address(tls),
             ),
             timing=self._settings.timing,
             guard=DigestGuard(self._settings.credentials, REALM),
@@ -138,8 +138,7 @@ class Simulator:
             async with asyncio.timeout(grace_s):
                 await self._idle.wait()
         self._timers.clear()
-        for handle in self._late:
-            handle.cancel()
+        self._options.stop()
         self._audio.stop()
         self._wires.close()
 
@@ -196,36 +195,13 @@ class Simulator:
     def _answer_stray(self, request: Request, source: Destination) -> None:
         """Answer what belongs to no call, statelessly (RFC 3261 section 8.2.7)."""
         if request.method == "OPTIONS" and not request.to_tag:
-            self._on_options(request, source)
+            self._options.answer(request, source)
         elif request.method in METHODS:
             # An ACK is never answered (section 13.2.2.4).
             if request.method != "ACK":
                 self._answer_once(request, source, 481)
         else:
             self._answer_once(request, source, 405, (("Allow", ALLOW),))
-
-    def _on_options(self, request: Request, source: Destination) -> None:
-        phase = self._options.take()
-        where = write_address(source.address)
-        status = None if phase.silent else phase.code
-        self.report("options", source=where, transport=str(source.transport), status=status)
-        if phase.silent:
-            return
-        if not phase.delay_s:
-            self._answer_options(request, source, phase)
-        elif len(self._late) < LATE_MAX:
-            loop = asyncio.get_running_loop()
-
-            def answer_late() -> None:
-                self._late.discard(handle)
-                self._answer_options(request, source, phase)
-
-            handle = loop.call_later(phase.delay_s, answer_late)
-            self._late.add(handle)
-
-    def _answer_options(self, request: Request, source: Destination, phase: OptionsPhase) -> None:
-        extra = over((("Allow", ALLOW), ("Accept", "application/sdp")), phase.headers)
-        self._answer_once(request, source, phase.code, extra, phase.reason)
 
     def _answer_once(
         self,

@@ -6,8 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from call_manager.simulator.answers import over, respond, worded
-from call_manager.simulator.behaviour import Answer, Behaviour, Challenge, Provisional, Refuse
-from call_manager.simulator.digest import DigestGuard, Verdict
+from call_manager.simulator.behaviour import Answer, Behaviour, Provisional, Refuse
 from call_manager.simulator.q850 import reason_header
 from call_manager.simulator.sdp import (
     BROKEN,
@@ -42,14 +41,9 @@ class Invitation:
         """Return the To tag of one of the phones that the INVITE was forked to."""
         return self.tags.setdefault(phone, secrets.token_hex(8))
 
-    def judge(self, asked: Challenge, guard: DigestGuard) -> Verdict:
-        """Check the caller's credentials; the right ones are wrong where none ever are."""
-        verdict = guard.judge(asked, self.request)
-        return Verdict.ABSENT if verdict is Verdict.RIGHT and asked.never else verdict
-
-    def challenged(self, asked: Challenge, headers: Headers) -> Response:
+    def challenged(self, code: int, headers: Headers) -> Response:
         """Ask for credentials."""
-        return respond(self.request, asked.code, to_tag=self.tag(1), extra=headers)
+        return respond(self.request, code, to_tag=self.tag(1), extra=headers)
 
     def agrees(self, behaviour: Behaviour) -> bool:
         """Take the caller's audio; False when there is an offer that nothing fits."""
