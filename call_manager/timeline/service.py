@@ -36,10 +36,12 @@ class TimelineService:
         async def work(tx: Transaction) -> Analysis:
             call = await visible_call(tx, caller, call_id)
             # One more than is shown tells that there are more.
+            attempts = await calls.attempts_of(tx, call_id)
+            # One more than is shown tells that there are more.
             found = await repository.messages(tx, call_id, 0, MESSAGES_MAX + 1)
-            if not found:
+            if not found and not attempts:
                 raise TraceNotFound(call_id)
-            return analyse(call, await calls.attempts_of(tx, call_id), found)
+            return analyse(call, attempts, found)
 
         return await self._database.read(work, name="timeline_analysis")
 

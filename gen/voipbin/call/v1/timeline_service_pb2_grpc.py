@@ -109,7 +109,7 @@ class TimelineServiceServicer:
 
         Errors:
         - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
-        - NOT_FOUND / TRACE_NOT_FOUND: no SIP message of this call was ever sent or received.
+        - NOT_FOUND / TRACE_NOT_FOUND: the call was never dialled, so there is nothing to analyse.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +119,9 @@ class TimelineServiceServicer:
         """Streams the same messages, and the RTP that was captured, as a pcap file (link type RAW: IP
         packets). Calls with `rtp_debug` have their RTP captured; provider calls always do.
 
-        Errors: as SipAnalysisGet.
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - NOT_FOUND / TRACE_NOT_FOUND: no SIP message of this call was ever sent or received.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

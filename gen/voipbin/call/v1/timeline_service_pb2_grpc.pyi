@@ -47,13 +47,15 @@ class TimelineServiceStub:
 
     Errors:
     - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
-    - NOT_FOUND / TRACE_NOT_FOUND: no SIP message of this call was ever sent or received.
+    - NOT_FOUND / TRACE_NOT_FOUND: the call was never dialled, so there is nothing to analyse.
     """
     PcapGet: _aio.UnaryStreamMultiCallable[_timeline_service_pb2.PcapGetRequest, _timeline_service_pb2.PcapGetResponse]
     """Streams the same messages, and the RTP that was captured, as a pcap file (link type RAW: IP
     packets). Calls with `rtp_debug` have their RTP captured; provider calls always do.
 
-    Errors: as SipAnalysisGet.
+    Errors:
+    - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+    - NOT_FOUND / TRACE_NOT_FOUND: no SIP message of this call was ever sent or received.
     """
 
 class TimelineServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -113,7 +115,7 @@ class TimelineServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
-        - NOT_FOUND / TRACE_NOT_FOUND: no SIP message of this call was ever sent or received.
+        - NOT_FOUND / TRACE_NOT_FOUND: the call was never dialled, so there is nothing to analyse.
         """
 
     @_abc_1.abstractmethod
@@ -125,7 +127,9 @@ class TimelineServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the same messages, and the RTP that was captured, as a pcap file (link type RAW: IP
         packets). Calls with `rtp_debug` have their RTP captured; provider calls always do.
 
-        Errors: as SipAnalysisGet.
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - NOT_FOUND / TRACE_NOT_FOUND: no SIP message of this call was ever sent or received.
         """
 
 def add_TimelineServiceServicer_to_server(servicer: TimelineServiceServicer, server: _aio.Server) -> None: ...
