@@ -67,7 +67,10 @@ class Control:
         tap(packet, now_ns, self._remote, True)
 
     def read(self, allowed: Callable[[str], bool], tap: Tap) -> None:
-        """Take what came to the socket of its own; reports of hosts that are not `allowed` go."""
+        """Take what came to the socket of its own; what strangers report counts for nothing.
+
+        Before the peer is described, whoever is `allowed` may be it.
+        """
         if self._own is None:
             return
         for _ in range(_READS_MAX):
@@ -75,7 +78,8 @@ class Control:
                 packet, ancillary, _, source = self._own.recvmsg(PACKET_BYTES_MAX, ANCILLARY_BYTES)
             except OSError:
                 return  # Nothing more, or a pending ICMP error.
-            if allowed(source[0]):
+            host = None if self._remote is None else self._remote[0]
+            if source[0] == host or (host is None and allowed(source[0])):
                 at_ns = arrival_ns(ancillary)
                 self._session.take(packet, at_ns)
                 tap(packet, at_ns, (source[0], source[1]), False)

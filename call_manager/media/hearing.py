@@ -69,7 +69,8 @@ class Hearing:
             if buffer[1] not in RTCP_KINDS:
                 return self._take_unusual(buffer, size, at_ns, source)
         if size >= 2 and buffer[1] in RTCP_KINDS:
-            self.session.take(bytes(buffer[:size]), at_ns)
+            if self._host is None or source[0] == self._host:
+                self.session.take(bytes(buffer[:size]), at_ns)
         else:
             self.errors += 1
         return False

@@ -18,6 +18,9 @@ SLOTS: Final = 4
 BEHIND_MAX_S: Final = 0.2
 """Later than this, missed ticks are dropped: a burst of old audio helps nobody."""
 
+TOLD_S: Final = 10.0
+"""How often that is told, at most."""
+
 _SLOT_S: Final = TICK_S / SLOTS
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ class Ticker:
         self._slot = 0
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._quiet_until = 0.0
 
     def add(self, member: Member) -> None:
         """Call `member` at every tick from now on."""
@@ -98,4 +102,12 @@ class Ticker:
             skipped = int(behind / TICK_S)
             self.dropped += skipped
             self._due += skipped * TICK_S
+            self._tell_of_drops(loop.time())
         self._handle = loop.call_at(self._due, self._tick)
+
+    def _tell_of_drops(self, now_s: float) -> None:
+        if now_s >= self._quiet_until:
+            self._quiet_until = now_s + TOLD_S
+            log.warning(
+                "audio is late, the machine cannot keep up; ticks dropped: %d", self.dropped
+            )

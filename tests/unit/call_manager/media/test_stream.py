@@ -173,6 +173,17 @@ async def test_reports_go_where_the_description_says_on_the_same_host_only(
     assert heard(desk.stranger) == []
 
 
+async def test_what_a_stranger_reports_counts_for_nothing(desk: Desk) -> None:
+    desk.start()
+    report = struct.pack("!BBHI", 0x80, 201, 1, 9)
+    for port in (desk.stream.port, desk.stream.port + 1):
+        desk.stranger.sendto(report, (HERE, port))
+        desk.peer.sendto(report, (HERE, port))
+    await desk.until(lambda: desk.report().rtcp_packets == 2)
+    await asyncio.sleep(0.1)
+    assert (desk.report().rtcp_packets, desk.report().rtcp_errors) == (2, 0)
+
+
 def test_a_pair_of_ports_needs_both() -> None:
     ports = RtpPorts(HERE, 27_000, 27_003)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
