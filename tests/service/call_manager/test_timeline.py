@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from voipbin.call.v1 import timeline_service_pb2
 from voipbin.mesh.v1 import options_pb2
 from voipbin.mesh.v1.identity_pb2 import Identity
 
@@ -135,9 +136,15 @@ async def test_a_call_that_does_not_exist_is_not_found(exchange: Exchange) -> No
     assert facts(await refusal(exchange.pcap(unknown))) == expected
 
 
-async def test_a_call_that_never_reached_the_wire_has_no_trace(exchange: Exchange) -> None:
+async def test_a_call_that_never_reached_the_wire_is_explained_without_a_trace(
+    exchange: Exchange,
+) -> None:
     call_id = await exchange.dial(await exchange.carrier("carrier.invalid"))
     await exchange.until(call_id, "hangup")
+    request = timeline_service_pb2.SipAnalysisGetRequest(id=call_id)
+    answer = await exchange.timelines().SipAnalysisGet(request)
+    assert not answer.sip_messages
+    assert answer.explanation.rule == "NAME_NOT_RESOLVED"
+    assert [attempt.sip_call_id for attempt in answer.attempts] == [""]
     expected = ("NOT_FOUND", "TRACE_NOT_FOUND", {"call_id": call_id})
-    assert facts(await refusal(exchange.analysis(call_id))) == expected
     assert facts(await refusal(exchange.pcap(call_id))) == expected
