@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,9 @@ from tests.support.running_mesh import RunningMesh, running_mesh
 POLL_S: Final = 0.005
 """How often the rows are looked at; by another process, so it costs call_manager nothing."""
 
+FIRST_NUMBER: Final = 2_000_000
+"""Every call goes to a number of its own, as in life; whoever remembers some gains no more."""
+
 ALL_ENDED_S_MAX: Final = 60.0
 
 _LIVE: Final = "SELECT count(*) FROM call WHERE dial_state IN ('queued', 'claimed')"
@@ -40,6 +44,7 @@ class CallManager:
         self._provider_id = provider_id
         self._customer_id = mesh.ready["admin"]["customer_id"]
         self._calls = call_service_pb2_grpc.CallServiceStub(asking)
+        self._numbers = count(FIRST_NUMBER)
 
     @property
     def pid(self) -> int:
@@ -85,7 +90,7 @@ class CallManager:
             id=str(new_id()),
             call_ids=[str(new_id())],
             customer_id=self._customer_id,
-            destinations=[_tel("+12025550110")],
+            destinations=[_tel(f"+1202{next(self._numbers)}")],
             source=_tel("+12025550100"),
             metadata={
                 "route_provider_ids": plain_to_value([self._provider_id]),

@@ -24,6 +24,7 @@ NAMING_CONVENTION: Final[Mapping[str, str]] = {
 """Names of constraints, so that migrations can name what they drop."""
 
 _SQLITE_LENGTH: Final = 27
+_OFFSET: Final = "+00:00"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -48,10 +49,10 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
-        moment = value.astimezone(UTC)
+        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
         if dialect.name == "postgresql":
             return moment
-        return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        return moment.isoformat(timespec="microseconds").removesuffix(_OFFSET) + "Z"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read the time back, aware and in UTC."""
