@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,8 @@ IDLE_S: Final = 900.0
 """A connection that says nothing for so long is closed."""
 UNSENT_MAX: Final = 1 << 20
 """Octets that a slow peer may leave unread before its connection is cut."""
+RECEIVE_BUFFER: Final = 1 << 20
+"""Octets of datagrams that may wait while the loop is late: a second of many callers."""
 CONNECT_S: Final = 5.0
 WAITING_MAX: Final = 64
 """Messages that wait for connections of ours to stand."""
@@ -61,6 +64,8 @@ class Wires:
             self._udp, _ = await loop.create_datagram_endpoint(
                 lambda: Datagrams(self.receivers), local_addr=where.udp
             )
+            sock = self._udp.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             udp = _bound(self._udp.get_extra_info("sockname"))
             self.addresses[Transport.UDP] = udp
             if where.tcp:
