@@ -241,6 +241,11 @@ async def keep_media(tx: Transaction, report: MediaReport) -> None:
     await tx.run(_CHANGE, {"of": report.attempt_id, **values})
 
 
+async def close_left(tx: Transaction, call_id: UUID, at: datetime) -> None:
+    """End the attempts of a call that is over and whose own end nobody could tell."""
+    await tx.run(_CLOSE, {"of": call_id, "state": AttemptState.ENDED.value, "tm_end": at})
+
+
 async def note_unreached(tx: Transaction, call_id: UUID, sequence: int) -> None:
     """Note that an INVITE that was stored cannot have reached its carrier."""
     await tx.run(_NOTE, {"of": call_id, "at": sequence, "reached": False})

@@ -31,6 +31,10 @@ POLL_S: Final = 1.0
 CLAIM_MAX: Final = 50
 """The most calls of one claim."""
 
+UNSURE_S: Final = 60.0
+"""How long after a claim that failed it is looked for what it took all the same: a server may still
+commit what its client no longer waits for."""
+
 _STOP_FLOWS_S: Final = 2.0
 _STOP_CHANNEL_S: Final = 1.0
 
@@ -74,6 +78,7 @@ class Dialer:
         self._sessions: dict[UUID, tuple[Session, asyncio.Task[None]]] = {}
         self._woken = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
+        self._unsure_until = 0.0
 
     @property
     def live_calls(self) -> int:
@@ -137,6 +142,7 @@ class Dialer:
             except Exception:
                 # The database may be away; calls that wait have a time to be dialled by.
                 log.exception("no calls could be claimed")
+                self._unsure_until = self._equipment.clock.monotonic() + UNSURE_S
                 full = False
             if not full:
                 await self._wait()
@@ -153,6 +159,8 @@ class Dialer:
 
         A call that waited until its time was over needs no room: its session only ends it.
         """
+        if self._equipment.clock.monotonic() < self._unsure_until:
+            await self._adopt()
         settings, now = self._equipment.settings, self._equipment.clock.now()
         most = min(CLAIM_MAX, settings.legs_max - len(self._sessions))
 
@@ -165,6 +173,20 @@ class Dialer:
         for call in claimed:
             self._begin(call)
         return len(claimed) == (most if most > 0 else CLAIM_MAX)
+
+    async def _adopt(self) -> None:
+        """Begin what a claim took of which we only heard that it failed: nobody else ever would."""
+        known = frozenset(self._sessions)
+        owner, most = self._equipment.settings.owner, len(known) + CLAIM_MAX
+
+        async def work(tx: Transaction) -> tuple[Call, ...]:
+            return await repository.claimed_by(tx, owner, most)
+
+        claimed = await self._equipment.database.read(work, name="calls_adopt")
+        for call in claimed:
+            if call.id not in known:
+                log.warning("a call was claimed though its claim had failed", call_id=str(call.id))
+                self._begin(call)
 
     def _begin(self, call: Call) -> None:
         session = Session(call, self._equipment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Final
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from call_manager.dialer.attempts import Dial
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.metrics import AttemptMeter
 from call_manager.dialer.spans import AttemptSpans
-from mesh.database import Transaction
+from mesh.database import Transaction, Work
 
 TRACE_MESSAGES_MAX: Final = 5_000
 """The most SIP messages that are kept of one leg; one of an hour has some hundred."""
@@ -63,7 +64,7 @@ class StoredJournal(CallJournal):
         async def work(tx: Transaction) -> None:
             await attempts.confirm_dialog(tx, record)
 
-        await self._equipment.database.transact(work, name="attempt_confirm")
+        await self._surely(("dialog", record.attempt_id), work, "attempt_confirm")
 
     @override
     async def attempt_updated(self, outcome: AttemptOutcome) -> None:
@@ -74,7 +75,7 @@ class StoredJournal(CallJournal):
         async def work(tx: Transaction) -> None:
             await attempts.update_attempt(tx, outcome, pdd_ms)
 
-        await self._equipment.database.transact(work, name="attempt_update")
+        await self._surely(("outcome", outcome.attempt_id), work, "attempt_update")
 
     @override
     async def media_measured(self, report: MediaReport) -> None:
@@ -83,7 +84,16 @@ class StoredJournal(CallJournal):
         async def work(tx: Transaction) -> None:
             await attempts.keep_media(tx, report)
 
-        await self._equipment.database.transact(work, name="attempt_media")
+        await self._surely(("media", report.attempt_id), work, "attempt_media")
+
+    async def _surely(self, key: Hashable, work: Work[None], name: str) -> None:
+        """Write at once; what the database does not take in time is written when it does."""
+        try:
+            await self._equipment.database.transact(work, name=name)
+        except BaseException:
+            # Also when the channel waits no longer. Written twice, it says the same.
+            self._equipment.traces.note(self._call_id, key, work)
+            raise
 
     @override
     def message(self, message: WireMessage) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -21,6 +22,7 @@ from call_manager.dialer.journal import StoredJournal
 from call_manager.dialer.providers import ConfigUnavailable
 from call_manager.dialer.session import LEG_END_S_MAX
 from mesh import telemetry
+from mesh.clock import new_id
 from mesh.database import Transaction
 from mesh.errors import MeshError
 
@@ -44,12 +46,15 @@ class Recovery:
     def __init__(self, equipment: Equipment) -> None:
         self._equipment = equipment
         self._turns = asyncio.Semaphore(AT_ONCE_MAX)
+        # Not the dialer's own name, or what is taken could not be told from what is claimed.
+        self._name = str(new_id())
+        self._taken: set[UUID] = set()
 
     async def run(self) -> None:
         """Recover every left call; what the database refuses is tried again."""
         while True:
             try:
-                left = await self._take_over()
+                left = [call for call in await self._take_over() if call.id not in self._taken]
             except Exception:
                 log.exception("recovery waits for the database")
                 await self._equipment.clock.sleep(_DELAY_S)
@@ -57,6 +62,7 @@ class Recovery:
             if not left:
                 return
             log.info("calls of a dead process are ended", calls=len(left))
+            self._taken.update(call.id for call in left)
             # Each has a task of its own: its log lines and its trace are the call's.
             await asyncio.gather(*(asyncio.create_task(self._recover(call)) for call in left))
 
@@ -64,7 +70,7 @@ class Recovery:
         owner = self._equipment.settings.owner
 
         async def work(tx: Transaction) -> tuple[Call, ...]:
-            return await repository.take_over(tx, owner, BATCH_MAX)
+            return await repository.take_over(tx, owner, self._name, BATCH_MAX)
 
         return await self._equipment.database.transact(work, name="calls_take_over")
 
@@ -95,6 +101,7 @@ class Recovery:
 
         async def work(tx: Transaction) -> None:
             await calls.finish(tx, call.id, end)
+            await attempts.close_left(tx, call.id, end.at)
 
         try:
             await self._equipment.database.transact(work, name="call_recover")
@@ -115,6 +122,7 @@ class Recovery:
             now = await calls.call(tx, call.id) or call
             end = endings.recovered(now, live, stored, self._equipment.clock.now())
             await calls.finish(tx, call.id, end)
+            await attempts.close_left(tx, call.id, end.at)
 
         await self._equipment.traces.flush()
         await self._equipment.database.transact(work, name="call_recover")

@@ -67,8 +67,28 @@ _CLAIM: Final = _claim(true())
 _CLAIM_EXPIRED: Final = _claim(calls.CALLS.c.dial_not_after < bindparam("now"))
 
 
-async def take_over(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
-    """Take up to `most` calls that an instance before this one had claimed and did not end."""
+async def claimed_by(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
+    """Return up to `most` calls that an instance has claimed and not yet dialled, newest first."""
+    dialled = select(calls.ATTEMPTS.c.id).where(calls.ATTEMPTS.c.call_id == calls.CALLS.c.id)
+    statement = (
+        select(calls.CALLS)
+        .where(
+            calls.CALLS.c.dial_state == DialState.CLAIMED,
+            calls.CALLS.c.owner == owner,
+            ~dialled.exists(),
+        )
+        .order_by(calls.CALLS.c.tm_create.desc(), calls.CALLS.c.id.desc())
+        .limit(most)
+    )
+    return tuple(calls.call_of(row) for row in await tx.all(statement))
+
+
+async def take_over(tx: Transaction, owner: str, by: str, most: int) -> tuple[Call, ...]:
+    """Take up to `most` calls that were claimed by another than `owner`, and are not over.
+
+    They are `by`'s from then on, and are found again until they are over: a taking that was
+    committed without our hearing of it loses none.
+    """
     foreign = or_(calls.CALLS.c.owner.is_(None), calls.CALLS.c.owner != owner)
     left = (
         select(calls.CALLS.c.id)
@@ -79,7 +99,7 @@ async def take_over(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]:
         .cte("left_over")
     )
     statement = update(calls.CALLS).where(calls.CALLS.c.id.in_(select(left.c.id)), foreign)
-    return await _claimed(tx, statement.values(owner=owner).returning(calls.CALLS), {})
+    return await _claimed(tx, statement.values(owner=by).returning(calls.CALLS), {})
 
 
 async def _claimed(

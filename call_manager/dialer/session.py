@@ -17,7 +17,7 @@ from call_manager.call.hangup import Cause
 from call_manager.call.repository import Finish
 from call_manager.call.sip_address import Undialable
 from call_manager.channel import Answered, DialTarget, Ended, EndedBy, Leg, Progress
-from call_manager.dialer import endings, metrics
+from call_manager.dialer import attempts, endings, metrics
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.flow_runner import Ending, FlowRunner
 from call_manager.dialer.journal import NOT_DIALLED, SessionJournal
@@ -53,6 +53,8 @@ class Session:
         self._flow: asyncio.Task[None] | None = None
         self._rang = False
         self._flow_ran = False
+        self._lost = False
+        """Whether a leg's own end could not be told."""
 
     def hangup(self) -> None:
         """End the call; that it is ending is committed already. Harmless when asked again."""
@@ -98,6 +100,7 @@ class Session:
             return await self._live()
         except Exception:
             log.exception("the call could not be carried on")
+            self._lost = True
             if self._leg is not None:
                 await self._drain(self._leg)
             return endings.broken(self._now())
@@ -130,7 +133,7 @@ class Session:
         if journal.refused and legs.has_dialled and not journal.planned:
             raise EndedFirst
         if journal.refused and not self._ending.detail:
-            self._ending.detail = NOT_DIALLED
+            self._ending.detail = endings.CUT_SHORT if journal.planned else NOT_DIALLED
         return endings.of_leg(ended, self._ending), after
 
     async def _placed(self, target: DialTarget, journal: SessionJournal) -> Ended:
@@ -139,6 +142,8 @@ class Session:
             # One for the whole call: who calls waits for an answer, through whichever carrier.
             self._arm(self._equipment.settings.ring_timeout_s, Cause.DIAL_TIMER)
         ended = await self._follow(self._leg)
+        # Nothing more comes of it: whoever ends the call between two legs ends none.
+        self._leg = None
         journal.end_observation()
         return ended
 
@@ -156,6 +161,7 @@ class Session:
                             await self._answered(answered, leg)
         except TimeoutError:
             log.warning("the leg did not end", waited_s=LEG_END_S_MAX)
+            self._lost = True
             return Ended(self._now(), EndedBy.ERROR, None, "", endings.LEG_LOST)
         finally:
             self._backstop = None
@@ -262,6 +268,8 @@ class Session:
 
     async def _kept(self, end: Finish) -> Call | None:
         async def work(tx: Transaction) -> Call | None:
+            if self._lost:
+                await attempts.close_left(tx, self._call.id, end.at)
             return await calls.finish(tx, self._call.id, end)
 
         delay_s = _FINISH_DELAY_S

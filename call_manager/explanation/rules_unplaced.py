@@ -9,7 +9,8 @@ from call_manager.call.domain import HangupReason
 from call_manager.dialer import endings
 from call_manager.explanation.evidence import Evidence
 from call_manager.explanation.rule import Rule, Shows
-from call_manager.sip.uac import INVITE_UNANSWERED
+from call_manager.sip.runner import NOT_RECORDED
+from call_manager.sip.uac import INVITE_UNANSWERED, NEVER_LEFT
 
 # What `sip.resolve`, `sip.lookup` and `sip.transports` say of themselves.
 _NOT_RESOLVED: Final = re.compile(
@@ -22,13 +23,20 @@ _RECOVERED: Final = (endings.CANCELLED, endings.HUNG_UP, endings.RECOVERED)
 
 
 def _nothing_sent(evidence: Evidence) -> bool:
-    return evidence.last is None or not evidence.last.sip_call_id
+    """Tell whether the carrier that came last never got an INVITE."""
+    last = evidence.last
+    return last is None or not any(
+        attempt.sip_call_id and attempt.detail != NEVER_LEFT
+        for attempt in evidence.attempts
+        if attempt.leg == last.leg
+    )
 
 
 def _nothing_heard(evidence: Evidence) -> bool:
     """Tell whether an INVITE was on its way and nobody answered anything."""
     last = evidence.last
-    return last is not None and not last.sip_code and last.tm_first_response is None
+    silent = last is not None and not last.sip_code and last.tm_first_response is None
+    return silent and last is not None and last.detail != NEVER_LEFT
 
 
 def _silent(evidence: Evidence) -> bool:
@@ -102,7 +110,7 @@ UNPLACED: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "NOT_PLACED",
-        _nothing_sent,
+        lambda e: _nothing_sent(e) or NOT_RECORDED in e.detail,
         "no INVITE left for another reason",
         "The call could not be placed: {detail}.",
         (

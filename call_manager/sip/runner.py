@@ -51,6 +51,7 @@ DATAGRAMS_MAX: Final = 256  # Waiting for one leg; a peer that floods loses its 
 JOURNAL_S: Final = 5.0
 CONFIRM_S: Final = 2.0  # The ACK waits for it, and carriers repeat their 200 after 0.5 to 4 s.
 FAULTS_MAX: Final = 8
+NOT_RECORDED: Final = "The call could not be recorded, so it was not placed."
 
 log = logging.getLogger(__name__)
 
@@ -201,7 +202,7 @@ class Runner:
                 await writing
         except Exception:
             log.exception("an INVITE could not be recorded and was not sent")
-            answer: Input = Refused("The call could not be recorded, so it was not placed.")
+            answer: Input = Refused(NOT_RECORDED)
         else:
             answer = Committed()
         await self._step(answer, self._wire.clock.now())

@@ -42,6 +42,7 @@ from call_manager.sip.session_timer import wish_for
 from call_manager.sip.timing import Timing
 
 INVITE_UNANSWERED: Final = "Nothing answered the INVITE."
+NEVER_LEFT: Final = "The call was to end before this INVITE could leave."
 CANCEL_UNANSWERED: Final = "No final answer followed the CANCEL."
 ELSEWHERE: Final = frozenset({503})
 """What sends us to the carrier's next address, as silence of the network does (RFC 3263 4.3)."""
@@ -145,8 +146,9 @@ class UacCore(Core):
 
     def _on_committed(self, now: Inviting) -> None:
         if self._hangup_asked:
-            self._end_attempt()
-            self._end(Ended(self.at, EndedBy.LOCAL, None, ""))
+            self._end_attempt(NEVER_LEFT)
+            reached = now.attempt.record.sequence > 1
+            self._end(Ended(self.at, EndedBy.LOCAL, None, "", reached=reached))
             return
         self._phase = Phase.INVITING
         self.exchange.invite(
