@@ -182,23 +182,24 @@ class RtpStream:
             if self._remote is None or self._held:
                 voice.pass_over()
             else:
-                self._send(voice.packet(), self._remote)
-            voice.advance()
+                self._send(self._remote)
         self._until_seldom -= 1
         if not self._until_seldom:
             self._until_seldom = SELDOM_TICKS
             self._seldom()
 
-    def _send(self, packet: bytearray, remote: Address) -> None:
+    def _send(self, remote: Address) -> None:
+        at_ns = self._ticker.now_ns
+        packet = self._voice.packet(at_ns)
         try:
             self._sendto(packet, remote)
         except OSError:
             # A full buffer or an unreachable peer loses this packet, as the network may.
             self.send_errors += 1
+            self._voice.take_back()
             return
-        self._voice.left(self._ticker.now_ns)
         if self._capture is not None:
-            self._keep(bytes(packet), self._ticker.now_ns, remote, sent=True)
+            self._keep(bytes(packet), at_ns, remote, sent=True)
 
     def _seldom(self) -> None:
         """Do what twice a second is often enough for."""

@@ -31,6 +31,7 @@ class Voice:
         self.timestamp = secrets.randbits(32)
         self._sequence = self.sent.first_sequence = secrets.randbits(16)
         self._talkspurt = True
+        self._before_ns = 0
         self._quiet = bytearray()
         self._loud = bytearray()
         self._playing: Iterator[bytes] | None = None
@@ -67,8 +68,8 @@ class Voice:
         self._silenced = True
         self._finish_tone()
 
-    def packet(self) -> bytearray:
-        """Return the packet of this tick."""
+    def packet(self, at_ns: int) -> bytearray:
+        """Return the packet that leaves at this tick; `take_back` follows if it cannot."""
         packet = self._quiet
         if self._playing is not None:
             payload = next(self._playing, None)
@@ -77,24 +78,33 @@ class Voice:
             else:
                 packet = self._loud
                 packet[HEADER.size :] = payload
-        _PLACE.pack_into(packet, _PLACE_AT, self._sequence, self.timestamp)
-        packet[1] = self.payload_type | _MARKER if self._talkspurt else self.payload_type
-        return packet
-
-    def left(self, at_ns: int) -> None:
-        """Note that this tick's packet left."""
-        sent = self.sent
-        sent.packets += 1
-        sent.last_ns = at_ns
-        self._sequence = (self._sequence + 1) & 0xFFFF
+        sequence, timestamp, sent = self._sequence, self.timestamp, self.sent
+        _PLACE.pack_into(packet, _PLACE_AT, sequence, timestamp)
+        self._sequence = (sequence + 1) & 0xFFFF
+        self.timestamp = (timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
+        packet[1] = self.payload_type
         if self._talkspurt:
+            packet[1] |= _MARKER
             self._talkspurt = False
             sent.first_ns = sent.first_ns or at_ns
+        sent.packets += 1
+        self._before_ns, sent.last_ns = sent.last_ns, at_ns
+        return packet
+
+    def take_back(self) -> None:
+        """Forget that this tick's packet left; its time is over all the same."""
+        sent = self.sent
+        sent.packets -= 1
+        sent.last_ns = self._before_ns
+        self._sequence = (self._sequence - 1) & 0xFFFF
+        if not sent.packets:
+            self._talkspurt, sent.first_ns = True, 0
 
     def pass_over(self) -> None:
-        """Take this tick's frame of a tone from somebody who is not listening."""
+        """Let a tick go by without a packet; a tone goes on for nobody."""
         if self._playing is not None and next(self._playing, None) is None:
             self._finish_tone()
+        self.advance()
 
     def advance(self, ticks: int = 1) -> None:
         """Let time go on."""

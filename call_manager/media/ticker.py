@@ -12,8 +12,9 @@ from call_manager.media.reception import PACKET_BYTES_MAX
 
 TICK_S: Final = 0.020
 TICK_NS: Final = 20_000_000
-SLOTS: Final = 4
-"""Members are spread over the tick, so that nothing else waits for all of them."""
+SLOTS: Final = 2
+"""Members are spread over the tick, so that nothing else waits for all of them; each more wakes
+the loop more often, and costs."""
 
 BEHIND_MAX_S: Final = 0.2
 """Later than this, missed ticks are dropped: a burst of old audio helps nobody."""
