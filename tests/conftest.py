@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.balance import ENGINES, ByFileAndEngine, in_order
 from tests.support.mesh_databases import databases_on
 from tests.support.postgres import PostgresServer, postgres_server
-
-ENGINES = ("sqlite", "postgresql")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +24,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "one_engine(name): unless one is chosen, run on this engine alone, to save time"
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Last, for pytest itself orders them by the fixtures that they share.
+    items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> ByFileAndEngine | None:
+    """Share out by file and engine where files are what is to be shared out."""
+    return ByFileAndEngine(config) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
