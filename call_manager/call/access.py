@@ -37,6 +37,15 @@ async def visible_call(tx: Transaction, caller: Caller, call_id: UUID) -> Call:
     """Return a call, deleted or not. Raises CallNotFound, also for one the caller may not see."""
     found = await repository.call(tx, call_id)
     # Another customer's call does not exist: a refusal would tell that it does.
-    if found is None or not may_see(caller, found):
+    if found is None or not await is_visible(tx, caller, found):
         raise CallNotFound(call_id)
     return found
+
+
+async def is_visible(tx: Transaction, caller: Caller, call: Call) -> bool:
+    """Tell whether the caller may know of a call that may have been on its way for long."""
+    if not may_see(caller, call):
+        return False
+    limit = provider_limit(caller)
+    # A call that went on from carrier to carrier tells of each of them.
+    return not limit or not await repository.went_beyond(tx, call.id, limit)

@@ -133,7 +133,7 @@ async def calls_page(
 ) -> tuple[tuple[Call, ...], str]:
     """Return a page of a customer's calls that are not deleted, and the next page's token.
 
-    With a `limit` only those whose last attempt went to one of these carriers.
+    With a `limit` only those that were dialled at these carriers and at no other.
     """
     columns = CALLS.c
     conditions = [columns.customer_id == wanted.customer_id, columns.tm_delete.is_(None)]
@@ -142,11 +142,21 @@ async def calls_page(
     if wanted.provider_id is not None:
         conditions.append(columns.provider_id == wanted.provider_id)
     if limit:
-        conditions.append(columns.provider_id.in_(limit))
+        conditions += [columns.provider_id.in_(limit), ~_beyond(columns.id, limit).exists()]
     statement: Select[Any] = select(CALLS).where(*conditions)
     times = Times(wanted.created_after, wanted.created_before)
     rows, token = request.split(await tx.all(request.within(statement, CALLS, times)))
     return tuple(call_of(row) for row in rows), token
+
+
+async def went_beyond(tx: Transaction, call_id: UUID, limit: Collection[UUID]) -> bool:
+    """Tell whether a call was tried at another carrier than these."""
+    return bool(await tx.all(_beyond(call_id, limit).limit(1)))
+
+
+def _beyond(call_id: Any, limit: Collection[UUID]) -> Select[Any]:
+    columns = ATTEMPTS.c
+    return select(columns.id).where(columns.call_id == call_id, columns.provider_id.not_in(limit))
 
 
 async def attempts_of(tx: Transaction, call_id: UUID) -> tuple[attempt.Attempt, ...]:

@@ -11,7 +11,7 @@ from voipbin.flow.v1.timeline_service_pb2 import ActiveflowEventListRequest
 from voipbin.flow.v1.timeline_service_pb2_grpc import TimelineServiceStub
 
 from call_manager.call import repository
-from call_manager.call.access import may_see, visible_call
+from call_manager.call.access import is_visible, visible_call
 from call_manager.call.domain import Call
 from call_manager.call.events import RESOURCE
 from call_manager.errors import InvalidRequestParameter, MissingRequestParameter
@@ -99,7 +99,7 @@ class EventService:
                 seen = {event.resource_id: False for event in events}
                 for call_id in seen:
                     call = await repository.call(tx, call_id)
-                    seen[call_id] = call is not None and may_see(caller, call)
+                    seen[call_id] = call is not None and await is_visible(tx, caller, call)
                 return tuple(event for event in events if seen[event.resource_id]), after
 
             events, after = await self._database.read(work, name="timeline_run")

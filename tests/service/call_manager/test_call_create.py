@@ -11,12 +11,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import insert, select
 from voipbin.call.v1 import call_pb2, call_service_pb2
 
+from call_manager.call.repository import ATTEMPTS
 from call_manager.placement import convert, repository
 from call_manager.placement.domain import Placement, Status, window_passed
 from mesh.clock import ZERO_ID, new_id
 from mesh.database import Transaction
+from mesh.identity import acting_as
 from tests.service.call_manager.calls_world import facts, refusal, sip, tel
 from tests.service.call_manager.exchange import ended
 from tests.service.call_manager.placing import NUMBER, OWN_NUMBER, Placing, action, placing
@@ -333,6 +336,35 @@ async def test_a_caller_limited_to_carriers_calls_by_those_and_sees_their_calls(
     assert (await refusal(world.events(placed.id, other))).reason == "CALL_NOT_FOUND"
     assert (await world.events(placed.id, allowed)).result
     assert len(answers.numbers) == 2
+
+
+async def test_a_call_that_was_tried_at_another_carrier_is_hidden_from_a_limited_caller(
+    world: Placing,
+) -> None:
+    (placed,) = await world.place()
+    call = await world.exchange.until(placed.id, "hangup")
+    other = new_id()
+    both = world.identity(provider_ids=[call.provider_id, str(other)])
+    one = world.identity(provider_ids=[call.provider_id])
+
+    async def fail_over(tx: Transaction) -> None:
+        # As if it had been refused by another carrier first.
+        row = await tx.one(select(ATTEMPTS).where(ATTEMPTS.c.call_id == UUID(placed.id)))
+        earlier = {**row, "id": new_id(), "sequence": 2, "leg": 2, "provider_id": other}
+        await tx.run(insert(ATTEMPTS), earlier)
+
+    assert [seen.id for seen in (await world.listed(one)).result] == [placed.id]
+    await world.database.transact(fail_over, name="test_fail_over")
+    assert (await world.listed(one)).result == []
+    assert (await refusal(world.events(placed.id, one))).reason == "CALL_NOT_FOUND"
+    with acting_as(one):
+        got = world.exchange.calls("api_gateway").CallGet(
+            call_service_pb2.CallGetRequest(id=placed.id)
+        )
+        assert (await refusal(got)).reason == "CALL_NOT_FOUND"
+    assert (await refusal(world.aggregated(one, call_id=placed.id))).reason == "CALL_NOT_FOUND"
+    assert [seen.id for seen in (await world.listed(both)).result] == [placed.id]
+    assert (await world.events(placed.id, both)).result
 
 
 async def test_lists_ask_for_status_carrier_and_time(world: Placing) -> None:
