@@ -34,6 +34,8 @@ _IN_URI: Final = {Transport.TCP: ";transport=tcp"}
 
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253})(?::([0-9]{1,5}))?")
 _SEPARATORS: Final = re.compile(r"[ ().-]")
+_WRITTEN_NUMBER: Final = re.compile(r"\+?[0-9 ().-]*[0-9][0-9 ().-]*")
+_PLUS_AND_DIGITS: Final = re.compile(r"\+[0-9]+")
 
 
 class NumberFormat(enum.StrEnum):
@@ -45,11 +47,14 @@ class NumberFormat(enum.StrEnum):
     """Without it."""
 
     def of(self, number: str) -> str:
-        """Return a number as it is written; what is none, such as a short code, as it is."""
-        known = e164(number)
-        if known is None:
-            return number
-        return known if self is NumberFormat.E164 else known.removeprefix("+")
+        """Return a number as it is written; what is none, such as a short code, as it is.
+
+        Nobody need have given a number out: `+` and digits have no `+` where none is wanted.
+        """
+        known = e164(number) or number
+        if self is NumberFormat.DIGITS and _PLUS_AND_DIGITS.fullmatch(known):
+            return known.removeprefix("+")
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +223,11 @@ def from_uri(source: Address, written: NumberFormat = NumberFormat.E164) -> str:
 
 
 def bare_number(target: str) -> str:
-    """Return a tel target without the separators people write (RFC 3966 section 3)."""
-    return _SEPARATORS.sub("", target)
+    """Return a number without the separators people write (RFC 3966 section 3).
+
+    What is no number, such as the name that a source may be, keeps its words.
+    """
+    return _SEPARATORS.sub("", target) if _WRITTEN_NUMBER.fullmatch(target) else target
 
 
 def _hidden(call: Call) -> bool:

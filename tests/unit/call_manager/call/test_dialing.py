@@ -217,6 +217,38 @@ def test_a_shown_caller_is_in_from(source: Address, uri: str) -> None:
     assert dialled(replace(CALL, source=source)).from_uri == uri
 
 
+@pytest.mark.parametrize(
+    ("written", "target", "user"),
+    [
+        (NumberFormat.DIGITS, "+15550100001", "15550100001"),
+        # Nobody has numbers of these countries, or of that length.
+        (NumberFormat.DIGITS, "+999123456789", "999123456789"),
+        (NumberFormat.DIGITS, "+1 (200) 555-0", "12005550"),
+        (NumberFormat.DIGITS, "+0", "0"),
+        (NumberFormat.E164, "+999123456789", "+999123456789"),
+        (NumberFormat.DIGITS, "112", "112"),
+        (NumberFormat.E164, "112", "112"),
+        # Words stay words.
+        (NumberFormat.DIGITS, "St. John (desk-1)", "St.%20John%20(desk-1)"),
+        (NumberFormat.E164, "+desk", "+desk"),
+        (NumberFormat.DIGITS, "+desk", "+desk"),
+        (NumberFormat.DIGITS, "...", "..."),
+    ],
+)
+def test_a_caller_is_written_as_the_carrier_wants_numbers_and_in_its_own_words(
+    written: NumberFormat, target: str, user: str
+) -> None:
+    got = dialled(replace(CALL, source=tel(target)), number_format=written)
+    assert got.from_uri == f"sip:{user}@{{local}}"
+
+
+@given(st.from_regex(r"\+[0-9]{1,20}", fullmatch=True))
+def test_no_number_keeps_its_plus_where_digits_are_wanted(number: str) -> None:
+    call = replace(CALL, destination=tel(number), source=tel(number))
+    got = dialled(call, number_format=NumberFormat.DIGITS)
+    assert "+" not in got.request_uri + got.from_uri
+
+
 def test_the_display_name_is_the_sources() -> None:
     assert dialled().from_display == "Test desk"
 
