@@ -138,3 +138,14 @@ def _address(host: str) -> Address | None:
     if ":" in host:
         return inner_address(IPv6Address(host))
     return IPv4Address(host) if _is_ipv4(host) else None
+
+
+def is_searched(name: str) -> bool:
+    """Tell whether a name that is asked of the DNS may be completed by the machine's own domains.
+
+    Only a host of one label is, whatever service (RFC 2782) is asked of it. Any other is whole as
+    it stands: an unknown one must not meet a wildcard of the machine's own domain.
+    """
+    labels = name.split(".")
+    host = [label for label in labels if not label.startswith("_")]
+    return len(host) == 1

@@ -13,6 +13,7 @@ import dns.exception
 import dns.resolver
 
 from call_manager.channel import DnsRecord
+from mesh.hosts import is_searched
 
 QUERY_S: Final = 5.0
 NAMES_MAX: Final = 1024
@@ -71,7 +72,7 @@ class DnsClient:
         try:
             resolver = self._resolver or dns.asyncresolver.get_default_resolver()
             answer = await resolver.resolve(
-                name, kind, search=True, lifetime=QUERY_S, raise_on_no_answer=False
+                name, kind, search=is_searched(name), lifetime=QUERY_S, raise_on_no_answer=False
             )
         except dns.resolver.NXDOMAIN:
             return self._remember(name, kind, NEGATIVE_S, ())

@@ -19,6 +19,7 @@ import dns.rdtypes.IN.NAPTR
 import dns.rdtypes.IN.SRV
 import dns.resolver
 
+from mesh.hosts import is_searched
 from route_manager.provider.domain import HostFacts, NextHop, Transport
 
 Lookup = Callable[[str, str], Awaitable[list[str]]]
@@ -46,7 +47,7 @@ _NAPTR_SERVICES: Final = frozenset({"SIP+D2U", "SIP+D2T", "SIPS+D2T"})
 async def look_up(name: str, kind: str) -> list[str]:
     """Ask the machine's configured DNS servers, as call_manager does when it dials."""
     try:
-        answer = await dns.asyncresolver.resolve(name, kind, search=True)
+        answer = await dns.asyncresolver.resolve(name, kind, search=is_searched(name))
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return []
     return [record.to_text() for record in answer]

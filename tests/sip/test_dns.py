@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import dns.name
 import pytest
 
 from call_manager.channel import Answered, DnsRecord, EndedBy, NextHop, Transport
@@ -144,6 +145,21 @@ async def test_an_answer_is_asked_for_once_until_its_time_is_over() -> None:
         now += 60
         await client("plain.test", "A")
         assert server.asked["plain.test", "A"] == 2
+
+
+async def test_only_a_name_without_a_dot_is_looked_for_in_the_machines_own_domains() -> None:
+    async with dns_server(ZONE) as server:
+        for name in ("pbx", "_sip._udp.pbx", "nobody.test", "_sip._udp.nobody.test"):
+            kind = "SRV 1 1 5060 plain.test." if name.startswith("_") else "A 192.0.2.80"
+            server.add(f"{name}.own.test 60 {kind}")
+        resolver = server.resolver()
+        resolver.search = [dns.name.from_text("own.test.")]
+        resolver.ndots = 3
+        client = DnsClient(resolver)
+        assert [found.value for found in await client("pbx", "A")] == ["192.0.2.80"]
+        assert len(await client("_sip._udp.pbx", "SRV")) == 1
+        assert await client("nobody.test", "A") == ()
+        assert await client("_sip._udp.nobody.test", "SRV") == ()
 
 
 async def test_the_memory_for_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from mesh.clock import SystemClock
 from route_manager.provider.domain import HostFacts, ProviderSettings, Transport, next_hop
 from route_manager.provider.linter import Linter
-from route_manager.provider.whereabouts import whereabouts
+from route_manager.provider.whereabouts import look_up, whereabouts
 
 HOST = "carrier.example"
 HERE, THERE, SIX = "8.8.8.8", "9.9.9.9", "2606:4700::1111"
@@ -188,3 +188,21 @@ async def test_a_dns_that_fails_is_told_of_and_fails_nothing() -> None:
     [warning] = await linter.judge(ProviderSettings(HOST))
     assert (warning.code, warning.field) == ("host_unresolved", "hostname")
     assert "did not say" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("name", "searched"),
+    [("pbx", True), ("_sip._udp.pbx", True), (HOST, False), (f"_sips._tcp.{HOST}", False)],
+)
+async def test_the_dns_is_asked_for_whole_names_alone_as_when_a_call_is_dialled(
+    name: str, searched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    async def resolve(name: str, kind: str, *, search: bool) -> list[Any]:
+        asked.append(search)
+        return []
+
+    monkeypatch.setattr("dns.asyncresolver.resolve", resolve)
+    assert await look_up(name, "A") == []
+    assert asked == [searched]
