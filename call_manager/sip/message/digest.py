@@ -11,7 +11,9 @@ from aiosipua.headers import AuthChallenge, AuthCredentials, parse_auth, stringi
 from call_manager.channel import Credentials
 from call_manager.sip.message.wire import Headers, Request, Response
 
-REALMS_MAX: Final = 4  # Of one request: a proxy's, a carrier's; more are somebody's game.
+REALMS_MAX: Final = 4
+"""Answered for one request: a proxy's, a carrier's. Whoever asks for more, one after the other or
+at once, gets no further retry: each is an INVITE of its own."""
 NONCES_MAX: Final = 16  # Remembered of one leg; the oldest is forgotten first.
 
 _KINDS: Final = {
@@ -78,11 +80,13 @@ class Answering:
         can alter messages should gain nothing by adding a weaker challenge.
         """
         asked = _by_realm(challenged)
-        if not asked or any(not self._may_answer(realm, asked[realm]) for realm in asked):
+        if not asked or len(self._answered.keys() | asked.keys()) > REALMS_MAX:
+            return ()
+        if any(not self._may_answer(realm, asked[realm]) for realm in asked):
             return ()
         told = {realm: [challenge] for realm, challenge in self._answered.items()}
         headers = []
-        for realm, challenges in list((told | asked).items())[:REALMS_MAX]:
+        for realm, challenges in (told | asked).items():
             found = self._strongest(realm, challenges, request)
             if found is not None:
                 headers.append((realm[0], stringify_auth(found)))

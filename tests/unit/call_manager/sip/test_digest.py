@@ -149,8 +149,22 @@ def test_what_a_leg_remembers_of_nonces_is_bounded() -> None:
     for number in range(3 * NONCES_MAX):
         leg.begin().answer(challenged(f'Digest realm="r", nonce="{number}"'), INVITE)
     assert len(leg._uses) == NONCES_MAX
-    many = [f'Digest realm="{number}", nonce="n"' for number in range(3 * REALMS_MAX)]
-    assert len(leg.begin().answer(challenged(*many), INVITE)) == REALMS_MAX
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_peer_that_always_asks_for_another_realm_is_not_answered_for_ever(at_once: int) -> None:
+    answering = begin()
+    retries = 0
+    for number in range(0, 12 * at_once, at_once):
+        asked = [f'Digest realm="{number + more}", nonce="n"' for more in range(at_once)]
+        retries += bool(answering.answer(challenged(*asked), INVITE))
+    assert retries == REALMS_MAX // at_once
+
+
+def test_more_realms_at_once_than_anybody_has_are_not_answered() -> None:
+    many = [f'Digest realm="{number}", nonce="n"' for number in range(REALMS_MAX + 1)]
+    assert begin().answer(challenged(*many[:-1]), INVITE)
+    assert begin().answer(challenged(*many), INVITE) == ()
 
 
 @pytest.mark.parametrize(
