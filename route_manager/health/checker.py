@@ -17,7 +17,7 @@ from route_manager import events
 from route_manager.health import metrics, repository
 from route_manager.health.domain import Answer, Health, HealthCheck, Rhythm, Thresholds, sentence
 from route_manager.health.prober import ANSWER_RESERVE_S, Prober
-from route_manager.health.repository import Claim
+from route_manager.health.repository import Claim, Moment
 
 LEASE_MARGIN_S: Final = 3.0
 """What a claim lasts beyond the longest time that asking takes: for the database's part."""
@@ -47,11 +47,12 @@ class Checker:
 
     async def claim_due(self, most: int) -> list[Claim]:
         """Claim up to `most` providers that are to be asked."""
-        now = self._parts.clock.now()
+        at = self._moment()
+        now = at.now
 
         async def look(tx: Transaction) -> list[tuple[UUID, datetime | None]]:
             # In one order for all replicas, or two could wait for each other's rows.
-            return sorted(await repository.due(tx, now, most), key=lambda one: one[0])
+            return sorted(await repository.due(tx, at, most), key=lambda one: one[0])
 
         # Every second: traces of it would hide all others.
         with unsampled():
@@ -66,7 +67,7 @@ class Checker:
 
         async def work(tx: Transaction) -> list[Claim]:
             claims = [
-                await repository.claim_due(tx, provider_id, now, until, next_due)
+                await repository.claim_due(tx, provider_id, at, until, next_due)
                 for provider_id, next_due in due_next.items()
             ]
             return [claim for claim in claims if claim is not None]
@@ -75,11 +76,11 @@ class Checker:
 
     async def claim_requested(self, provider_id: UUID) -> Claim | None:
         """Claim a provider that an administrator asks about; None when it is too soon, or gone."""
-        now = self._parts.clock.now()
+        at = self._moment()
 
         async def work(tx: Transaction) -> Claim | None:
-            until = self._until(now)
-            return await repository.claim_requested(tx, provider_id, now, until, REQUESTS_APART)
+            until = self._until(at.now)
+            return await repository.claim_requested(tx, provider_id, at, until, REQUESTS_APART)
 
         return await self._parts.database.transact(work, name="provider_health_claim")
 
@@ -147,6 +148,15 @@ class Checker:
             await repository.release(tx, claim)
 
         await self._parts.database.transact(work, name="provider_health_release")
+
+    def _moment(self) -> Moment:
+        now = self._parts.clock.now()
+        # Twice what we would write: the clocks of replicas are not quite the same.
+        return Moment(
+            now,
+            due_latest=now + 2 * timedelta(seconds=self._parts.rhythm.interval_s),
+            lease_latest=now + 2 * (self._until(now) - now),
+        )
 
     def _until(self, now: datetime) -> datetime:
         longest_s = self._parts.rhythm.timeout_s + ANSWER_RESERVE_S + LEASE_MARGIN_S

@@ -161,4 +161,4 @@ class Rhythm:
 
     def missed(self, due: datetime | None, now: datetime) -> bool:
         """Tell whether a check that is made now is no regular follower of an earlier one."""
-        return due is None or now - due > timedelta(seconds=self.interval_s)
+        return due is None or abs(now - due) > timedelta(seconds=self.interval_s)

@@ -60,11 +60,24 @@ class Standing:
     health: Health
 
 
-async def due(tx: Transaction, now: datetime, most: int) -> Sequence[tuple[UUID, datetime | None]]:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When it is looked for providers, and how far from it what is stored can lie.
+
+    What lies beyond was written by a clock that was set back since, or for a longer interval: it
+    would hold checks up for as long.
+    """
+
+    now: datetime
+    due_latest: datetime
+    lease_latest: datetime
+
+
+async def due(tx: Transaction, at: Moment, most: int) -> Sequence[tuple[UUID, datetime | None]]:
     """Return the providers that are to be asked, the longest overdue first, with their times."""
     statement = (
         select(_PROVIDER.id, _PROVIDER.health_due_at)
-        .where(_is_due(now), _is_free(now))
+        .where(_is_due(at), _is_free(at))
         .order_by(_PROVIDER.health_due_at.is_not(None), _PROVIDER.health_due_at, _PROVIDER.id)
         .limit(most)
     )
@@ -72,12 +85,12 @@ async def due(tx: Transaction, now: datetime, most: int) -> Sequence[tuple[UUID,
 
 
 async def claim_due(
-    tx: Transaction, provider_id: UUID, now: datetime, until: datetime, next_due: datetime
+    tx: Transaction, provider_id: UUID, at: Moment, until: datetime, next_due: datetime
 ) -> Claim | None:
     """Claim a provider that is to be asked; None when somebody else was faster."""
     statement = (
         update(PROVIDERS)
-        .where(_PROVIDER.id == provider_id, _is_due(now), _is_free(now))
+        .where(_PROVIDER.id == provider_id, _is_due(at), _is_free(at))
         .values(health_leased_until=until, health_due_at=next_due)
         .returning(*_CLAIMED)
     )
@@ -85,7 +98,7 @@ async def claim_due(
 
 
 async def claim_requested(
-    tx: Transaction, provider_id: UUID, now: datetime, until: datetime, apart: timedelta
+    tx: Transaction, provider_id: UUID, at: Moment, until: datetime, apart: timedelta
 ) -> Claim | None:
     """Claim a provider that an administrator asks about; None when it is too soon, or gone."""
     checked_at = _PROVIDER.health_checked_at
@@ -94,8 +107,8 @@ async def claim_requested(
         .where(
             _PROVIDER.id == provider_id,
             _ALIVE,
-            _is_free(now),
-            or_(checked_at.is_(None), checked_at <= now - apart),
+            _is_free(at),
+            or_(checked_at.is_(None), checked_at <= at.now - apart, checked_at > at.now),
         )
         .values(health_leased_until=until)
         .returning(*_CLAIMED)
@@ -197,18 +210,18 @@ async def forget(
     return len(found)
 
 
-def _is_due(now: datetime) -> Any:
+def _is_due(at: Moment) -> Any:
     due_at = _PROVIDER.health_due_at
     return and_(
         _ALIVE,
         _PROVIDER.health_checks_paused.is_(False),
-        or_(due_at.is_(None), due_at <= now),
+        or_(due_at.is_(None), due_at <= at.now, due_at > at.due_latest),
     )
 
 
-def _is_free(now: datetime) -> Any:
+def _is_free(at: Moment) -> Any:
     until = _PROVIDER.health_leased_until
-    return or_(until.is_(None), until <= now)
+    return or_(until.is_(None), until <= at.now, until > at.lease_latest)
 
 
 def _claim(row: RowMapping | None) -> Claim | None:
