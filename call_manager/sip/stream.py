@@ -16,6 +16,7 @@ from typing import Final, cast
 from call_manager.channel import TlsPeer
 from call_manager.sip.effects import Destination
 from call_manager.sip.framing import PING, PONG, Framer
+from call_manager.sip.seldom import Seldom
 from mesh.clock import Clock
 
 UNSENT_MAX: Final = 262_144
@@ -25,7 +26,8 @@ PROBE_AFTER_S: Final = 60
 UNACKNOWLEDGED_MS: Final = 32_000
 """How long the peer's kernel may leave what we sent unacknowledged (TCP_USER_TIMEOUT)."""
 
-log = logging.getLogger(__name__)
+_noise: Final = Seldom(logging.getLogger(__name__))
+"""For all connections together: who is cut off may come back at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +80,19 @@ class Connection(asyncio.Protocol):
         """Hand each whole message on; a stream that cannot be cut is closed."""
         self.used_at = time.monotonic()
         at = self._clock.now()
-        for message in self._framer.feed(data):
-            if message == PING:
-                self._write(PONG)
-                continue
+        found = self._framer.feed(data)
+        if PING in found:
+            self._write(PONG)  # Once, however many came together.
+        whole = [message for message in found if message != PING]
+        for message in whole:
             self.spoke = True
             self._handlers.message(message, self.destination, at)
         if self._framer.fault:
-            log.info("a connection is cut: %s", self._framer.fault)
+            _noise.log(logging.INFO, "a connection is cut: %s", self._framer.fault)
             self.cut(f"What the carrier sent is no SIP: {self._framer.fault}")
         elif not self._framer.unfinished:
             self.begun_at = None
-        elif self.begun_at is None:
+        elif whole or self.begun_at is None:
             self.begun_at = self.used_at
 
     def eof_received(self) -> None:
@@ -129,7 +132,7 @@ class Connection(asyncio.Protocol):
         self.used_at = time.monotonic()
         self._transport.write(raw)
         if self._transport.get_write_buffer_size() > UNSENT_MAX:
-            log.warning("a connection whose peer does not read is cut")
+            _noise.log(logging.WARNING, "a connection whose peer does not read is cut")
             self.cut("The carrier did not take what was sent to it.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import socket
 import ssl
@@ -44,7 +45,7 @@ class StreamLimits:
     opened_max: int = 512
     accepted_max: int = 512
     accepted_of_one_max: int = 32
-    """From one IP address."""
+    """From one IPv4 address, or one IPv6 network (/64)."""
 
 
 class Streams:
@@ -130,7 +131,9 @@ class Streams:
         return time.monotonic() >= self._distrusted.get(address, 0.0)
 
     async def _open(self, to: Destination) -> Connection:
-        if len(self._connections) + len(self._opening) > self._limits.opened_max:
+        # Accepted ones have a limit of their own: strangers take no place from our calls.
+        opened = sum(not to.accepted for to in self._connections)
+        if opened + len(self._opening) > self._limits.opened_max:
             self._make_room(accepted=False)
         connection = Connection(self._clock, self._handlers, self._forget)
         connection.destination = to
@@ -159,7 +162,7 @@ class Streams:
                 sock.close()
                 self._noise.log(logging.WARNING, "a connection from %s is one too many", host)
                 continue
-            self._accepted[host] += 1
+            self._accepted[origin(host)] += 1
             self._start(self._welcome(sock, Destination((host, int(peer[1]))), tls))
 
     async def _welcome(
@@ -178,12 +181,13 @@ class Streams:
                     lambda: connection, sock, ssl=tls
                 )
         except (OSError, TimeoutError) as error:  # An SSLError is an OSError, too.
-            log.info("a connection from %s came to nothing: %s", peer.address[0], error)
+            where = peer.address[0]
+            self._noise.log(logging.INFO, "a connection from %s came to nothing: %s", where, error)
             sock.close()
             self._forget(connection)
 
     def _admits(self, host: str) -> bool:
-        if self._accepted[host] >= self._limits.accepted_of_one_max:
+        if self._accepted[origin(host)] >= self._limits.accepted_of_one_max:
             return False
         if self._accepted.total() >= self._limits.accepted_max:
             self._make_room(accepted=True)
@@ -194,15 +198,15 @@ class Streams:
 
         Raises `NotConnected` when every connection we opened is needed.
         """
-        spare = [
+        known = [
             connection
             for connection in self._connections.values()
-            if connection.destination.accepted is accepted
-            and not connection.closing
-            and not self._needed(connection)
+            if connection.destination.accepted is accepted and not connection.closing
         ]
-        if spare:
-            oldest = min(spare, key=lambda connection: connection.used_at)
+        known.sort(key=lambda connection: connection.used_at)
+        # In this order, for to ask whether one is needed is to ask every call.
+        oldest = next((connection for connection in known if not self._needed(connection)), None)
+        if oldest is not None:
             oldest.cut("The connection was the one least used of too many.")
             self._forget(oldest)
         elif not accepted:
@@ -217,9 +221,10 @@ class Streams:
             return
         del self._connections[to]
         if to.accepted:
-            self._accepted[to.address[0]] -= 1
-            if not self._accepted[to.address[0]]:
-                del self._accepted[to.address[0]]
+            whose = origin(to.address[0])
+            self._accepted[whose] -= 1
+            if not self._accepted[whose]:
+                del self._accepted[whose]
 
     def _distrust(self, address: Address) -> None:
         while len(self._distrusted) >= DISTRUSTED_MAX:
@@ -245,6 +250,17 @@ class Streams:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def origin(host: str) -> str:
+    """Return whose connections count together: an IPv4 address's, or those of an IPv6 /64.
+
+    Whoever has one address of such a network has all of it (RFC 6177).
+    """
+    ip = ipaddress.ip_address(host)
+    if ip.version == 4 or ip.ipv4_mapped is not None:
+        return host
+    return str(ipaddress.ip_network((int(ip), 64), strict=False))
 
 
 def _name_of(sockname: object) -> str:
