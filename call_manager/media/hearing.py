@@ -56,6 +56,10 @@ class Hearing:
         self._usual, self._usual_source = payload_type, None
         self._expected = also | {payload_type, DTMF_PAYLOAD, COMFORT_NOISE}
 
+    def hears(self, host: str) -> bool:
+        """Tell whether a host is the peer's, as far as it was described."""
+        return self._host is None or host == self._host
+
     def take(self, buffer: bytearray, size: int, at_ns: int, source: Any) -> bool:
         """Count one packet; True when it is the peer's first from this address.
 

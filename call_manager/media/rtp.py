@@ -23,6 +23,8 @@ from call_manager.media.ticker import TICK_NS, Ticker
 READS_MAX: Final = 32  # Per turn, so that one flooded leg does not starve the others.
 SELDOM_TICKS: Final = 25
 FLUSH_SELDOMS: Final = 2
+STRANGERS_KEPT: Final = 500
+"""Captured packets of hosts that nobody described; ten seconds of audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class RtpStream:
         self._dropped = ticker.dropped
         self._until_seldom = 1 + secrets.randbelow(SELDOM_TICKS)
         self._until_flush = FLUSH_SELDOMS
+        self._strangers_left = STRANGERS_KEPT
         stamp(sock)
         ticker.add(self._tick)
 
@@ -237,7 +240,7 @@ class RtpStream:
             at_ns = arrival_ns(ancillary)
             if take(buffers[0], size, at_ns, source):
                 self._latch((source[0], source[1]))
-            if self._capture is not None:
+            if self._capture is not None and self._worth_keeping(source[0]):
                 packet = bytes(buffers[0][:size])
                 self._keep(packet, at_ns, (source[0], source[1]), sent=False)
             if ancillary and at_ns > until_ns:
@@ -251,6 +254,16 @@ class RtpStream:
         if self._voice.codec and not self._latched and self._may_send_to(source[0]):
             self._latched = True
             self._remote = source
+
+    def _worth_keeping(self, host: str) -> bool:
+        """Whether what came is captured: the peer's, or the first of what strangers sent.
+
+        Those show why nothing is heard; a flood of them must not fill the capture.
+        """
+        if self._voice.codec and self._hearing.hears(host):
+            return True
+        self._strangers_left -= 1
+        return self._strangers_left >= 0
 
     def _keep(self, packet: bytes, at_ns: int, peer: Address, *, sent: bool) -> None:
         if self._capture is None:

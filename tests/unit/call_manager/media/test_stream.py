@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -13,6 +14,7 @@ import pytest
 
 from call_manager.channel import MediaReport
 from call_manager.media import control
+from call_manager.media.capture import Capture, CaptureLimits, read
 from call_manager.media.ports import RtpPorts
 from call_manager.media.rtp import PeerTerms, RtpStream
 from call_manager.media.ticker import SLOTS, TICK_S, Ticker
@@ -169,6 +171,26 @@ async def test_a_flood_is_read_in_turns_and_all_of_it_at_the_end(desk: Desk) -> 
     assert 32 <= desk.report().received.packets <= 100
     desk.start()
     assert desk.stream.packets_sent == 0, "what is closed does not begin again"
+
+
+async def test_strangers_cannot_fill_the_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("call_manager.media.rtp.STRANGERS_KEPT", 5)
+    kept: list[bytes] = []
+    capture = Capture(HERE, CaptureLimits(packets=30), kept.append)
+    with a_socket() as peer, a_socket(OTHER) as stranger:
+        stream = RtpStream(a_socket(), Ticker(), lambda _: True, capture=capture)
+        here = (HERE, stream.port)
+        stranger.sendto(a_packet(0), here)  # Before anybody was described.
+        await asyncio.sleep(2 * TICK_S)
+        stream.start("PCMU", 0, peer.getsockname(), held=True)
+        for sequence in range(1, 20):
+            stranger.sendto(a_packet(sequence), here)
+        for sequence in range(8):
+            peer.sendto(a_packet(sequence), here)
+        stream.close()
+    sources = Counter(packet.source[0] for chunk in kept for packet in read(chunk))
+    assert sources == {OTHER: 5, HERE: 8}
+    assert not capture.full
 
 
 async def test_reports_go_where_the_description_says_on_the_same_host_only(
