@@ -22,6 +22,9 @@ _END_OF_HEADERS: Final = re.compile(rb"\r?\n\r?\n")
 _HEADER: Final = re.compile(rb"(?m)^([!-9;-~]{1,256})([ \t]*:[ \t]*)([^\n]*(?:\n[ \t][^\n]*)*)")
 _NAME_MAX: Final = 64  # Longer ones are looked at more closely, and not remembered.
 _DIGEST: Final = re.compile(rb"(?i)(\bresponse[ \t]*=[ \t]*)(\"[^\"]*\"|[^\s,;\"]+)")
+_SHOWN_AGAIN: Final = re.compile(
+    rb"(?im)^[ \t]*(?:proxy-)?authorization[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*"
+)
 
 
 def call_id_of(raw: bytes) -> str:
@@ -76,6 +79,9 @@ class Redaction:
     def of(self, raw: bytes) -> bytes:
         """Return the datagram as it may be kept."""
         head = _head(raw)
+        if len(head) < len(raw):
+            # Carriers show what they refuse in a body (message/sipfrag, RFC 3420).
+            raw = head + _SHOWN_AGAIN.sub(_digests_starred, raw[len(head) :])
         if not self.names and not self.values:
             lines = head.split(b"\n")
             if not any(_may_be_secret(line.partition(b":")[0]) for line in lines):
@@ -104,6 +110,10 @@ def _may_be_secret(start: bytes) -> bool:
 @lru_cache(maxsize=512)
 def _is_telling(start: bytes) -> bool:
     return names_a_secret(start.decode("latin-1"))
+
+
+def _digests_starred(header: re.Match[bytes]) -> bytes:
+    return _DIGEST.sub(_star, header[0])
 
 
 def _star(digest: re.Match[bytes]) -> bytes:

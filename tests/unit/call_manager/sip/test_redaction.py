@@ -62,6 +62,16 @@ def test_a_body_is_not_read_as_headers() -> None:
     assert Redaction().of(raw) == raw
 
 
+@pytest.mark.parametrize("end", ["", "\r\nContent-Length: 0\r\n\r\n"])
+def test_the_digest_in_a_request_that_a_body_shows_again_is_starred_too(end: str) -> None:
+    def shown(digest: str) -> bytes:
+        header = f'authorization: Digest username="u",\r\n response="{digest}"'
+        return message("Via: v", body=f"INVITE sip:a@b SIP/2.0\r\n{header}{end}")
+
+    for redaction in (Redaction(), LEG):
+        assert redaction.of(shown("0123abcd")) == shown("********")
+
+
 def test_octets_that_are_no_text_survive() -> None:
     raw = b"SIP/2.0 200 OK\r\nX-Token: \xff\xfe456789\r\nX: \xff\r\n\r\n\x00\xff"
     assert Redaction().of(raw) == raw.replace(b"\xff\xfe456789", b"****6789")
