@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -179,7 +180,7 @@ async def probe(with_: Probing, hop: NextHop, route: str, timeout_s: float) -> P
             question = Question.of(hop, route, read_address(with_.identity.address)[0])
             places = await wire.resolver.locate(hop)
             core = ProbeCore(question, places, with_.shared.timing, with_.identity)
-            runner = Runner(core, ForgottenJournal(), wire, Hooks())
+            runner = Runner(core, ForgottenJournal("probe", logging.DEBUG), wire, Hooks())
             runner.post(Begin())
             with_.follow(question.call_id, runner, runner.run())
             try:

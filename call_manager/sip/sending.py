@@ -24,6 +24,7 @@ from call_manager.sip.message import SIP_PORT, MalformedMessageError, Request, R
 from call_manager.sip.message.fields import place_of
 from call_manager.sip.requests import Identity
 from call_manager.sip.resolve import Resolver
+from call_manager.sip.seldom import Seldom
 from call_manager.sip.stream import Connection
 from call_manager.sip.trace import Redaction, label_of
 from call_manager.sip.transports import Carried, Transports
@@ -31,6 +32,7 @@ from call_manager.sip.via import carried_by
 from mesh.clock import Clock
 
 HOPS_MAX: Final = 16
+RESOLUTIONS_MAX: Final = 64  # Of one leg; each costs several questions to the DNS.
 IN_FLIGHT_MAX: Final = 64  # Branches on connections; a call has two or three at once.
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,8 @@ class Sender:
         self._redaction = redaction
         self._post = post
         self._hops: dict[str, Destination] = {}
+        self._resolutions = 0
+        self._noise = Seldom(log)
         self._in_flight: dict[str, Destination] = {}
         """Where requests went by connection, by their branch."""
         self._used: dict[Destination, None] = {}
@@ -105,7 +109,7 @@ class Sender:
                     self._hops[hop.uri] = other
                 await self._carry(message, other)
         except (OSError, MalformedMessageError) as error:
-            log.warning("a SIP message could not be sent: %s", error)
+            self._noise.log(logging.WARNING, "a SIP message could not be sent: %s", error)
             if branch:
                 known = isinstance(error, NotConnected)
                 detail = str(error) if known else f"The message could not be sent: {error}"
@@ -155,12 +159,18 @@ class Sender:
         self._used[destination] = None
 
     async def _destination(self, hop: Hop) -> Destination:
-        """Where a hop is; one that cannot be used gives way to where the INVITE went."""
+        """Where a hop is; one that cannot be used gives way to where the INVITE went.
+
+        So does that of a peer which moved too often.
+        """
         if not hop.uri:
             return hop.destination
         if hop.uri not in self._hops:
+            if self._resolutions >= RESOLUTIONS_MAX:
+                return hop.destination
             if len(self._hops) >= HOPS_MAX:
                 self._hops.clear()  # A peer that keeps moving costs a resolution each time.
+            self._resolutions += 1
             self._hops[hop.uri] = hop.destination
             try:
                 self._hops[hop.uri] = await self._resolve(hop)

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from call_manager.channel import (
     AttemptOutcome,
@@ -21,10 +22,12 @@ from call_manager.sip.dialog import BRANCH_PREFIX
 from call_manager.sip.effects import Destination, write_address
 from call_manager.sip.message import SIP_PORT, Request, Response
 from call_manager.sip.requests import ALLOW, METHODS, Identity, answer
+from call_manager.sip.seldom import Seldom
 from call_manager.sip.uas import CAPABILITIES, Refusal, refusal
 from call_manager.sip.via import came_from
 
-log = logging.getLogger(__name__)
+_noise: Final = Seldom(logging.getLogger(__name__))
+"""For all such calls together, since anybody can invent them."""
 
 _ALLOW_OUTSIDE = ", ".join(sorted(METHODS - {"INVITE", "UPDATE", "INFO"}))
 
@@ -97,7 +100,11 @@ def given_up(stored: StoredAttempt, at: datetime) -> AttemptOutcome:
 
 
 class ForgottenJournal:
-    """For calls whose attempt nobody knows: their messages are logged, not stored."""
+    """For calls whose attempt nobody knows: their messages are logged now and then, not stored."""
+
+    def __init__(self, about: str = "forgotten call", level: int = logging.INFO) -> None:
+        self._about = about
+        self._level = level
 
     async def invite_planned(self, record: InviteRecord) -> None:
         """Refuse: nothing is ever placed for a forgotten call. Raises `RuntimeError`."""
@@ -118,4 +125,5 @@ class ForgottenJournal:
     def message(self, message: WireMessage) -> None:
         """Log which message went which way."""
         direction = "to" if message.sent else "from"
-        log.info("forgotten call: %s %s %s", message.method, direction, message.remote_address)
+        facts = (self._about, message.method, direction, message.remote_address)
+        _noise.log(self._level, "%s: %s %s %s", *facts)

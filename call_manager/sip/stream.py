@@ -36,7 +36,7 @@ class StreamHandlers:
 
     message: Callable[[bytes, Destination, datetime], None]
     lost: Callable[[Destination, str], None]
-    """The connection to a destination is gone, and why, one sentence."""
+    """The connection we opened to a destination is gone, and why, one sentence."""
 
 
 class Connection(asyncio.Protocol):
@@ -104,7 +104,10 @@ class Connection(asyncio.Protocol):
             self._why = f"The connection was lost: {_reason(exc)}."
         self._transport = None
         self._on_closed(self)
-        self._handlers.lost(self.destination, self._why)
+        # Nothing of ours is ever tried again over one that the peer opened, and anybody may open
+        # and close them all day.
+        if not self.destination.accepted:
+            self._handlers.lost(self.destination, self._why)
 
     def send(self, raw: bytes) -> datetime:
         """Write one message; returns when. Raises `OSError` when the connection cannot take it."""

@@ -69,13 +69,19 @@ class UdpSocket:
         return str(host), int(port)
 
     def send(self, raw: bytes, address: Address) -> None:
-        """Send one datagram; raises `OSError` when the machine cannot."""
+        """Send one datagram; raises `OSError` when the machine cannot.
+
+        One for which it has no room now is lost, as it may be on its way: SIP repeats what must
+        arrive.
+        """
         if self._socket is None:
             raise OSError(errno.EBADF, "the SIP socket is closed")
         try:
             self._socket.sendto(raw, address)
         except OSError as error:
             # A queued ICMP error of another datagram may be reported here: clear it, try again.
+            if error.errno in {errno.EAGAIN, errno.ENOBUFS}:
+                return
             if error.errno not in {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH}:
                 raise
             self._read_errors(self._socket)
