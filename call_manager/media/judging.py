@@ -30,7 +30,7 @@ class Flow(enum.StrEnum):
     """Which ways audio went."""
 
     UNKNOWN = "unknown"
-    """Too short to say, or the peer announced that it would send nothing."""
+    """Too short to say, the peer announced that it would send nothing, or we sent nothing."""
     BOTH = "both"
     """As far as our end can tell."""
     NONE_RECEIVED = "none_received"
@@ -108,7 +108,10 @@ def _flow(report: MediaReport, audio_in: Way, audio_out: Way) -> Flow:
         return Flow.NONE if audio_out.flows is False and not report.arrived else Flow.NONE_RECEIVED
     if audio_out.flows is False and not report.arrived:
         return Flow.NONE_ARRIVED
-    return Flow.BOTH if audio_in.flows else Flow.RECEIVED_STOPPED
+    if not audio_in.flows:
+        return Flow.RECEIVED_STOPPED
+    # What we never sent, because nobody said where to or it was not wanted, went no way.
+    return Flow.BOTH if report.sent.packets else Flow.UNKNOWN
 
 
 def _between(begin: datetime | None, end: datetime | None) -> float:

@@ -201,9 +201,19 @@ def _formats(numbers: Sequence[str], media: Sequence[str]) -> list[tuple[str, in
     for line in media:
         number, _, encoding = line.removeprefix("a=rtpmap:").partition(" ")
         if line.startswith("a=rtpmap:"):
-            names[_number(number)] = encoding.strip().partition("/")[0]
+            names[_number(number)] = _encoding_name(encoding.strip())
     known = [_number(text) for text in numbers]
     return [(names[number], number) for number in known if 0 <= number < 128 and number in names]
+
+
+def _encoding_name(encoding: str) -> str:
+    """Return the name in `PCMU/8000/1`; empty for G.711 of another clock or more channels.
+
+    What we send is 8000 Hz and one channel; a peer may leave either out (RFC 8866 section 6.6).
+    """
+    name, _, form = encoding.partition("/")
+    known = name.upper() not in ENCODABLE or form in {"", "8000", "8000/1"}
+    return name if known else ""
 
 
 def _connection(lines: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ class _MediaFlow:
 class _MediaFlowEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MediaFlow.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     MEDIA_FLOW_UNSPECIFIED: _MediaFlow.ValueType  # 0
-    """Nobody can tell yet, or the call was too short to say."""
+    """Nobody can tell yet, the call was too short to say, or one side was not to send anything."""
     MEDIA_FLOW_BOTH: _MediaFlow.ValueType  # 1
     """Both ways, as far as our end can tell."""
     MEDIA_FLOW_NONE_RECEIVED: _MediaFlow.ValueType  # 2
@@ -43,7 +43,7 @@ class MediaFlow(_MediaFlow, metaclass=_MediaFlowEnumTypeWrapper):
     """Which ways audio went."""
 
 MEDIA_FLOW_UNSPECIFIED: MediaFlow.ValueType  # 0
-"""Nobody can tell yet, or the call was too short to say."""
+"""Nobody can tell yet, the call was too short to say, or one side was not to send anything."""
 MEDIA_FLOW_BOTH: MediaFlow.ValueType  # 1
 """Both ways, as far as our end can tell."""
 MEDIA_FLOW_NONE_RECEIVED: MediaFlow.ValueType  # 2

@@ -51,7 +51,9 @@ def a_report(
         (a_report(a_count(12), a_count(10)), Flow.BOTH, True, None),
         (a_report(a_count(30), a_count(10), None, "inactive"), Flow.BOTH, True, None),
         (a_report(a_count(30, gap_ms=9000), a_count(30), 900), Flow.BOTH, True, False),
-        (a_report(RtpCount(), a_count(10)), Flow.BOTH, True, None),
+        (a_report(RtpCount(), a_count(10)), Flow.UNKNOWN, True, None),
+        (a_report(RtpCount(), a_count(10), None, "sendonly"), Flow.UNKNOWN, True, None),
+        (a_report(RtpCount(), a_count(1)), Flow.UNKNOWN, True, None),
         (a_report(RtpCount(), RtpCount()), Flow.UNKNOWN, None, None),
     ],
 )

@@ -75,6 +75,21 @@ def test_codecs_no_sdp_can_say_are_refused(codecs: tuple[str, ...]) -> None:
         (an_answer("0", port="0"), NOTHING_COMMON),
         (an_answer("3"), NOTHING_COMMON),
         (an_answer("101"), NOTHING_COMMON),
+        # A G.711 of another clock or of two channels is another format (RFC 3551 section 4.1).
+        (an_answer("0", "a=rtpmap:0 PCMU/16000"), NOTHING_COMMON),
+        (an_answer("96", "a=rtpmap:96 PCMA/16000"), NOTHING_COMMON),
+        (an_answer("96", "a=rtpmap:96 PCMU/8000/2"), NOTHING_COMMON),
+        (
+            an_answer("96 8", "a=rtpmap:96 PCMU/16000"),
+            RemoteAudio("PCMA", 8, ("192.0.2.1", 4000)),
+        ),
+        (
+            an_answer("96", "a=rtpmap:96 PCMU/8000/1"),
+            RemoteAudio("PCMU", 96, ("192.0.2.1", 4000)),
+        ),
+        (an_answer("96", "a=rtpmap:96 PCMU"), RemoteAudio("PCMU", 96, ("192.0.2.1", 4000))),
+        # Of what we only offer, the number decides: G.722 is often written with its true rate.
+        (an_answer("18", "a=rtpmap:18 G729/16000"), unspoken("G729", 18)),
         (an_answer("0", port="zz"), BROKEN),
         (an_answer("0", port="70000"), BROKEN),
         (an_answer(""), BROKEN),
