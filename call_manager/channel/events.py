@@ -65,7 +65,8 @@ class Ended:
     q850: Q850 | None = None
     """From the final answer's or the BYE's `Reason` header."""
     reached: bool = True
-    """False when no INVITE can have reached the carrier: not resolved, refused, no TLS."""
+    """False when no INVITE can have reached the carrier: not resolved, refused, no TLS. What keeps
+    us from sending one to any carrier says nothing about this one, and leaves it True."""
     media: MediaFailure = MediaFailure.NONE
     """Why we hung an answered leg up ourselves."""
 

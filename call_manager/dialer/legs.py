@@ -103,7 +103,7 @@ class Legs:
     async def over(self, journal: SessionJournal, ended: Ended) -> str:
         """Note how the leg ended; return what the call goes on after, empty when it does not."""
         if journal.unsure:
-            self._note_unsure(journal, ended.at)
+            self._note_unsure(journal)
         if journal.refused or journal.unsure:
             return ""
         after = goes_on_by(ended, self._policy)
@@ -120,16 +120,15 @@ class Legs:
             await self._keep_unsent(ended.at, ended.detail)
         return self._onward(after)
 
-    def _note_unsure(self, journal: SessionJournal, at: datetime) -> None:
-        """Keep of an INVITE that may be stored, and was not sent, that it was not."""
+    def _note_unsure(self, journal: SessionJournal) -> None:
+        """Keep of a leg's first INVITE, which may be stored and was not sent, that it was not."""
         call_id, first = self._call.id, self._stored + 1
 
         async def work(tx: Transaction) -> None:
-            if not journal.planned:
-                await attempts.note_unreached(tx, call_id, first)
-            await attempts.close_left(tx, call_id, at)
+            await attempts.note_unreached(tx, call_id, first)
 
-        self._equipment.traces.note(call_id, ("unsure", call_id), work)
+        if not journal.planned:
+            self._equipment.traces.note(call_id, ("unsure", call_id), work)
 
     async def unplaced(self, detail: str) -> str:
         """Note that the leg could not be placed; return what the call goes on after, or empty."""

@@ -130,6 +130,7 @@ class Session:
         journal = self._journal = legs.journal()
         ended = await self._placed(target, journal)
         after = await legs.over(journal, ended)
+        self._lost = self._lost or journal.unsure
         if journal.refused and legs.has_dialled and not journal.planned:
             raise EndedFirst
         if journal.refused and not self._ending.detail:
@@ -268,9 +269,11 @@ class Session:
 
     async def _kept(self, end: Finish) -> Call | None:
         async def work(tx: Transaction) -> Call | None:
+            ended = await calls.finish(tx, self._call.id, end)
             if self._lost:
+                # After the call's row is held: what is perhaps being stored now is seen by then.
                 await attempts.close_left(tx, self._call.id, end.at)
-            return await calls.finish(tx, self._call.id, end)
+            return ended
 
         delay_s = _FINISH_DELAY_S
         while True:

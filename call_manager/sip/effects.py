@@ -128,6 +128,8 @@ class NotResolved:
     """The leg cannot be placed; `detail` is one sentence for the record."""
 
     detail: str
+    ours: bool = False
+    """Whether that says nothing about the carrier."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,10 +116,11 @@ class SipLeg:
         except (ValueError, ResolveError) as error:
             self.runner.post(NotResolved(str(error)))
         except OSError as error:
-            self.runner.post(NotResolved(f"No RTP port could be bound: {error}."))
+            self.runner.post(NotResolved(f"No RTP port could be bound: {error}.", ours=True))
         except Exception:
             log.exception("a leg could not be prepared")
-            self.runner.post(NotResolved("The leg could not be prepared: a fault of ours."))
+            fault = "The leg could not be prepared: a fault of ours."
+            self.runner.post(NotResolved(fault, ours=True))
 
     def _emit(self, event: ChannelEvent) -> None:
         if self._over:

@@ -89,12 +89,14 @@ class Runner:
         self._timers: dict[TimerKey, asyncio.TimerHandle] = {}
         self._sender = Sender(journal, wire, hooks.redaction, self.post)
         self._faults = 0
+        self._called_off = False
         self._noise = Seldom(log)
 
     def post(self, event: Input, at: datetime | None = None) -> None:
         """Queue one input of our own."""
         if isinstance(event, HangUp):
             self._sender.give_up()
+            self._called_off = True
         self._inbox.append((event, at or self._wire.clock.now()))
         self._wake.set()
 
@@ -205,6 +207,9 @@ class Runner:
             answer: Input = Refused(NOT_RECORDED)
         else:
             answer = Committed()
+        if self._called_off:
+            # It was asked for while the INVITE was recorded, which so need not leave at all.
+            await self._step(HangUp(), self._wire.clock.now())
         await self._step(answer, self._wire.clock.now())
 
     async def _write(self, writing: Awaitable[None], limit_s: float) -> None:

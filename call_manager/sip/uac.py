@@ -89,8 +89,8 @@ class UacCore(Core):
             case Resolved(destinations) if self._phase is Phase.RESOLVING:
                 self._destinations = list(destinations[1:])
                 self._commit(event, destinations[0], self._retrying.elsewhere())
-            case NotResolved(detail):
-                self._end(Ended(self.at, EndedBy.ERROR, None, "", detail, reached=False))
+            case NotResolved(detail, ours):
+                self._end(Ended(self.at, EndedBy.ERROR, None, "", detail, reached=ours))
             case Refused(detail):
                 self._end_attempt(detail)
                 self._end(Ended(self.at, EndedBy.ERROR, None, "", detail))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 import pytest
 import uvloop
@@ -13,12 +14,15 @@ from call_manager.channel import (
     Channel,
     DialogRecord,
     EndedBy,
+    InviteRecord,
     WireMessage,
 )
+from call_manager.media.ports import RtpPorts
 from call_manager.sip.channel import SipChannel
 from call_manager.sip.core import Core
 from call_manager.sip.effects import Destination
 from call_manager.sip.message import Request
+from call_manager.sip.uac import NEVER_LEFT
 from mesh.start import StartRefused
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, a_target, end_of, settings, until
@@ -113,6 +117,43 @@ async def test_a_flood_of_one_leg_does_not_grow_it(
         leg.hangup()
         peer.reply(await peer.hear("BYE"), Reply(200))
         assert (await end_of(leg)).by is EndedBy.LOCAL
+
+
+async def test_a_carrier_is_not_blamed_for_our_want_of_ports(
+    quick: SipChannel, journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(_: RtpPorts) -> NoReturn:
+        raise OSError("every RTP port is taken")
+
+    monkeypatch.setattr(RtpPorts, "bind_pair", taken)
+    ended = await end_of(quick.dial(a_target(free_udp_port()), journal))
+    # Unreachable would mean: another carrier is dialled, and this one counts as out of reach.
+    assert (ended.by, ended.code, ended.reached) == (EndedBy.ERROR, None, True)
+    assert "No RTP port could be bound" in ended.detail
+    assert journal.planned == []
+
+
+async def test_an_invite_that_was_called_off_before_it_left_says_so(
+    quick: SipChannel, journal: MemoryJournal
+) -> None:
+    planning, go_on = asyncio.Event(), asyncio.Event()
+    planned = journal.invite_planned
+
+    async def slow(record: InviteRecord) -> None:
+        planning.set()
+        await go_on.wait()
+        await planned(record)
+
+    journal.invite_planned = slow  # type: ignore[method-assign]
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        await planning.wait()
+        leg.hangup()
+        go_on.set()
+        ended = await end_of(leg)
+    assert (ended.by, ended.code, ended.reached) == (EndedBy.LOCAL, None, False)
+    assert journal.outcomes[-1].detail == NEVER_LEFT
+    assert journal.messages == []
 
 
 async def test_an_address_that_is_taken_stops_the_start(quick: SipChannel) -> None:
