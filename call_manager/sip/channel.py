@@ -56,7 +56,7 @@ from call_manager.sip.udp import Handlers
 from mesh.clock import Clock, SystemClock
 
 STRAYS_MAX: Final = 64  # Answers to forgotten calls being ended at once.
-STRAY_BYTES_MAX: Final = 8192  # Our BYE repeats what the answer says; see `_end_stray`.
+STRANGERS_BYTES_MAX: Final = 8192  # Reading costs time, and what we answer repeats much of it.
 LINGER_FACTOR: Final = 8  # Ended legs remembered for late messages, per leg that may live.
 
 log = logging.getLogger(__name__)
@@ -256,19 +256,18 @@ class SipChannel:
         if runner is not None and not runner.stopped:
             runner.receive(raw, source, at)
             return
+        if len(raw) > STRANGERS_BYTES_MAX:
+            return
         try:
             message = parse(raw)
             if isinstance(message, Response):
-                if len(raw) <= STRAY_BYTES_MAX:
-                    self._end_stray(message, source)
+                self._end_stray(message, source)
             elif (response := self._strangers.answer(message, source)) is not None:
                 self._transports.reply(encode(response), answer_destination(message, source))
         except MalformedMessageError as error:
             log.debug("a datagram is no SIP message: %s", error)
         except OSError as error:
-            self._noise.log(
-                logging.WARNING, "a stranger's request could not be answered: %s", error
-            )
+            self._noise.log(logging.WARNING, "a stranger could not be answered: %s", error)
 
     def _on_undelivered(self, raw: bytes, why: str) -> None:
         runner = self._runners.get(call_id_of(raw))

@@ -20,6 +20,9 @@ DTMF_PAYLOAD: Final = 101
 PACKET_MS: Final = 20
 CONTENT_TYPE: Final = "application/sdp"
 
+FORMATS_MAX: Final = 64
+"""Words of an `m=` line that are looked at; the longest real ones have two dozen."""
+
 _LINES_MAX: Final = 500
 _STATIC: Final = {  # RFC 3551 table 4
     "PCMU": 0,
@@ -116,7 +119,7 @@ def read(body: bytes, codecs: Sequence[str]) -> RemoteAudio:
     offered = {name.upper(): name for name in codecs}
     listed = [
         (offered[name.upper()], number)
-        for name, number in _formats(words[3:], media)
+        for name, number in _formats(words[3:FORMATS_MAX], media)
         if name.upper() in offered
     ]
     port = _number(words[1].partition("/")[0])

@@ -14,7 +14,7 @@ import pytest
 
 from call_manager.channel import Answered, DnsRecord, EndedBy
 from call_manager.sip.certificates import server_context
-from call_manager.sip.channel import SipChannel
+from call_manager.sip.channel import STRANGERS_BYTES_MAX, SipChannel
 from call_manager.sip.lookup import Records
 from call_manager.sip.message.digest import REALMS_MAX
 from call_manager.sip.sending import RESOLUTIONS_MAX
@@ -135,6 +135,20 @@ async def test_invented_answers_fill_no_log(
         peer.reply(invite, Reply(486))
         await end_of(leg)
     assert len([line for line in caplog.messages if "forgotten call" in line]) <= 4
+
+
+async def test_what_a_stranger_writes_at_length_is_not_read(quick: SipChannel) -> None:
+    async with sip_peer() as peer:
+        host, _, port = quick.address.rpartition(":")
+        for padding in (STRANGERS_BYTES_MAX, 10):
+            peer.send(
+                f"OPTIONS sip:{quick.address} SIP/2.0\r\nX: {'x' * padding}\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{peer.port};branch=z9hG4bK{padding}\r\n"
+                "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: s\r\nCSeq: 1 OPTIONS\r\n\r\n",
+                (host, int(port)),
+            )
+        assert (await peer.hear("200")).branch == "z9hG4bK10"
+        assert peer.count("200") == 1
 
 
 def test_nobody_may_renegotiate_tls(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from call_manager.channel import (
     Progress,
     StoredAttempt,
 )
-from call_manager.sip.channel import STRAY_BYTES_MAX, SipChannel
+from call_manager.sip.channel import STRANGERS_BYTES_MAX, SipChannel
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import ALICE, QUICK_T1_S, a_target, settings, until
 from tests.support.sip_peer import CONTENT, SDP, Heard, Reply, SipPeer, sip_peer
@@ -271,7 +271,7 @@ async def test_an_invented_answer_of_any_length_is_not_repeated_to_its_sender(
     async with sip_peer() as peer:
         dead, invite = await ring_and_crash(peer, quick)
         async with dead.restarted():
-            peer.reply(invite, replace(OK, reason="O" * STRAY_BYTES_MAX))
+            peer.reply(invite, replace(OK, reason="O" * STRANGERS_BYTES_MAX))
             assert await peer.silence(0.1) == []
 
 
