@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from call_manager.provider_stats import repository
-from call_manager.provider_stats.domain import LEGS_MAX, Window, WindowFigures, window_figures
+from call_manager.provider_stats.domain import (
+    LEGS_MAX,
+    Delays,
+    Window,
+    WindowFigures,
+    window_figures,
+)
 from mesh.database import Database, Transaction
 
 
@@ -22,13 +28,17 @@ class StatsService:
         self, provider_id: UUID, windows: Sequence[Window], now: datetime
     ) -> Sequence[WindowFigures]:
         """Return how a carrier's legs of some windows up to `now` went."""
-        begins = {window: now - window.value for window in windows}
+        ordered = sorted(windows, key=lambda window: window.value)
+        begins = {window: now - window.value for window in ordered}
 
         async def work(tx: Transaction) -> Sequence[WindowFigures]:
             groups = await repository.groups(tx, provider_id, begins, self._legs_max)
-            found = []
+            found: list[WindowFigures] = []
+            delays: Mapping[bool, Delays] = {}
             for window, begin in begins.items():
-                delays = await repository.delays(tx, provider_id, begin, self._legs_max)
+                # A longer window than one that is truncated is made of the very same legs.
+                if not found or not found[-1].truncated:
+                    delays = await repository.delays(tx, provider_id, begin, self._legs_max)
                 found.append(window_figures(window, groups, delays, self._legs_max))
             return found
 

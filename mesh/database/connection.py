@@ -35,7 +35,9 @@ class SqliteConnection:
     Used by one thread at a time: the loop's, and a helper's for what touches the disk.
     """
 
-    def __init__(self, url: URL, *, writes: bool) -> None:
+    def __init__(self, url: URL, *, writes: bool, apart: bool = False) -> None:
+        """Make a connection; one that is used `apart` from the loop holds nobody up."""
+        self._apart = apart
         self._engine = _engine(url, writes=writes)
         self._preparer = Preparer(self._engine.dialect)
         self._open: tuple[Connection, sqlite3.Connection] | None = None
@@ -71,10 +73,12 @@ class SqliteConnection:
     def run(self, statement: Statement) -> Outcome:
         """Run one statement; raises what SQLAlchemy raises.
 
-        A statement that takes longer than `LOCAL_STATEMENT_S_MAX` is interrupted.
+        A statement that takes longer than `LOCAL_STATEMENT_S_MAX` is interrupted; apart from the
+        loop than `STATEMENT_S_MAX`, as on PostgreSQL.
         """
         core, raw = self._opened()
-        self._deadline = time.monotonic() + limits.LOCAL_STATEMENT_S_MAX
+        longest_s = limits.STATEMENT_S_MAX if self._apart else limits.LOCAL_STATEMENT_S_MAX
+        self._deadline = time.monotonic() + longest_s
         done = self._preparer.run(raw, statement)
         if done is not None:
             return done

@@ -22,7 +22,7 @@ BUSY_S_MAX: Final = 5.0
 """How long one waits for a lock that another process or transaction holds."""
 
 STATEMENT_S_MAX: Final = 30.0
-"""How long PostgreSQL works at one statement."""
+"""How long a server, or a thread of its own, works at one statement."""
 
 LOCAL_STATEMENT_S_MAX: Final = 5.0
 """How long SQLite works at one statement; it does so on the loop's thread (ADR 8)."""

@@ -32,7 +32,7 @@ class SqliteDriver:
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="database.disk")
         self._written = SqliteConnection(url, writes=True)
         self._read = SqliteConnection(url, writes=False)
-        self._surveyed = SqliteConnection(url, writes=False)
+        self._surveyed = SqliteConnection(url, writes=False, apart=True)
         self._surveys = ThreadPoolExecutor(1, thread_name_prefix="database.survey")
         self._surveying = 0
         self._writer = GroupedWriter(BatchRunner(self._written, self._disk))

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert
 
 from call_manager.call import repository as calls
+from call_manager.provider_stats import repository
 from call_manager.provider_stats.domain import LEGS_MAX, Delays, Window, WindowFigures
 from call_manager.provider_stats.service import StatsService
 from mesh.clock import new_id
@@ -212,3 +213,24 @@ async def test_of_too_many_legs_the_newest_are_counted_and_it_is_said(
     assert (hour.live.legs, hour.truncated) == (4, False)
     assert (day.live.legs, day.truncated) == (5, True)
     assert dict(day.live.codes) == {486: 4, 503: 1}
+
+
+async def test_windows_beyond_one_that_is_full_cost_no_more_and_say_the_same(
+    world: World, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hours in range(1, 9):
+        ledger.attempt(486, ago=timedelta(hours=hours * 5), rang=True, pdd_ms=hours * 100)
+    await ledger.close()
+    begins: list[datetime] = []
+    honest = repository.delays
+
+    async def spied(tx: Transaction, of: UUID, begin: datetime, most: int) -> Any:
+        begins.append(begin)
+        return await honest(tx, of, begin, most)
+
+    monkeypatch.setattr(repository, "delays", spied)
+    found = await counted(world, *reversed(Window), legs_max=4)
+    assert begins == [NOW - Window.H1.value, NOW - Window.H24.value]
+    alone = await counted(world, Window.D30, legs_max=4)
+    assert found[Window.D30] == alone[Window.D30]
+    assert found[Window.D30].live.delays == Delays(samples=4, p50_ms=200, p95_ms=400)
