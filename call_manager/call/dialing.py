@@ -123,22 +123,23 @@ class DialConfig:
         }
 
     @classmethod
-    def hop_of(cls, snapshot: Mapping[str, Any]) -> NextHop | None:
-        """Return where an attempt's requests went; None when its snapshot does not say.
+    def way_of(cls, snapshot: Mapping[str, Any]) -> tuple[NextHop | None, str]:
+        """Return where an attempt's requests went, and by which route; None when nobody says.
 
         Earlier versions kept the hostname alone, and spoke UDP.
         """
         try:
-            return cls(
+            kept = cls(
                 provider_id=None,
                 hostname=str(snapshot["hostname"]),
                 transport=Transport(snapshot.get("transport", Transport.UDP)),
                 port=int(snapshot.get("port", 0)),
                 outbound_proxy=str(snapshot.get("outbound_proxy", "")),
                 tls_ca=str(snapshot.get("tls_ca", "")),
-            ).next_hop
+            )
+            return kept.next_hop, kept.route
         except (KeyError, ValueError):
-            return None
+            return None, ""
 
     def _shown(self, name: str, value: str) -> str:
         return mask_secret(value) if name.lower() in self.secret_headers else value

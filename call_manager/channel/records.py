@@ -206,6 +206,8 @@ class StoredAttempt:
     """As in the `DialTarget` it was dialled with."""
     next_hop: NextHop | None = None
     """Where it went, from its stored configuration: over TLS, whose certificate is asked for."""
+    route: str = ""
+    """The outbound proxy's URI that the INVITE named; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)

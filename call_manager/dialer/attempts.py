@@ -288,12 +288,14 @@ def _left(row: RowMapping) -> LeftAttempt:
         started_at=row["tm_invite"],
     )
     config = row["dial_config"]
+    next_hop, route = DialConfig.way_of(config)
     stored = StoredAttempt(
         invite,
         _dialog(row),
         AttemptState(row["state"]),
         secret_headers=frozenset(config.get("secret_headers", ())),
-        next_hop=DialConfig.hop_of(config),
+        next_hop=next_hop,
+        route=route,
     )
     return LeftAttempt(stored, row["provider_id"], bool(config.get("username")))
 

@@ -52,7 +52,7 @@ class RecoveryCore(Core):
         if not isinstance(event, Begin):
             return
         if self._stored.dialog is None:
-            self._cancel(self._stored.invite)
+            self._cancel(self._stored.invite, self._stored.route)
             return
         dialog = Dialog.restored(self._stored.invite, self._stored.dialog)
         # A dialog's CSeq only grows (12.2.1.1), also over a second crash during recovery.
@@ -83,10 +83,11 @@ class RecoveryCore(Core):
         self.exchange.forget_invite(self._stored.invite.branch)
         self._end()
 
-    def _cancel(self, record: InviteRecord) -> None:
+    def _cancel(self, record: InviteRecord, route: str) -> None:
         headers = (
             ("Via", via(record.local_address, record.branch, record.transport)),
             ("Max-Forwards", MAX_FORWARDS),
+            *((("Route", f"<{route}>"),) if route else ()),
             ("From", record.from_header),
             ("To", record.to_header),
             ("Call-ID", record.sip_call_id),

@@ -258,17 +258,19 @@ async def test_a_response_finds_its_way_when_its_connection_is_gone(
 async def test_what_a_dead_process_left_on_tcp_is_cancelled(journal: MemoryJournal) -> None:
     async with stream_peer() as peer:
         async with a_channel() as channel:
-            leg = channel.dial(by_tcp(peer), journal)
+            route = f"sip:127.0.0.1:{peer.port};transport=tcp;lr"
+            leg = channel.dial(replace(by_tcp(peer), route=route), journal)
             invite = await peer.hear("INVITE")
             peer.reply(invite, Reply(180, "Ringing"))
             await until(leg, Progress)
             for task in list(channel._tasks.values()):
                 task.cancel()
         async with a_channel(listen=channel.address) as successor:
-            stored = StoredAttempt(journal.planned[0], None, State.INVITING)
+            stored = StoredAttempt(journal.planned[0], None, State.INVITING, route=route)
             clearing = asyncio.create_task(successor.clear([stored], journal))
             cancel = await peer.hear("CANCEL")
             assert cancel.header("Via") == invite.header("Via")
+            assert cancel.header("Route") == invite.header("Route") == f"<{route}>"
             peer.reply(cancel, Reply(200, "OK"))
             here = replace(invite, source=cancel.source)
             peer.reply(here, Reply(487, "Request Terminated"))

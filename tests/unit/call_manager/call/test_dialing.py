@@ -431,8 +431,8 @@ def test_a_snapshot_says_where_the_attempt_went() -> None:
     config = replace(
         PLAIN, transport=Transport.TLS, port=5071, outbound_proxy="proxy.example:5072", tls_ca="PEM"
     )
-    assert DialConfig.hop_of(config.snapshot()) == config.next_hop
+    assert DialConfig.way_of(config.snapshot()) == (config.next_hop, config.route)
     # What versions before this one kept.
-    assert DialConfig.hop_of({"hostname": "h.example:1"}) == NextHop("h.example", 1)
+    assert DialConfig.way_of({"hostname": "h.example:1"}) == (NextHop("h.example", 1), "")
     for unreadable in ({}, {"hostname": "a b"}, {"hostname": "h", "transport": "pigeon"}):
-        assert DialConfig.hop_of(unreadable) is None
+        assert DialConfig.way_of(unreadable) == (None, "")
