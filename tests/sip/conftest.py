@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
@@ -12,6 +13,18 @@ from call_manager.sip.channel import SipChannel
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, settings
 from tests.support.tshark import read_back, stored
+
+
+@pytest.fixture(autouse=True)
+def nothing_fails_unseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What escapes from a callback only lands in the event loop's log, where nobody looks."""
+    yield
+    unseen = [
+        record.getMessage()
+        for record in caplog.get_records("call")
+        if record.name == "asyncio" and record.levelno >= logging.ERROR
+    ]
+    assert not unseen, unseen
 
 
 @pytest.fixture
