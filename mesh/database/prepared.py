@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -32,6 +32,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from mesh.database.columns import UtcDateTime
 from mesh.database.transaction import Outcome, Statement
 
 FORMS_MAX: Final = 32
@@ -68,28 +69,33 @@ class Prepared:
                 if bind.key in names or (bind.required and name not in self._constants):
                     raise TooSpecial
                 self._constants.setdefault(name, bind.effective_value)
-            writer = bind.type.dialect_impl(dialect).bind_processor(dialect)
-            self._writers.append((name, writer, bind.expanding))
+            self._writers.append((name, _writer(bind.type, dialect), bind.expanding))
+        self._has_lists = any(is_list for _, _, is_list in self._writers)
         self._template = compiled.string
         self._texts: dict[tuple[int, ...], str] = {}
         if len({column.key for column in columns}) != len(columns):
             raise TooSpecial
-        self._readers = tuple(_reader(column.type, dialect) for column in columns)
-
-    @property
-    def returns_rows(self) -> bool:
+        self.returns_rows = bool(columns)
         """Whether the statement has rows to tell."""
-        return bool(self._readers)
+        readers = (_reader(column.type, dialect) for column in columns)
+        self._readers = [(at, read) for at, read in enumerate(readers) if read is not None]
 
     def bind(self, values: Values) -> tuple[str, list[Any]]:
         """Return the text, and the values in its order, as the driver takes them.
 
         Raises TooSpecial for an empty list, which is no plain SQL.
         """
+        if self._constants:
+            values = {**self._constants, **values}
+        if not self._has_lists:
+            return self._template, [
+                values[name] if write is None else write(values[name])
+                for name, write, _ in self._writers
+            ]
         bound: list[Any] = []
         lengths: list[int] = []
         for name, write, is_list in self._writers:
-            value = values[name] if name in values else self._constants[name]
+            value = values[name]
             if is_list:
                 lengths.append(len(value))
                 bound.extend(value if write is None else map(write, value))
@@ -99,15 +105,13 @@ class Prepared:
 
     def rows(self, cursor: sqlite3.Cursor) -> Sequence[RowMapping]:
         """Return all rows as mappings from the columns' names to what their values mean."""
-        readers = self._readers
         names = [column[0] for column in cursor.description]
-        made = [
-            {
-                name: value if read is None else read(value)
-                for name, read, value in zip(names, readers, row, strict=True)
-            }
-            for row in cursor.fetchall()
-        ]
+        made = []
+        for row in cursor.fetchall():
+            values = list(row)
+            for at, read in self._readers:
+                values[at] = read(values[at])
+            made.append(dict(zip(names, values, strict=True)))
         # A mapping by name is all that anybody here asks of a RowMapping.
         return cast("Sequence[RowMapping]", made)
 
@@ -201,9 +205,17 @@ def _defaults(compiled: SQLCompiler) -> dict[str, Any]:
     return defaults
 
 
+def _writer(kind: TypeEngine[Any], dialect: Dialect) -> Process:
+    if isinstance(kind, UtcDateTime):
+        return partial(kind.process_bind_param, dialect=dialect)
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
 def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Process:
     if isinstance(kind, Uuid) and kind.as_uuid:
         return _uuid
+    if isinstance(kind, UtcDateTime):
+        return partial(kind.process_result_value, dialect=dialect)
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
