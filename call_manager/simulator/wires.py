@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from call_manager.channel import Transport
 from call_manager.sip.effects import Address, Destination, write_address
-from call_manager.sip.framing import PING, PONG, Framer
+from call_manager.sip.transport.framing import PING, PONG, Framer
 
 CONNECTIONS_MAX: Final = 1024
 IDLE_S: Final = 900.0

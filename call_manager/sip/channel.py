@@ -29,12 +29,10 @@ from call_manager.sip.effects import (
 from call_manager.sip.exchange import answer_destination
 from call_manager.sip.inviting import LegSpec
 from call_manager.sip.leg import Shared, SipLeg
-from call_manager.sip.lookup import DnsClient, Lookup
 from call_manager.sip.message import MalformedMessageError, Response, encode, parse
 from call_manager.sip.probe import Probing, probe
 from call_manager.sip.recovery import RecoveryCore, StrayCore
 from call_manager.sip.requests import Identity
-from call_manager.sip.resolve import Resolver
 from call_manager.sip.runner import Hooks, Runner
 from call_manager.sip.sdp import DEFAULT_CODECS
 from call_manager.sip.seldom import Seldom
@@ -47,12 +45,14 @@ from call_manager.sip.strangers import (
     given_up,
     last_of_legs,
 )
-from call_manager.sip.stream import StreamHandlers
 from call_manager.sip.studio import Studio
 from call_manager.sip.timing import Timing
 from call_manager.sip.trace import Redaction, branch_of, call_id_of
-from call_manager.sip.transports import Transports, identity_of
-from call_manager.sip.udp import Handlers
+from call_manager.sip.transport.lookup import DnsClient, Lookup
+from call_manager.sip.transport.resolve import Resolver
+from call_manager.sip.transport.stream import StreamHandlers
+from call_manager.sip.transport.transports import Transports, identity_of
+from call_manager.sip.transport.udp import Handlers
 from mesh.clock import Clock, SystemClock
 
 STRAYS_MAX: Final = 64  # Answers to forgotten calls being ended at once.

@@ -19,13 +19,13 @@ from call_manager.channel import (
 )
 from call_manager.sip.effects import HangUp, NotResolved, Resolved
 from call_manager.sip.inviting import LegSpec
-from call_manager.sip.lookup import ResolveError
 from call_manager.sip.runner import Hooks, Runner
 from call_manager.sip.sdp import LocalAudio
 from call_manager.sip.sending import Wire
 from call_manager.sip.studio import LegMedia, Studio
 from call_manager.sip.target import prepare
 from call_manager.sip.timing import Timing
+from call_manager.sip.transport.lookup import ResolveError
 from call_manager.sip.uac import UacCore
 
 EVENTS_MAX: Final = 32  # More unread Progress than a carrier has to tell is dropped.

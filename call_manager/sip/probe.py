@@ -30,7 +30,6 @@ from call_manager.sip.effects import (
     write_address,
 )
 from call_manager.sip.leg import Shared
-from call_manager.sip.lookup import ResolveError
 from call_manager.sip.message import Request, Response, phrase_of
 from call_manager.sip.requests import Identity
 from call_manager.sip.runner import Hooks, Runner
@@ -38,6 +37,7 @@ from call_manager.sip.sdp import CONTENT_TYPE
 from call_manager.sip.strangers import ForgottenJournal
 from call_manager.sip.target import check_uris
 from call_manager.sip.timing import Timing
+from call_manager.sip.transport.lookup import ResolveError
 
 UNANSWERED: Final = "Nothing answered the OPTIONS in time."
 

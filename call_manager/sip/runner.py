@@ -45,7 +45,7 @@ from call_manager.sip.sdp import RemoteAudio
 from call_manager.sip.seldom import Seldom
 from call_manager.sip.sending import Sender, Wire
 from call_manager.sip.trace import Redaction
-from call_manager.sip.via import came_from
+from call_manager.sip.transport.via import came_from
 
 DATAGRAMS_MAX: Final = 256  # Waiting for one leg; a peer that floods loses its own messages.
 JOURNAL_S: Final = 5.0

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from call_manager.channel import CallJournal, NextHop, Transport, WireMessage
-from call_manager.sip.connecting import NotConnected
 from call_manager.sip.effects import (
     Connected,
     Destination,
@@ -19,16 +18,17 @@ from call_manager.sip.effects import (
     Unreachable,
     write_address,
 )
-from call_manager.sip.lookup import ResolveError
 from call_manager.sip.message import SIP_PORT, MalformedMessageError, Request, Response, encode
 from call_manager.sip.message.fields import place_of
 from call_manager.sip.requests import Identity
-from call_manager.sip.resolve import Resolver
 from call_manager.sip.seldom import Seldom
-from call_manager.sip.stream import Connection
 from call_manager.sip.trace import Redaction, label_of
-from call_manager.sip.transports import Carried, Transports
-from call_manager.sip.via import carried_by
+from call_manager.sip.transport.connecting import NotConnected
+from call_manager.sip.transport.lookup import ResolveError
+from call_manager.sip.transport.resolve import Resolver
+from call_manager.sip.transport.stream import Connection
+from call_manager.sip.transport.transports import Carried, Transports
+from call_manager.sip.transport.via import carried_by
 from mesh.clock import Clock
 
 HOPS_MAX: Final = 16

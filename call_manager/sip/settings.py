@@ -8,7 +8,7 @@ from pathlib import Path
 
 from call_manager.media.capture import CaptureLimits
 from call_manager.sip.effects import Address, read_address, write_address
-from call_manager.sip.streams import StreamLimits
+from call_manager.sip.transport.streams import StreamLimits
 
 
 @dataclass(frozen=True, slots=True)

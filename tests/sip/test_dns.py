@@ -9,11 +9,11 @@ import dns.name
 import pytest
 
 from call_manager.channel import Answered, DnsRecord, EndedBy, NextHop, Transport
-from call_manager.sip import resolve
 from call_manager.sip.channel import SipChannel
 from call_manager.sip.effects import write_address
-from call_manager.sip.lookup import DnsClient, ResolveError
-from call_manager.sip.resolve import Resolver, Service, in_order
+from call_manager.sip.transport import resolve
+from call_manager.sip.transport.lookup import DnsClient, ResolveError
+from call_manager.sip.transport.resolve import Resolver, Service, in_order
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, a_target, end_of, settings, until
@@ -163,7 +163,7 @@ async def test_only_a_name_without_a_dot_is_looked_for_in_the_machines_own_domai
 
 
 async def test_the_memory_for_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("call_manager.sip.lookup.NAMES_MAX", 2)
+    monkeypatch.setattr("call_manager.sip.transport.lookup.NAMES_MAX", 2)
     async with dns_server(ZONE) as server:
         client = DnsClient(server.resolver())
         for name in ("plain.test", "all.test", "half.test", "plain.test"):

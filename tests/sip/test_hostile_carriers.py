@@ -13,12 +13,12 @@ from typing import Final
 import pytest
 
 from call_manager.channel import Answered, DnsRecord, EndedBy
-from call_manager.sip.certificates import server_context
 from call_manager.sip.channel import STRANGERS_BYTES_MAX, SipChannel
-from call_manager.sip.lookup import Records
 from call_manager.sip.message.digest import REALMS_MAX
 from call_manager.sip.sending import RESOLUTIONS_MAX
-from call_manager.sip.udp import UdpSocket
+from call_manager.sip.transport.certificates import server_context
+from call_manager.sip.transport.lookup import Records
+from call_manager.sip.transport.udp import UdpSocket
 from tests.support.certificates import Authority, dns
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import ALICE, a_target, end_of, until

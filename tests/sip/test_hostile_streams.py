@@ -11,9 +11,9 @@ import pytest
 from call_manager.channel import Answered, NextHop, Transport
 from call_manager.sip.channel import SipChannel
 from call_manager.sip.effects import Destination
-from call_manager.sip.framing import PING, PONG
-from call_manager.sip.stream import Connection, StreamHandlers
-from call_manager.sip.streams import StreamLimits, Streams, origin
+from call_manager.sip.transport.framing import PING, PONG
+from call_manager.sip.transport.stream import Connection, StreamHandlers
+from call_manager.sip.transport.streams import StreamLimits, Streams, origin
 from mesh.clock import SystemClock
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import a_target, until
@@ -124,7 +124,7 @@ async def test_keep_alives_without_end_are_answered_once_a_time() -> None:
 async def test_a_busy_peer_is_not_taken_for_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer whose every segment ends within a message sends each of them in time."""
     now = 1000.0
-    monkeypatch.setattr("call_manager.sip.stream.time.monotonic", lambda: now)
+    monkeypatch.setattr("call_manager.sip.transport.stream.time.monotonic", lambda: now)
     connection, _, heard = a_connection()
     connection.data_received(OPTIONS[:50])
     for _ in range(20):

@@ -10,8 +10,8 @@ import pytest
 
 from call_manager.channel import DnsRecord, NextHop, Transport
 from call_manager.sip.channel import SipChannel
-from call_manager.sip.lookup import Records
 from call_manager.sip.settings import SipSettings
+from call_manager.sip.transport.lookup import Records
 from tests.support.sip_calls import QUICK_T1_S, settings
 from tests.support.sip_peer import Reply, sip_peer
 from tests.support.stream_peer import stream_peer

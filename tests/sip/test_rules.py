@@ -10,8 +10,8 @@ import pytest
 
 from call_manager.channel import Answered, DnsRecord, Ended, EndedBy, InviteRecord, Progress
 from call_manager.sip.channel import SipChannel
-from call_manager.sip.lookup import Records
 from call_manager.sip.settings import SipSettings
+from call_manager.sip.transport.lookup import Records
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import ALICE, QUICK_T1_S, a_target, end_of, rest, settings, until
 from tests.support.sip_peer import CONTENT, SDP, Reply, sip_peer

@@ -22,7 +22,7 @@ from call_manager.channel import (
 )
 from call_manager.sip.channel import SipChannel
 from call_manager.sip.settings import SipSettings, TlsListener
-from call_manager.sip.streams import StreamLimits
+from call_manager.sip.transport.streams import StreamLimits
 from mesh.start import StartRefused
 from tests.support.certificates import Authority, Issued, dns, ip, uri
 from tests.support.journal import MemoryJournal

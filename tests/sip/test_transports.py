@@ -20,8 +20,8 @@ from call_manager.channel import (
     Transport,
 )
 from call_manager.channel import AttemptState as State
-from call_manager.sip.stream import Connection
-from call_manager.sip.streams import StreamLimits
+from call_manager.sip.transport.stream import Connection
+from call_manager.sip.transport.streams import StreamLimits
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, a_target, end_of, until
 from tests.support.sip_channels import a_channel, knows, same_record
@@ -382,7 +382,7 @@ async def test_an_idle_connection_is_closed_but_not_under_a_call(journal: Memory
 async def test_a_peer_that_reads_nothing_is_cut(
     journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("call_manager.sip.stream.UNSENT_MAX", 0)
+    monkeypatch.setattr("call_manager.sip.transport.stream.UNSENT_MAX", 0)
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
     deaf.bind(("127.0.0.1", 0))

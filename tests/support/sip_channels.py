@@ -11,7 +11,7 @@ from call_manager.channel import (
     Transport,
 )
 from call_manager.sip.channel import SipChannel
-from call_manager.sip.lookup import Lookup, Records
+from call_manager.sip.transport.lookup import Lookup, Records
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, settings
 from tests.support.stream_peer import StreamPeer

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from call_manager.channel import Credentials
 from call_manager.sip.dialog import Dialog
 from call_manager.sip.effects import Destination
-from call_manager.sip.framing import Framer
 from call_manager.sip.message import (
     Authenticator,
     MalformedMessageError,
@@ -30,6 +29,7 @@ from call_manager.sip.sdp import read
 from call_manager.sip.session_timer import agreed_in, agreed_to
 from call_manager.sip.strangers import Strangers
 from call_manager.sip.trace import Redaction, branch_of, call_id_of, label_of
+from call_manager.sip.transport.framing import Framer
 from tests.support.sip_core import AUDIO, SipWorld, a_leg
 from tests.support.torture import TORTURES
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from call_manager.sip.framing import HEAD_MAX, PING, Framer
+from call_manager.sip.transport.framing import HEAD_MAX, PING, Framer
 
 _RINGING = b"SIP/2.0 180 Ringing\r\nCall-ID: one\r\nContent-Length: 0\r\n\r\n"
 _BYE = b"BYE sip:mesh@192.0.2.1 SIP/2.0\r\nl : 5 \r\nCall-ID: two\r\n\r\nv=0\r\n"

@@ -26,7 +26,7 @@ from call_manager.sip.transaction import (
     Timer,
     Transaction,
 )
-from call_manager.sip.via import came_from, carried_by
+from call_manager.sip.transport.via import came_from, carried_by
 
 HERE = Destination(("192.0.2.1", 5060))
 

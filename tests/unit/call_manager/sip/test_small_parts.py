@@ -10,11 +10,11 @@ import pytest
 
 from call_manager.channel import DnsRecord, NextHop
 from call_manager.sip.effects import read_address, write_address
-from call_manager.sip.lookup import Lookup, Records, ResolveError
-from call_manager.sip.resolve import Resolver
 from call_manager.sip.settings import SipSettings
 from call_manager.sip.target import prepare
-from call_manager.sip.udp import Handlers, UdpSocket
+from call_manager.sip.transport.lookup import Lookup, Records, ResolveError
+from call_manager.sip.transport.resolve import Resolver
+from call_manager.sip.transport.udp import Handlers, UdpSocket
 from mesh.clock import SystemClock
 from tests.support.sip_calls import a_target
 
@@ -107,7 +107,7 @@ async def test_a_slow_dns_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(60)
         return ()
 
-    monkeypatch.setattr("call_manager.sip.resolve.RESOLVE_S", 0.02)
+    monkeypatch.setattr("call_manager.sip.transport.resolve.RESOLVE_S", 0.02)
     with pytest.raises(ResolveError, match="within 5 s"):
         await Resolver(ipv6=False, allow_private=False, lookup=lookup).locate(NextHop("a.test"))
 
@@ -127,7 +127,7 @@ async def test_a_datagram_too_long_for_its_path_is_not_lost(
         return queue.pop()
 
     sock.bind(("127.0.0.1", 0))
-    monkeypatch.setattr("call_manager.sip.udp.socket.socket.recvmsg", recvmsg)
+    monkeypatch.setattr("call_manager.sip.transport.udp.socket.socket.recvmsg", recvmsg)
     sock.send(b"x", ("127.0.0.1", 9))
     sock._on_readable()
     assert len(undelivered) == told

@@ -13,8 +13,8 @@ from typing import Final
 
 from call_manager.channel import DnsRecord, NextHop, Transport
 from call_manager.sip.effects import Destination
-from call_manager.sip.lookup import Lookup, Records, ResolveError
 from call_manager.sip.message import SIP_PORT
+from call_manager.sip.transport.lookup import Lookup, Records, ResolveError
 from mesh.addresses import Address, inner_address, is_public
 
 RESOLVE_S: Final = 5.0

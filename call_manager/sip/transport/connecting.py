@@ -10,9 +10,9 @@ import ssl
 from dataclasses import replace
 
 from call_manager.channel import TlsPeer, Transport
-from call_manager.sip.certificates import CertificateError, TrustedBy, check
 from call_manager.sip.effects import Destination, write_address
-from call_manager.sip.stream import Connection
+from call_manager.sip.transport.certificates import CertificateError, TrustedBy, check
+from call_manager.sip.transport.stream import Connection
 
 
 class NotConnected(OSError):

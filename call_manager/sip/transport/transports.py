@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Final
 
 from call_manager.channel import TlsPeer, Transport
-from call_manager.sip.certificates import server_context
 from call_manager.sip.effects import Address, Destination, read_address, write_address
 from call_manager.sip.requests import Identity
 from call_manager.sip.settings import SipSettings
-from call_manager.sip.stream import StreamHandlers
-from call_manager.sip.streams import Streams
-from call_manager.sip.udp import Handlers, UdpSocket
+from call_manager.sip.transport.certificates import server_context
+from call_manager.sip.transport.stream import StreamHandlers
+from call_manager.sip.transport.streams import Streams
+from call_manager.sip.transport.udp import Handlers, UdpSocket
 from mesh.clock import Clock
 from mesh.start import StartRefused, listening_at
 

@@ -15,8 +15,8 @@ from typing import Final, cast
 
 from call_manager.channel import TlsPeer
 from call_manager.sip.effects import Destination
-from call_manager.sip.framing import PING, PONG, Framer
 from call_manager.sip.seldom import Seldom
+from call_manager.sip.transport.framing import PING, PONG, Framer
 from mesh.clock import Clock
 
 UNSENT_MAX: Final = 262_144
