@@ -200,8 +200,8 @@ REFUSED: Final[tuple[Rule, ...]] = (
         (503,),
         "The carrier cannot take calls now: {code}{reason}{cause}.",
         (
-            "Look at the provider's health and at Retry-After of the answer; a second route "
-            "would have taken the call."
+            "Look at the provider's health and at Retry-After of the answer; calls "
+            "of customers go on to their next route, if they have one."
         ),
     ),
     _row(
