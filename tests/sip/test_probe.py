@@ -41,9 +41,9 @@ async def test_any_final_answer_is_an_answer(quick: SipChannel, code: int, reaso
 async def test_silence_is_asked_again_and_then_told(quick: SipChannel) -> None:
     async with sip_peer() as peer:
         result = await quick.probe(NextHop("127.0.0.1", peer.port), timeout_s=0.3)
-        asked = peer.count("OPTIONS")
-        assert asked > 2
-        assert await peer.silence(QUICK_T1_S * 10) == ["OPTIONS"] * asked
+        await peer.silence(QUICK_T1_S)  # What had left may still be on its way.
+        assert peer.count("OPTIONS") > 2
+        assert await peer.silence(QUICK_T1_S * 10) == []
     assert (result.code, result.latency_ms) == (None, None)
     assert result.detail == "Nothing answered the OPTIONS in time."
     assert result.remote_address == f"127.0.0.1:{peer.port}"
