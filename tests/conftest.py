@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
 
 from tests.support.balance import ENGINES, ByFileAndEngine, in_order
 from tests.support.mesh_databases import databases_on
@@ -33,9 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> ByFileAndEngine | None:
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> ByFileAndEngine | None:
     """Share out by file and engine where files are what is to be shared out."""
-    return ByFileAndEngine(config) if config.getoption("dist") == "loadfile" else None
+    return ByFileAndEngine(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

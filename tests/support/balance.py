@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import pytest
+from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 ENGINES: Final = ("sqlite", "postgresql")
@@ -43,8 +44,8 @@ LONGEST: Final = (
 class ByFileAndEngine(LoadScopeScheduling):
     """Gives a worker a file's tests on one engine at a time, in the order of the collection."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        super().__init__(config)
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        super().__init__(config, log)
         # It would begin with the files of the most tests, which are not the longest.
         config.option.loadscopereorder = False
 
