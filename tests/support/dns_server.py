@@ -50,13 +50,19 @@ class DnsServer(asyncio.DatagramProtocol):
         self.asked[question.name.to_text(omit_final_dot=True), kind] += 1
         if kind in self.silent_for or self._transport is None:
             return
+        self._transport.sendto(self.answer(query).to_wire(), addr)
+
+    def answer(self, query: dns.message.Message) -> dns.message.Message:
+        """What the zone says to a query."""
+        question = query.question[0]
+        kind = dns.rdatatype.to_text(question.rdtype)
         response = dns.message.make_response(query)
         response.flags |= dns.flags.AA | dns.flags.RA
         if kind in self.failing:
             response.set_rcode(dns.rcode.SERVFAIL)
         else:
             self._answer(response, question.name, kind)
-        self._transport.sendto(response.to_wire(), addr)
+        return response
 
     def _answer(self, response: dns.message.Message, name: dns.name.Name, kind: str) -> None:
         for _ in range(ALIASES_MAX):

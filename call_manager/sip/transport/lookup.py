@@ -64,9 +64,14 @@ class DnsClient:
         task = self._asking.get(key)
         if task is None:
             task = self._asking[key] = asyncio.create_task(self._ask(*key))
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
+            task.add_done_callback(lambda done: self._asked(key, done))
         # Who stops waiting does not stop the others.
         return await asyncio.shield(task)
+
+    def _asked(self, key: tuple[str, str], task: asyncio.Task[Records]) -> None:
+        self._asking.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # A failure that nobody waits for any more is nobody's to hear of.
 
     async def _ask(self, name: str, kind: str) -> Records:
         try:
