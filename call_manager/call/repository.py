@@ -6,7 +6,6 @@ that two who act at once cannot both win.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,14 +18,11 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from call_manager.call import attempt, events, hangup
 from call_manager.call.domain import (
     ENDING,
-    Address,
-    Anonymous,
     Call,
     CallEvent,
     CallFilter,
     CallStatus,
     Creation,
-    Dialroute,
     DialState,
     HangupBy,
     HangupReason,
@@ -34,6 +30,7 @@ from call_manager.call.domain import (
     may_come_from,
 )
 from call_manager.call.models import CallAttemptRow, CallCreationRow, CallRow
+from call_manager.call.rows import CHANGING, call_of, changed_call, values_of
 from mesh.database import Transaction, insert_if_absent
 from mesh.pagination import PageRequest, Times
 
@@ -55,17 +52,17 @@ _CALL: Final = select(CALLS).where(CALLS.c.id == bindparam("of"))
 _STATUS_TO_CHANGE: Final = (
     select(CALLS.c.status).where(CALLS.c.id == bindparam("of")).with_for_update()
 )
-_CHANGE: Final = (
-    update(CALLS)
-    .where(CALLS.c.id == bindparam("of"), CALLS.c.status.in_(bindparam("among", expanding=True)))
-    .returning(CALLS)
+_TO_CHANGE: Final = update(CALLS).where(
+    CALLS.c.id == bindparam("of"), CALLS.c.status.in_(bindparam("among", expanding=True))
 )
+_CHANGE: Final = _TO_CHANGE.returning(CALLS)
+CHANGING_COLUMNS: Final = tuple(CALLS.c[name] for name in CHANGING)
+"""What is read of a call that whoever changes it has read before."""
+_CHANGE_KNOWN: Final = _TO_CHANGE.returning(*CHANGING_COLUMNS)
 _DELETE: Final = (
     update(CALLS).where(CALLS.c.id == bindparam("of"), CALLS.c.tm_delete.is_(None)).returning(CALLS)
 )
 _CHANGE_UNCLAIMED: Final = _CHANGE.where(CALLS.c.dial_state == DialState.QUEUED.value)
-
-_CALL_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Call))
 
 
 async def insert_creation(tx: Transaction, creation: Creation) -> bool:
@@ -107,7 +104,7 @@ async def variables_of(tx: Transaction, creation_id: UUID) -> Mapping[str, str]:
 
 async def insert_calls(tx: Transaction, calls: Sequence[Call]) -> bool:
     """Store the calls of one creation; False when any of their ids is taken."""
-    values = [_values(call) for call in calls]
+    values = [values_of(call) for call in calls]
     if len(await tx.all(_CALLS_INSERT, values)) != len(calls):
         return False
     await events.record(tx, CallEvent.CREATED, *calls)
@@ -167,14 +164,15 @@ async def attempts_of(tx: Transaction, call_id: UUID) -> tuple[attempt.Attempt, 
 
 
 async def advance(
-    tx: Transaction, call_id: UUID, to: CallStatus, at: datetime, **changes: Any
+    tx: Transaction, which: Call | UUID, to: CallStatus, at: datetime, **changes: Any
 ) -> Call | None:
     """Move a call to a status it may go to; None when it is somewhere else by now.
 
-    `changes` are further columns. For the end of a call use `finish`.
+    `changes` are further columns. For the end of a call use `finish`. Of a call that the caller
+    has, as it was at any time, less is read.
     """
     values = {"status": to.value, "tm_update": at, **changes}
-    return await _changed(tx, _CHANGE, call_id, may_come_from(to), values)
+    return await _moved(tx, which, may_come_from(to), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +189,9 @@ class Finish:
     sip_reason: str = ""
 
 
-async def finish(tx: Transaction, call_id: UUID, end: Finish) -> Call | None:
+async def finish(tx: Transaction, which: Call | UUID, end: Finish) -> Call | None:
     """End a call, exactly once; None when it has ended already or does not exist."""
+    call_id = which.id if isinstance(which, Call) else which
     row = await tx.one_or_none(_STATUS_TO_CHANGE, {"of": call_id})
     last = CallStatus(row["status"]) if row is not None else CallStatus.HANGUP
     if last not in may_come_from(CallStatus.HANGUP):
@@ -209,7 +208,7 @@ async def finish(tx: Transaction, call_id: UUID, end: Finish) -> Call | None:
     }
     if end.sip_code is not None:
         values |= {"sip_code": end.sip_code, "sip_reason": end.sip_reason}
-    return await _changed(tx, _CHANGE, call_id, [last], values)
+    return await _moved(tx, which, [last], values)
 
 
 async def request_hangup(
@@ -246,6 +245,16 @@ async def mark_deleted(tx: Transaction, call_id: UUID, at: datetime) -> Call | N
     return await changed(tx, CallEvent.DELETED, row)
 
 
+async def _moved(
+    tx: Transaction, which: Call | UUID, among: Iterable[CallStatus], values: Mapping[str, Any]
+) -> Call | None:
+    if isinstance(which, UUID):
+        return await _changed(tx, _CHANGE, which, among, values)
+    asked = {"of": which.id, "among": [status.value for status in among], **values}
+    row = await tx.one_or_none(_CHANGE_KNOWN, asked)
+    return await changed(tx, events.of_status(CallStatus(values["status"])), row, which)
+
+
 async def _changed(
     tx: Transaction,
     change: ReturningUpdate[Any],
@@ -258,39 +267,15 @@ async def _changed(
     return await changed(tx, events.of_status(CallStatus(values["status"])), row)
 
 
-async def changed(tx: Transaction, what: CallEvent, row: RowMapping | None) -> Call | None:
-    """Keep the event of a change; `row` is the call's as it is after it, None when it was not."""
+async def changed(
+    tx: Transaction, what: CallEvent, row: RowMapping | None, known: Call | None = None
+) -> Call | None:
+    """Keep the event of a change; `row` is the call's as it is after it, None when it was not.
+
+    Of a call that is `known`, as it was at any time, the row needs only what may change.
+    """
     if row is None:
         return None
-    call = call_of(row)
+    call = call_of(row) if known is None else changed_call(known, row)
     await events.record(tx, what, call)
     return call
-
-
-def call_of(row: RowMapping) -> Call:
-    """Return the call that a row of the `call` table stands for."""
-    values = {name: row[name] for name in _CALL_FIELDS}
-    by, reason = row["hangup_by"], row["hangup_reason"]
-    values |= {
-        "source": Address.of_plain(row["source"]),
-        "destination": Address.of_plain(row["destination"]),
-        "anonymous": Anonymous(row["anonymous"]),
-        "status": CallStatus(row["status"]),
-        "dialroutes": tuple(Dialroute.of_plain(stored) for stored in row["dialroutes"]),
-        "dial_state": DialState(row["dial_state"]),
-        "error_reason": row["error_reason"] or "",
-        "hangup_by": HangupBy(by) if by is not None else None,
-        "hangup_reason": HangupReason(reason) if reason is not None else None,
-    }
-    return Call(**values)
-
-
-def _values(call: Call) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(call, name) for name in _CALL_FIELDS}
-    return values | {
-        "source": call.source.to_plain(),
-        "destination": call.destination.to_plain(),
-        "metadata": dict(call.metadata),
-        "error_reason": call.error_reason or None,
-        "dialroutes": [route.to_plain() for route in call.dialroutes],
-    }

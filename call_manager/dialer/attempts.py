@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, bindparam, insert, select, update
 from call_manager.call import repository as calls
 from call_manager.call.attempt import tls_to_plain
 from call_manager.call.dialing import DialConfig
-from call_manager.call.domain import CallEvent, CallStatus, DialState
+from call_manager.call.domain import Call, CallEvent, CallStatus, DialState
 from call_manager.channel import (
     AttemptOutcome,
     AttemptState,
@@ -49,7 +49,9 @@ _REDIAL: Final = update(calls.CALLS).where(
     calls.CALLS.c.status.in_([status.value for status in _DIALLABLE]),
 )
 # Only the first INVITE rings anybody anew; the one after a 401 continues it.
-_DIAL: Final = _REDIAL.where(calls.CALLS.c.dial_not_after > bindparam("now")).returning(calls.CALLS)
+_IN_TIME: Final = _REDIAL.where(calls.CALLS.c.dial_not_after > bindparam("now"))
+_DIAL: Final = _IN_TIME.returning(calls.CALLS)
+_DIAL_KNOWN: Final = _IN_TIME.returning(*calls.CHANGING_COLUMNS)
 _SWITCH: Final = _REDIAL.returning(calls.CALLS)
 
 
@@ -77,6 +79,8 @@ class Dial:
     """Set once an INVITE of the call has left: a leg that goes on with it."""
     test: bool = False
     """Whether it is dialled to test its carrier."""
+    call: Call | None = None
+    """The call as it was at any time, when whoever dials has it: then less of its row is read."""
 
 
 async def plan_invite(tx: Transaction, record: InviteRecord, dial: Dial, now: datetime) -> bool:
@@ -98,8 +102,9 @@ async def plan_invite(tx: Transaction, record: InviteRecord, dial: Dial, now: da
             return False
         await tx.run(_NOTE, {"of": record.call_id, "at": sequence - 1, "continued": True})
     elif dial.before is None:
-        row = await tx.one_or_none(_DIAL, {"now": now, **values})
-        if await calls.changed(tx, CallEvent.DIALING, row) is None:
+        known = dial.call
+        row = await tx.one_or_none(_DIAL_KNOWN if known else _DIAL, {"now": now, **values})
+        if await calls.changed(tx, CallEvent.DIALING, row, known) is None:
             return False
     elif not await _switched(tx, dial.before, values):
         return False

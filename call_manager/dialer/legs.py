@@ -98,6 +98,7 @@ class Legs:
             stored=self._stored,
             before=self._before,
             test=ROUTE_PROVIDER_IDS.name in self._call.metadata,
+            call=self._call,
         )
 
     async def over(self, journal: SessionJournal, ended: Ended) -> str:

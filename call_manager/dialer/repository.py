@@ -16,6 +16,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from call_manager.call import repository as calls
 from call_manager.call.domain import Call, CallEvent, CallStatus, DialState
 from call_manager.call.models import RtpCaptureRow, SipMessageRow
+from call_manager.call.rows import call_of
 from call_manager.channel import WireMessage
 from mesh.database import Transaction
 
@@ -80,7 +81,7 @@ async def claimed_by(tx: Transaction, owner: str, most: int) -> tuple[Call, ...]
         .order_by(calls.CALLS.c.tm_create.desc(), calls.CALLS.c.id.desc())
         .limit(most)
     )
-    return tuple(calls.call_of(row) for row in await tx.all(statement))
+    return tuple(call_of(row) for row in await tx.all(statement))
 
 
 async def take_over(tx: Transaction, owner: str, by: str, most: int) -> tuple[Call, ...]:
@@ -105,7 +106,7 @@ async def take_over(tx: Transaction, owner: str, by: str, most: int) -> tuple[Ca
 async def _claimed(
     tx: Transaction, statement: ReturningUpdate[Any], parameters: Mapping[str, Any]
 ) -> tuple[Call, ...]:
-    found = [calls.call_of(row) for row in await tx.all(statement, parameters)]
+    found = [call_of(row) for row in await tx.all(statement, parameters)]
     # RETURNING keeps no order.
     return tuple(sorted(found, key=lambda call: (call.tm_create, call.id)))
 

@@ -213,7 +213,7 @@ class Session:
 
     async def _advance(self, to: CallStatus, at: datetime, **changes: Any) -> bool:
         async def work(tx: Transaction) -> bool:
-            return await calls.advance(tx, self._call.id, to, at, **changes) is not None
+            return await calls.advance(tx, self._call, to, at, **changes) is not None
 
         return await self._equipment.database.transact(work, name=f"call_{to.value}")
 
@@ -269,7 +269,7 @@ class Session:
 
     async def _kept(self, end: Finish) -> Call | None:
         async def work(tx: Transaction) -> Call | None:
-            ended = await calls.finish(tx, self._call.id, end)
+            ended = await calls.finish(tx, self._call, end)
             if self._lost:
                 # After the call's row is held: what is perhaps being stored now is seen by then.
                 await attempts.close_left(tx, self._call.id, end.at)

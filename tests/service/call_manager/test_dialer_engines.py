@@ -13,6 +13,8 @@ from call_manager.bootstrap import MIGRATIONS
 from call_manager.call import repository as calls
 from call_manager.call.attempt import Attempt
 from call_manager.call.domain import CallStatus, DialState, HangupReason
+from call_manager.call.hangup import Cause
+from call_manager.call.repository import Finish
 from call_manager.channel import (
     Q850,
     AttemptOutcome,
@@ -110,6 +112,34 @@ async def test_an_invite_and_a_hangup_at_once_have_one_order(world: World) -> No
         call = await world.call(call_id)
         assert call.status is CallStatus.CANCELING
         assert len(await world.attempts(call_id)) == (1 if planned else 0)
+
+
+async def test_a_call_that_was_read_before_is_told_as_it_stands_after_each_change(
+    world: World,
+) -> None:
+    """Whoever has a call reads only what may have changed of it; nothing else ever does."""
+    call_id = await world.commit()
+    known, now = await world.call(call_id), world.clock.now()
+    await claim(world, "me", 1)
+    dial = attempts.Dial("me", PROVIDER_ID, {}, call=known)
+
+    async def work(tx: Transaction) -> None:
+        assert await attempts.plan_invite(tx, an_invite(call_id, now), dial, now)
+        ringing = await calls.advance(tx, known, CallStatus.RINGING, now, tm_ringing=now)
+        assert ringing == await calls.call(tx, call_id)
+        assert ringing is not None
+        assert ringing.provider_id == PROVIDER_ID
+        assert await calls.request_hangup(tx, call_id, Cause.NORMAL, now) is not None
+        assert await calls.advance(tx, known, CallStatus.PROGRESSING, now) is None
+        assert await calls.mark_deleted(tx, call_id, now) is not None
+        end = Finish(Cause.NORMAL, now, detail="Why.", sip_code=487, sip_reason="Terminated")
+        ended = await calls.finish(tx, known, end)
+        assert ended == await calls.call(tx, call_id)
+        assert await calls.finish(tx, known, end) is None
+
+    await world.database.transact(work, name="test_known")
+    told = await world.call(call_id)
+    assert (told.status, told.tm_delete, told.sip_code) == (CallStatus.HANGUP, now, 487)
 
 
 async def test_an_instance_plans_no_invite_for_anothers_call(world: World) -> None:

@@ -12,6 +12,7 @@ from call_manager.call import repository as calls
 from call_manager.call.domain import Call, CallStatus, DialState
 from call_manager.call.hangup import Cause
 from call_manager.call.repository import Finish
+from call_manager.call.rows import call_of
 from mesh.database import Transaction
 from tests.service.call_manager.calls_world import World
 
@@ -34,7 +35,7 @@ async def test_a_hangup_at_the_moment_of_its_end_leaves_no_call_that_never_ends(
     for _ in range(40):
         made = await world.one_call()
         await world.move(made.id, dial_state=DialState.CLAIMED.value, owner="me")
-        call = calls.call_of(cast("RowMapping", await world.row(made.id)))
+        call = call_of(cast("RowMapping", await world.row(made.id)))
         ended, _ = await asyncio.gather(finish(call), hang_up(call))
         assert ended is not None
         assert (await world.row(made.id))["status"] == CallStatus.HANGUP
