@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +17,12 @@ SENTENCE_MAX: Final = 500
 
 RULES: Final[tuple[Rule, ...]] = (*UNPLACED, *ANSWERED, *REFUSED)
 """In the order in which they are asked; the last one applies to whatever is left."""
+
+_WHY: Final = re.compile(
+    r"^The (?:carrier(?: at \S+)? cannot be reached|message could not be sent): "
+    r"|^The carrier at \S+ (?=did not answer)"
+)
+"""What a sentence that names the carrier need not say again."""
 
 
 def explain(evidence: Evidence) -> Explanation:
@@ -40,6 +47,7 @@ def _facts(evidence: Evidence) -> dict[str, object]:
         "transport": last.transport.upper() if last is not None else "",
         "codec": last.codec if last is not None else "",
         "detail": evidence.detail.rstrip("."),
+        "why": _WHY.sub("", evidence.detail).rstrip("."),
         "seconds": f"{evidence.answered_for_s:.0f}",
         "cause": "" if evidence.cause is None else f", Q.850 cause {evidence.cause}",
         "earlier": _earlier(evidence),
@@ -48,8 +56,7 @@ def _facts(evidence: Evidence) -> dict[str, object]:
 
 
 def _earlier(evidence: Evidence) -> str:
-    said = [str(code) if code else "nothing" for code in evidence.earlier_codes]
-    return " and ".join(said)
+    return ", ".join(str(code) if code else "unreachable" for code in evidence.earlier_codes)
 
 
 def _clean(sentence: str) -> str:
@@ -63,7 +70,7 @@ def _index(evidence: Evidence, shows: Shows) -> int | None:
     if last is None or shows is Shows.NOTHING:
         return None
     wanted: dict[Shows, Callable[[MessageLabel], bool]] = {
-        Shows.INVITE: lambda label: label.sent and label.method == "INVITE",
+        Shows.INVITE: _is_our_invite,
         Shows.FINAL: lambda label: not label.sent and label.method == f"{evidence.code} INVITE",
         Shows.CHALLENGE: lambda label: (
             not label.sent and label.method in {f"{code} INVITE" for code in CHALLENGES}
@@ -72,12 +79,16 @@ def _index(evidence: Evidence, shows: Shows) -> int | None:
         Shows.THEIR_BYE: lambda label: not label.sent and label.method == "BYE",
         Shows.OUR_BYE: lambda label: label.sent and label.method == "BYE",
     }
-    # What came before the attempt belongs to an earlier one; a repeated message shows the same.
-    return next(
-        (
-            index
-            for index, label in enumerate(evidence.labels)
-            if label.at >= last.tm_invite and wanted[shows](label)
-        ),
-        None,
-    )
+    # What came before the attempt's INVITE belongs to an earlier one, also what came in the very
+    # moment in which this one was planned; a repeated message shows the same.
+    since = _first(evidence, 0, lambda label: label.at >= last.tm_invite and _is_our_invite(label))
+    return None if since is None else _first(evidence, since, wanted[shows])
+
+
+def _is_our_invite(label: MessageLabel) -> bool:
+    return label.sent and label.method == "INVITE"
+
+
+def _first(evidence: Evidence, since: int, fits: Callable[[MessageLabel], bool]) -> int | None:
+    labels = enumerate(evidence.labels[since:], since)
+    return next((index for index, label in labels if fits(label)), None)

@@ -33,7 +33,8 @@ class Rule:
     """What `applies` asks, in words, for the documentation."""
     sentence: str
     """What happened. May name `{code}`, `{reason}`, `{address}`, `{transport}`, `{codec}`,
-    `{detail}`, `{seconds}`, `{cause}`, `{earlier}`, `{percent}`."""
+    `{detail}`, `{why}` (the detail without what names the carrier), `{seconds}`, `{cause}`,
+    `{earlier}`, `{percent}`."""
     fix: str = ""
     """What would likely mend it; empty when there is nothing to mend."""
     shows: Shows = Shows.NOTHING

@@ -49,11 +49,11 @@ ANSWERED: Final[tuple[Rule, ...]] = (
         "ANSWER_WITHOUT_AUDIO",
         lambda e: e.answered and _NOTHING_HEARD in e.detail,
         "the 200 has no usable session description, or none of the offered codecs",
+        "The call was answered, and we hung up at once: {detail}.",
         (
-            "The call was answered, but the answer's session description was missing or of no "
-            "use, so we hung up: {detail}."
+            "Send the carrier the 200 of the trace; its SDP must name one of the codecs of our "
+            "INVITE, and a port other than 0."
         ),
-        "Send the carrier the 200 of the trace; its SDP must name one of the codecs of our INVITE.",
         Shows.FINAL,
     ),
     Rule(
@@ -154,11 +154,8 @@ ANSWERED: Final[tuple[Rule, ...]] = (
     Rule(
         "ANSWERED_AFTER_FAILOVER",
         lambda e: e.answered and bool(e.earlier_codes),
-        "an earlier carrier had refused",
-        (
-            "The call was answered by a later carrier; before it, {earlier} came from the ones "
-            "tried first."
-        ),
+        "an earlier carrier had refused, or was not reached",
+        "The call was answered by a later carrier; the ones tried first: {earlier}.",
         "See the earlier attempts; a carrier that refuses all calls should not be tried first.",
         Shows.FINAL,
     ),

@@ -32,7 +32,8 @@ REFUSED: Final[tuple[Rule, ...]] = (
         "The carrier asks who is calling ({code}), and we had no answer it can take.",
         (
             "Set `sip_username` and `sip_password` of the provider, or have the carrier allow "
-            "this machine's address."
+            "this machine's address; if they are set, it asks for another digest than MD5 or "
+            "SHA-256 with `auth`."
         ),
         Shows.FINAL,
     ),
@@ -52,8 +53,8 @@ REFUSED: Final[tuple[Rule, ...]] = (
         _class(3),
         "the final answer is 3xx",
         (
-            "The carrier says to call elsewhere ({code}{reason}), which is never followed: a "
-            "call goes through the carrier that was named."
+            "The carrier says to call elsewhere: {code}{reason}. That is never followed: a call "
+            "goes through the carrier that was named."
         ),
         (
             "Look at the Contact of the answer; if it is the carrier's own, make it the "

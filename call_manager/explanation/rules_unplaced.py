@@ -105,7 +105,7 @@ UNPLACED: Final[tuple[Rule, ...]] = (
         "No safe connection to {address} came about, so nothing was sent: {detail}.",
         (
             "Compare the certificate's names with the provider's `hostname`; give the carrier's "
-            "own CA as `tls_ca`."
+            "own CA as `tls_ca`; one that is over only the carrier can renew."
         ),
     ),
     Rule(
@@ -137,8 +137,11 @@ UNPLACED: Final[tuple[Rule, ...]] = (
         "UNREACHABLE",
         _unreached,
         "the network said that nothing could be delivered",
-        "The carrier at {address} could not be reached over {transport}: {detail}.",
-        "Check address, port and `transport` of the provider, and that no firewall is between.",
+        "The carrier at {address} could not be reached over {transport}: {why}.",
+        (
+            "Check address, port and `transport` of the provider, and that no firewall is "
+            "between; a mesh that listens at 127.0.0.1 reaches only its own machine."
+        ),
         Shows.INVITE,
     ),
     Rule(

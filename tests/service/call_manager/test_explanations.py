@@ -132,6 +132,26 @@ def test_a_call_is_explained_by_its_row(case: Case, ends: dict[str, Explained]) 
     assert shown.sip_call_id == call.attempts[-1].sip_call_id
 
 
+def test_what_shows_the_end_answers_the_last_invite(ends: dict[str, Explained]) -> None:
+    end = ends["CREDENTIALS_REJECTED"]
+    assert end.analysis is not None
+    messages = end.analysis.sip_messages
+    last = [message for message in messages if message.method == "INVITE"][-1]
+    shown = messages[end.call.explanation.message_index]
+    assert _cseq(shown.raw) == _cseq(last.raw), "the first challenge looks the same"
+
+
+def _cseq(message: bytes) -> bytes:
+    return next(line for line in message.splitlines() if line.startswith(b"CSeq:"))
+
+
+def test_why_a_carrier_was_not_reached_is_said_once(ends: dict[str, Explained]) -> None:
+    sentence = ends["UNREACHABLE"].call.explanation.sentence
+    assert sentence == (
+        "The carrier at 127.0.0.1:1 could not be reached over UDP: Connection refused."
+    )
+
+
 def test_the_longest_duration_is_the_one_that_was_set(ends: dict[str, Explained]) -> None:
     assert f"after {LONGEST_S:.0f} s" in ends["LONGEST_DURATION"].call.explanation.sentence
 
