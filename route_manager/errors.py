@@ -43,12 +43,12 @@ class ProviderCallNotFound(MeshError):
 
 
 class FieldRefused(MeshError):
-    """One field of the request breaks a rule about its meaning."""
+    """One field of the request breaks a rule about its meaning; the message begins with it."""
 
     code = StatusCode.INVALID_ARGUMENT
 
     def __init__(self, field: str, message: str, **facts: str) -> None:
-        super().__init__(message, field=field)
+        super().__init__(message if field in message else f"{field}: {message}", field=field)
         # `field` makes the violation; programs find it among the facts, too.
         self.metadata = {"field": field, **facts}
 

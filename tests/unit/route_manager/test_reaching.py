@@ -109,6 +109,7 @@ def test_what_no_carrier_can_mean_is_refused_and_the_field_is_named(
     with pytest.raises(refusal) as caught:
         checked(ProviderSettings(**{"hostname": HOST, **fields}), lab=False)
     assert caught.value.metadata["field"] == field
+    assert field in caught.value.message, "people read the sentence, not the facts"
     assert len(caught.value.message) < 300
 
 
