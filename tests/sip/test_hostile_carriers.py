@@ -137,6 +137,25 @@ async def test_invented_answers_fill_no_log(
     assert len([line for line in caplog.messages if "forgotten call" in line]) <= 4
 
 
+@pytest.mark.parametrize("header", ["From", "To"])
+async def test_who_knows_half_of_a_dialog_cannot_end_it(
+    quick: SipChannel, journal: MemoryJournal, header: str
+) -> None:
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        invite = await peer.answer()
+        await until(leg, Answered)
+        guessed = replace(invite, raw=invite.raw.replace(b";tag=", b";tag=x"))
+        if header == "From":
+            peer.request("BYE", invite, tag="guessed")
+        else:
+            peer.request("BYE", guessed)
+        await peer.hear("481")
+        leg.hangup()
+        peer.reply(await peer.hear("BYE"), Reply(200))
+        assert (await end_of(leg)).by is EndedBy.LOCAL
+
+
 async def test_what_a_stranger_writes_at_length_is_not_read(quick: SipChannel) -> None:
     async with sip_peer() as peer:
         host, _, port = quick.address.rpartition(":")

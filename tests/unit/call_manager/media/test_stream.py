@@ -198,7 +198,7 @@ async def test_reports_go_where_the_description_says_on_the_same_host_only(
 ) -> None:
     monkeypatch.setattr(control, "interval_s", lambda _, first: 0.01)
     with a_socket() as wanted:
-        for rtcp in (wanted.getsockname(), (OTHER, wanted.getsockname()[1])):
+        for rtcp in (wanted.getsockname(), desk.stranger.getsockname()):
             terms = PeerTerms(rtcp=rtcp)
             desk.stream.start("PCMU", 0, desk.peer.getsockname(), held=False, terms=terms)
             if rtcp[0] == HERE:
