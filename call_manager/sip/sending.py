@@ -23,7 +23,7 @@ from call_manager.sip.message.fields import place_of
 from call_manager.sip.requests import Identity
 from call_manager.sip.seldom import Seldom
 from call_manager.sip.trace import Redaction, label_of
-from call_manager.sip.transport.connecting import NotConnected
+from call_manager.sip.transport.connecting import NotConnected, reason_of
 from call_manager.sip.transport.lookup import ResolveError
 from call_manager.sip.transport.resolve import Resolver
 from call_manager.sip.transport.stream import Connection
@@ -109,10 +109,11 @@ class Sender:
                     self._hops[hop.uri] = other
                 await self._carry(message, other)
         except (OSError, MalformedMessageError) as error:
-            self._noise.log(logging.WARNING, "a SIP message could not be sent: %s", error)
+            why = reason_of(error)
+            self._noise.log(logging.WARNING, "a SIP message could not be sent: %s", why)
             if branch:
                 known = isinstance(error, NotConnected)
-                detail = str(error) if known else f"The message could not be sent: {error}"
+                detail = why if known else f"The message could not be sent: {why.rstrip('.')}."
                 self._post(Unreachable(branch, detail))
 
     async def _carry(self, message: Request | Response, to: Destination) -> None:

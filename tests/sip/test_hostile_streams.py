@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import socket
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -103,6 +106,24 @@ async def test_a_full_house_asks_of_no_more_connections_than_it_must() -> None:
     assert await asyncio.wait_for(pairs[1][0].read(), 5) == b""
     for _, other in [*pairs, (reader, writer)]:
         other.close()
+    await streams.close()
+
+
+async def test_a_connection_that_nobody_waits_for_any_more_fails_in_silence() -> None:
+    """A probe's time is over before TLS has given up; `nothing_fails_unseen` looks at the log."""
+    nobody = StreamHandlers(lambda *_: None, lambda *_: None)
+    streams = Streams(SystemClock(), nobody, lambda _: False, StreamLimits())
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        gone = Destination(closed.getsockname())
+    waiting = asyncio.ensure_future(streams.connect(replace(gone, transport=Transport.TCP)))
+    await asyncio.sleep(0)
+    (opening,) = streams._opening.values()
+    waiting.cancel()
+    await asyncio.wait((waiting, opening), timeout=5)
+    assert opening.done()
+    assert not streams._opening
+    del opening
+    gc.collect()
     await streams.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import socket
@@ -64,8 +65,7 @@ class Connector:
         except TimeoutError as error:
             raise NotConnected(f"The carrier at {where} did not answer in time.") from error
         except (OSError, ValueError) as error:  # A name that no certificate can be for.
-            number = error.errno if isinstance(error, OSError) else None
-            why = os.strerror(number) if number else str(error) or "it closed the connection"
+            why = reason_of(error) or "it closed the connection"
             raise NotConnected(f"The carrier at {where} cannot be reached: {why}.") from error
 
     async def _dial(self, to: Destination) -> socket.socket:
@@ -82,6 +82,15 @@ class Connector:
             sock.close()
             raise
         return sock
+
+
+def reason_of(error: Exception) -> str:
+    """Return why nothing can be sent, in words of the system's without their number."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EINVAL:
+        # So Linux says it of a socket at 127.0.0.1 that is to reach another machine.
+        return "no way leads there from the address that SIP is sent from"
+    return os.strerror(number) if number else str(error)
 
 
 def _met(connection: Connection, host: str) -> TlsPeer:

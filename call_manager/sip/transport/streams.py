@@ -123,12 +123,17 @@ class Streams:
         task = self._opening.get(destination)
         if task is None:
             task = self._opening[destination] = asyncio.create_task(self._open(destination))
-            task.add_done_callback(lambda _: self._opening.pop(destination, None))
+            task.add_done_callback(lambda done: self._opened(destination, done))
         return await asyncio.shield(task)
 
     def takes_tcp(self, address: Address) -> bool:
         """Tell whether a TCP connection to an address is worth a try (see `DISTRUST_S`)."""
         return time.monotonic() >= self._distrusted.get(address, 0.0)
+
+    def _opened(self, to: Destination, task: asyncio.Task[Connection]) -> None:
+        self._opening.pop(to, None)
+        if not task.cancelled():
+            task.exception()  # A failure that nobody waits for any more is nobody's to hear of.
 
     async def _open(self, to: Destination) -> Connection:
         # Accepted ones have a limit of their own: strangers take no place from our calls.

@@ -12,6 +12,7 @@ from call_manager.channel import DnsRecord, NextHop
 from call_manager.sip.effects import read_address, write_address
 from call_manager.sip.settings import SipSettings
 from call_manager.sip.target import prepare
+from call_manager.sip.transport.connecting import NotConnected, reason_of
 from call_manager.sip.transport.lookup import Lookup, Records, ResolveError
 from call_manager.sip.transport.resolve import Resolver
 from call_manager.sip.transport.udp import Handlers, UdpSocket
@@ -132,6 +133,18 @@ async def test_a_datagram_too_long_for_its_path_is_not_lost(
     sock._on_readable()
     assert len(undelivered) == told
     sock.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ECONNREFUSED, "raw"), "Connection refused"),
+        (OSError(errno.EINVAL, "raw"), "no way leads there from the address that SIP is sent from"),
+        (NotConnected("The connection is closed."), "The connection is closed."),
+    ],
+)
+def test_why_nothing_can_be_sent_is_said_without_numbers(error: OSError, words: str) -> None:
+    assert reason_of(error) == words
 
 
 @pytest.mark.parametrize("character", ["\n", "\x85", "\u2028", "\u2029"])
