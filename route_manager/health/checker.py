@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,6 +19,7 @@ from route_manager.health import metrics, repository
 from route_manager.health.domain import Answer, Health, HealthCheck, Rhythm, Thresholds, sentence
 from route_manager.health.prober import ANSWER_RESERVE_S, Prober
 from route_manager.health.repository import Claim, Moment
+from route_manager.provider.domain import HealthStatus
 
 LEASE_MARGIN_S: Final = 3.0
 """What a claim lasts beyond the longest time that asking takes: for the database's part."""
@@ -107,7 +109,9 @@ class Checker:
         check, before = recorded
         metrics.checked(check)
         if check.status is not before.status:
-            log.warning(
+            good = check.status is HealthStatus.HEALTHY
+            log.log(
+                logging.INFO if good else logging.WARNING,
                 "provider health changed",
                 provider_id=str(provider_id),
                 before=before.status.value,
