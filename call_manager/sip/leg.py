@@ -94,8 +94,9 @@ class SipLeg:
         try:
             await self.runner.run()
         finally:
-            preparing.cancel()
-            await asyncio.gather(preparing, return_exceptions=True)
+            if not preparing.done():
+                preparing.cancel()
+                await asyncio.gather(preparing, return_exceptions=True)
             # Only a stopped channel, or a fault of ours, leaves a leg without its end here.
             self.refuse("The leg was stopped before its end was known.")
 

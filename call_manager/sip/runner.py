@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -46,6 +46,7 @@ from call_manager.sip.seldom import Seldom
 from call_manager.sip.sending import Sender, Wire
 from call_manager.sip.trace import Redaction
 from call_manager.sip.transport.via import came_from
+from mesh.waiting import within
 
 DATAGRAMS_MAX: Final = 256  # Waiting for one leg; a peer that floods loses its own messages.
 JOURNAL_S: Final = 5.0
@@ -154,7 +155,9 @@ class Runner:
             return
         for effect in effects:
             try:
-                await self._apply(effect)
+                writing = self._apply(effect)
+                if writing is not None:
+                    await writing
             except Exception:
                 log.exception("a leg's %s failed", type(effect).__name__)
                 self._faults += 1
@@ -167,10 +170,11 @@ class Runner:
             self.ended.set()
             self._hooks.ended()
 
-    async def _apply(self, effect: Effect) -> None:
+    def _apply(self, effect: Effect) -> Coroutine[None, None, None] | None:
+        """Carry one effect out; returns what is left to wait for, if anything."""
         match effect:
             case Transmit(message, hop):
-                await self._sender.send(message, hop)
+                return self._sender.send(message, hop)
             case SetTimer(key, seconds):
                 self._stop_timer(key)
                 loop = asyncio.get_running_loop()
@@ -179,29 +183,30 @@ class Runner:
                 self._stop_timer(key)
             case Commit(record):
                 self._hooks.planned(record)
-                await self._commit(self._journal.invite_planned(record))
+                return self._commit(self._journal.invite_planned(record))
             case Confirm(record):
-                await self._write(self._journal.dialog_confirmed(record), CONFIRM_S)
+                return self._write(self._journal.dialog_confirmed(record), CONFIRM_S)
             case Update(outcome):
-                await self._write(self._journal.attempt_updated(outcome), JOURNAL_S)
+                return self._write(self._journal.attempt_updated(outcome), JOURNAL_S)
             case Emit(event):
                 if isinstance(event, Ended):
-                    await self._measure()
+                    return self._tell_end(event)
                 self._hooks.emit(event)
             case Play(audio):
                 self._hooks.play(audio)
+        return None
 
-    async def _measure(self) -> None:
+    async def _tell_end(self, event: Ended) -> None:
         """Keep what the leg's audio was like, before anybody hears that the leg is over."""
         report = self._hooks.measured()
         if report is not None:
             await self._write(self._journal.media_measured(report), JOURNAL_S)
+        self._hooks.emit(event)
 
-    async def _commit(self, writing: Awaitable[None]) -> None:
+    async def _commit(self, writing: Coroutine[None, None, None]) -> None:
         """Commit before the wire; what the core says next happens before any other input."""
         try:
-            async with asyncio.timeout(JOURNAL_S):
-                await writing
+            await within(JOURNAL_S, writing)
         except Exception:
             log.exception("an INVITE could not be recorded and was not sent")
             answer: Input = Refused(NOT_RECORDED)
@@ -212,11 +217,10 @@ class Runner:
             await self._step(HangUp(), self._wire.clock.now())
         await self._step(answer, self._wire.clock.now())
 
-    async def _write(self, writing: Awaitable[None], limit_s: float) -> None:
+    async def _write(self, writing: Coroutine[None, None, None], limit_s: float) -> None:
         """Write what must not stop the call when it fails: the peer is on the line."""
         try:
-            async with asyncio.timeout(limit_s):
-                await writing
+            await within(limit_s, writing)
         except Exception:
             log.exception("the journal did not take a leg's state; the call goes on")
 
