@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +23,8 @@ from call_manager.metadata import ROUTE_PROVIDER_IDS
 from mesh.database import Transaction, Work
 from mesh.errors import MeshError
 
+T = TypeVar("T")
+
 log = structlog.get_logger()
 
 
@@ -28,13 +32,53 @@ class EndedFirst(Exception):
     """The call was to end before its next INVITE could leave."""
 
 
+class Wish:
+    """That a call is to end; what it waits for meanwhile is given up."""
+
+    def __init__(self) -> None:
+        self._made = False
+        self._patience: asyncio.Timeout | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether the call is to end."""
+        return self._made
+
+    def make(self) -> None:
+        """Let the call end; harmless when asked again."""
+        self._made = True
+        if self._patience is not None and self._patience.when() is None:
+            self._patience.reschedule(asyncio.get_running_loop().time())
+
+    async def first(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what `work` returns; raises EndedFirst, and cancels it, once the call is to end.
+
+        One at a time. In the caller's own task: two more, and waiting for either, cost as much as
+        a statement.
+        """
+        if self._made:
+            raise EndedFirst
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                found = await work()
+        except Exception:
+            if self._made:
+                raise EndedFirst from None
+            raise
+        finally:
+            self._patience = None
+        if self._made:
+            raise EndedFirst
+        return found
+
+
 class Legs:
     """Goes from carrier to carrier in the order of the call's routes, and keeps the books.
 
-    `wish` is set as soon as the call is to end; nothing is looked up for it from then on.
+    `wish` is made as soon as the call is to end; nothing is looked up for it from then on.
     """
 
-    def __init__(self, call: Call, equipment: Equipment, wish: asyncio.Event) -> None:
+    def __init__(self, call: Call, equipment: Equipment, wish: Wish) -> None:
         self._call = call
         self._equipment = equipment
         self._wish = wish
@@ -70,19 +114,8 @@ class Legs:
 
     async def _ask(self, route: Dialroute) -> DialConfig:
         """Return how to dial a carrier; raises EndedFirst, ConfigUnavailable."""
-        asked = asyncio.create_task(
-            self._equipment.providers.dial_config(route.provider_id, self._not_after)
-        )
-        wished = asyncio.create_task(self._wish.wait())
-        try:
-            await asyncio.wait({asked, wished}, return_when=asyncio.FIRST_COMPLETED)
-            if not self._wish.is_set():
-                return asked.result()
-        finally:
-            for task in (asked, wished):
-                task.cancel()
-            await asyncio.gather(asked, wished, return_exceptions=True)
-        raise EndedFirst
+        providers, not_after = self._equipment.providers, self._not_after
+        return await self._wish.first(lambda: providers.dial_config(route.provider_id, not_after))
 
     def journal(self) -> SessionJournal:
         """Return the journal of the leg that is placed now."""
@@ -140,7 +173,7 @@ class Legs:
 
     def _onward(self, after: str) -> str:
         left = len(self._routes) - self._number
-        if not after or not left or self._wish.is_set() or not may_fail_over(self._call):
+        if not after or not left or self._wish.made or not may_fail_over(self._call):
             return ""
         provider_id = str(self._dial().provider_id)
         FAILOVERS.labels(provider_id, after).inc()

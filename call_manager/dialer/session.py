@@ -21,7 +21,7 @@ from call_manager.dialer import attempts, endings, metrics
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.flow_runner import Ending, FlowRunner
 from call_manager.dialer.journal import NOT_DIALLED, SessionJournal
-from call_manager.dialer.legs import EndedFirst, Legs
+from call_manager.dialer.legs import EndedFirst, Legs, Wish
 from call_manager.dialer.providers import ConfigUnavailable
 from mesh import ambient, telemetry
 from mesh.database import Transaction
@@ -43,7 +43,7 @@ class Session:
     def __init__(self, call: Call, equipment: Equipment) -> None:
         self._call = call
         self._equipment = equipment
-        self._wish = asyncio.Event()
+        self._wish = Wish()
         self._leg: Leg | None = None
         self._journal: SessionJournal | None = None
         self._ending = endings.Own()
@@ -58,7 +58,7 @@ class Session:
 
     def hangup(self) -> None:
         """End the call; that it is ending is committed already. Harmless when asked again."""
-        self._wish.set()
+        self._wish.make()
         if self._leg is not None and self._context is not None:
             # The asker's deadline and trace are not the call's.
             self._context.run(self._end_leg)
@@ -229,7 +229,7 @@ class Session:
         # What ended the call first stays its reason.
         if self._ending.cause is None:
             self._ending.cause = cause
-        self._wish.set()
+        self._wish.make()
         self._end_leg()
 
     def _end_leg(self) -> None:
