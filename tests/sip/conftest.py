@@ -55,10 +55,14 @@ def journal() -> MemoryJournal:
     return journal
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def read_by_tshark() -> Iterator[None]:
-    """Have tshark read every trace that the module's tests left, and count its messages."""
+    """Have tshark read every trace that the module's tests left, and count its messages.
+
+    A test that sends what is no SIP makes a journal of its own.
+    """
     _JOURNALS.clear()
     yield
     messages = [message for journal in _JOURNALS for message in journal.messages]
-    assert read_back(messages) == stored(messages)
+    if messages:
+        assert read_back(messages) == stored(messages)

@@ -1,8 +1,8 @@
 """What the SIP side has to be able to do, line by line, against peers that we did not write.
 
 `LINES` says which test shows which line; those that no other file has are here. Real sipp is the
-carrier wherever it can do what the line asks, a scripted socket elsewhere. Tests of this file and
-of `test_against_sipp.py` leave their traces to tshark, which must find every message in them.
+carrier wherever it can do what the line asks, a scripted socket elsewhere. All tests of this folder
+leave their traces to tshark, which must find every message in them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from tests.support.relay import Loses, relay
 from tests.support.sip_calls import QUICK_T1_S, a_target, end_of, rest, settings, until
 from tests.support.sip_peer import Reply, sip_peer
 from tests.support.sipp import Sipp, free_udp_port
-
-pytestmark = pytest.mark.usefixtures("read_by_tshark")
 
 HERE: Final = Path(__file__).parent
 T1_S: Final = 0.1

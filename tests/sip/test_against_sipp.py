@@ -20,8 +20,6 @@ from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import ALICE, a_target, end_of, rest, until
 from tests.support.sipp import Sipp, free_udp_port
 
-pytestmark = pytest.mark.usefixtures("read_by_tshark")
-
 
 async def call(
     channel: Channel, journal: MemoryJournal, scenario: str, **changes: object

@@ -130,7 +130,8 @@ async def test_a_repeated_bye_of_the_peer_gets_the_same_answer(
         assert (await peer.hear("200")).raw == first.raw
 
 
-async def test_garbage_changes_nothing(quick: SipChannel, journal: MemoryJournal) -> None:
+async def test_garbage_changes_nothing(quick: SipChannel) -> None:
+    journal = MemoryJournal()
     async with sip_peer() as peer:
         leg = quick.dial(a_target(peer.port), journal)
         invite = await peer.hear("INVITE")

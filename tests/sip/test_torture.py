@@ -90,9 +90,10 @@ def test_what_a_torture_message_bends_is_understood() -> None:
 
 
 async def test_a_call_survives_every_torture_message_with_its_call_id(
-    quick: SipChannel, journal: MemoryJournal
+    quick: SipChannel,
 ) -> None:
     """As one that rings, then as one that talks; what was heard is on record byte for byte."""
+    journal = MemoryJournal()
     async with sip_peer() as peer:
         leg = quick.dial(a_target(peer.port), journal)
         invite = await peer.hear("INVITE")
@@ -169,12 +170,10 @@ def test_deep_headers_are_read_in_the_time_of_flat_ones(depth: int, nested: obje
         read_everything(torture.raw.replace(b"\r\n", b"\r\n" + header + b"\r\n", 1))
 
 
-async def test_a_live_socket_survives_what_is_thrown_at_it(
-    quick: SipChannel, journal: MemoryJournal
-) -> None:
+async def test_a_live_socket_survives_what_is_thrown_at_it(quick: SipChannel) -> None:
     dice = random.Random(4475)
     async with sip_peer() as peer:
-        leg = quick.dial(a_target(peer.port), journal)
+        leg = quick.dial(a_target(peer.port), MemoryJournal())
         invite = await peer.answer()
         await until(leg, Answered)
         ours = invite.header("Call-ID").encode()

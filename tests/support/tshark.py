@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from call_manager.channel import Transport, WireMessage
@@ -29,14 +29,23 @@ def a_pcap(messages: Sequence[WireMessage]) -> bytes:
 
 def read_back(messages: Sequence[WireMessage]) -> Counter[str]:
     """How many SIP messages tshark finds for each Call-ID."""
+    ports = {int(message.local_address.rpartition(":")[2]) for message in messages}
+    return found_in(a_pcap(messages), ports)
+
+
+def found_in(pcap: bytes, ports: Collection[int]) -> Counter[str]:
+    """How many SIP messages tshark finds in a file for each Call-ID; SIP is at these ports."""
     program = shutil.which("tshark")
     assert program is not None, "apt-get install tshark"
-    ports = sorted({message.local_address.rpartition(":")[2] for message in messages})
-    decode = [word for port in ports for word in ("-d", f"udp.port=={port},sip")]
-    decode += [word for port in ports for word in ("-d", f"tcp.port=={port},sip")]
+    decode = [
+        word
+        for port in sorted(ports)
+        for kind in ("udp", "tcp")
+        for word in ("-d", f"{kind}.port=={port},sip")
+    ]
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "trace.pcap")
-        path.write_bytes(a_pcap(messages))
+        path.write_bytes(pcap)
         fields = ("-Y", "sip", "-T", "fields", "-e", "sip.Call-ID")
         read = subprocess.run(
             [program, "-r", str(path), *decode, *fields],

@@ -86,6 +86,8 @@ class Explained:
     call: call_pb2.Call
     analysis: timeline_service_pb2.SipAnalysisGetResponse | None
     """None for a call without a trace."""
+    pcap: bytes = b""
+    """Its file, where there is an analysis."""
 
 
 class QuickSettings(CallSettings):
@@ -186,12 +188,13 @@ class Placer:
             await asyncio.sleep(case.hang_up_after_s)
             await self._exchange.hangup(call_id)
         call = await self._exchange.until(call_id, "hangup", within_s=60)
-        analysis = None
-        if case.shows or case.talk_ms:
-            analysis = await self._exchange.timelines().SipAnalysisGet(
-                timeline_service_pb2.SipAnalysisGetRequest(id=call_id)
-            )
-        return Explained(call, analysis)
+        if not (case.shows or case.talk_ms):
+            return Explained(call, None)
+        analysis = await self._exchange.timelines().SipAnalysisGet(
+            timeline_service_pb2.SipAnalysisGetRequest(id=call_id)
+        )
+        pieces = [piece.body.data for piece in await self._exchange.pcap(call_id)]
+        return Explained(call, analysis, b"".join(pieces))
 
     async def _create(self, case: Case) -> str:
         fields = {"hostname": self._address, **self._tls.get(case.tls, {}), **case.provider}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +23,11 @@ from tests.service.call_manager.explained_calls import (
     place_all,
     simulated_carrier,
 )
+from tests.support.tshark import found_in
 
 pytestmark = pytest.mark.one_engine("sqlite")
 
+PCAP_HEADER_BYTES: Final = 24
 WRONG: Final = RIGHT | {"sip_password": "other"}
 
 CASES: Final = [
@@ -39,6 +42,7 @@ CASES: Final = [
     Case("CANCELLED", "0103", hang_up_after_s=0.5, shows="CANCEL"),
     Case("CODEC_NOT_ENCODABLE", "4112", {"codecs": "PCMU,G729"}, shows="200 INVITE"),
     Case("ANSWER_WITHOUT_AUDIO", "4100", shows="200 INVITE"),
+    Case("ANSWER_WITHOUT_AUDIO", "4101", shows="200 INVITE", name="broken SDP"),
     Case("ANSWER_WITHOUT_AUDIO", "4102", shows="200 INVITE", name="refused stream"),
     Case("NO_AUDIO", "5003", talk_ms=TALK_MS, shows="200 INVITE"),
     Case("NO_AUDIO_RECEIVED", "5001", talk_ms=TALK_MS, shows="INVITE"),
@@ -143,6 +147,15 @@ def test_what_shows_the_end_answers_the_last_invite(ends: dict[str, Explained]) 
 
 def _cseq(message: bytes) -> bytes:
     return next(line for line in message.splitlines() if line.startswith(b"CSeq:"))
+
+
+def test_tshark_counts_the_same_messages_in_every_pcap(ends: dict[str, Explained]) -> None:
+    traced = [end for end in ends.values() if end.analysis is not None]
+    shown = [one for end in traced if end.analysis for one in end.analysis.sip_messages]
+    assert not any(end.analysis.truncated for end in traced if end.analysis)
+    files = traced[0].pcap + b"".join(end.pcap[PCAP_HEADER_BYTES:] for end in traced[1:])
+    ports = {port for one in shown for port in (one.src_port, one.dst_port)}
+    assert found_in(files, ports) == Counter(one.sip_call_id for one in shown)
 
 
 def test_why_a_carrier_was_not_reached_is_said_once(ends: dict[str, Explained]) -> None:
