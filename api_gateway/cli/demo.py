@@ -84,7 +84,7 @@ def _run(children: Children, home: Path, *, once: bool) -> None:
     print("Starting a simulated carrier and the four services ...")
     carrier, mesh = _start(children, home)
     write_private(home / "admin.token", mesh["admin"]["token"] + "\n")
-    print(f"REST    {mesh['http']}/v1.0\nSIP     {mesh['sip']} (UDP)")
+    print(f"REST    {mesh['http']}/v1.0\nSIP     {mesh['sip']} (UDP, TCP)")
     print(f"Carrier {carrier['sip']} (UDP)")
     print("\nTo type along, in another terminal:")
     print(f"  API={mesh['http']}/v1.0")

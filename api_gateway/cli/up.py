@@ -286,7 +286,7 @@ def _sign_in(admin: dict[str, Any]) -> str:
 def _tell(plan: Plan, document: dict[str, Any]) -> None:
     print(f"REST   {document['http']}/v1.0")
     print(f"gRPC   {document['public_grpc']}  public")
-    print(f"SIP    {document['sip']} (UDP)")
+    print(f"SIP    {document['sip']} (UDP, TCP)")
     for name, address in document["grpc"].items():
         print(f"gRPC   {address}  {name}")
     if plan.ready_file is None and plan.ready_fd is None:
