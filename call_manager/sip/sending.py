@@ -110,7 +110,9 @@ class Sender:
                 await self._carry(message, other)
         except (OSError, MalformedMessageError) as error:
             why = reason_of(error)
-            self._noise.log(logging.WARNING, "a SIP message could not be sent: %s", why)
+            # What the record of a call or a check says needs no warning for each carrier away.
+            level = logging.DEBUG if branch else logging.WARNING
+            self._noise.log(level, "a SIP message could not be sent: %s", why)
             if branch:
                 known = isinstance(error, NotConnected)
                 detail = why if known else f"The message could not be sent: {why.rstrip('.')}."
