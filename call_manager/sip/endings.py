@@ -8,7 +8,7 @@ from typing import Final
 
 from call_manager.channel import Q850, EndedBy, MediaFailure
 from call_manager.sip.message import Headers, write_reason
-from call_manager.sip.sdp import RemoteAudio
+from call_manager.sip.sdp import REFUSED, RemoteAudio
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,10 @@ def of_media(audio: RemoteAudio, offered: Sequence[str]) -> Ending:
                 EndedBy.ERROR, f"{why}, so nothing could be heard.", _NO_SDP, audio.problem
             )
         case MediaFailure.NO_COMMON_CODEC:
-            why = f"The carrier's answer takes none of the offered codecs ({', '.join(offered)})"
+            instead = f"takes {audio.unusable}, " if audio.unusable else "takes "
+            why = f"The carrier's answer {instead}none of the offered codecs ({', '.join(offered)})"
+            if audio.unusable == REFUSED:
+                why = f"The carrier's answer refuses the audio ({REFUSED})"
             return Ending(
                 EndedBy.ERROR, f"{why}, so nothing could be heard.", _NO_CODEC, audio.problem
             )

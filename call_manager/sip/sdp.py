@@ -7,8 +7,8 @@ could be understood and raises nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from call_manager.channel import MediaFailure
@@ -20,10 +20,12 @@ DTMF_PAYLOAD: Final = 101
 PACKET_MS: Final = 20
 CONTENT_TYPE: Final = "application/sdp"
 
+REFUSED: Final = "port 0"
 FORMATS_MAX: Final = 64
 """Words of an `m=` line that are looked at; the longest real ones have two dozen."""
 
 _LINES_MAX: Final = 500
+_TOLD_MAX: Final = 4
 _STATIC: Final = {  # RFC 3551 table 4
     "PCMU": 0,
     "GSM": 3,
@@ -74,6 +76,8 @@ class RemoteAudio:
     """Where the peer wants RTCP (RFC 3605); None is the port above RTP's."""
     rtcp_mux: bool = False
     """Whether it asks for RTCP on RTP's own port (RFC 5761)."""
+    unusable: str = field(default="", compare=False)
+    """What it takes instead where nothing of the offer is taken, for the record."""
 
 
 def write_offer(audio: LocalAudio, *, version: int = 1) -> bytes:
@@ -117,16 +121,14 @@ def read(body: bytes, codecs: Sequence[str]) -> RemoteAudio:
         return RemoteAudio(problem=MediaFailure.NO_SDP)
     words = media[0].split()
     offered = {name.upper(): name for name in codecs}
-    listed = [
-        (offered[name.upper()], number)
-        for name, number in _formats(words[3:FORMATS_MAX], media)
-        if name.upper() in offered
-    ]
+    formats = _formats(words[3:FORMATS_MAX], media)
+    listed = [(offered[name.upper()], at) for name, at in formats if name.upper() in offered]
     port = _number(words[1].partition("/")[0])
     if not 0 <= port < 65_536:
         return RemoteAudio(problem=MediaFailure.NO_SDP)
     if not listed or port == 0:  # Port 0 refuses the stream (RFC 3264 section 6).
-        return RemoteAudio(problem=MediaFailure.NO_COMMON_CODEC)
+        unusable = REFUSED if port == 0 else _told(name for name, _ in formats)
+        return RemoteAudio(problem=MediaFailure.NO_COMMON_CODEC, unusable=unusable)
     codec, number = next((pair for pair in listed if pair[0].upper() in ENCODABLE), listed[0])
     problem = MediaFailure.NONE if codec.upper() in ENCODABLE else MediaFailure.NOT_ENCODABLE
     host = _connection(media) or _connection(session)
@@ -145,6 +147,12 @@ def read(body: bytes, codecs: Sequence[str]) -> RemoteAudio:
         _rtcp(media, host),
         "a=rtcp-mux" in media,
     )
+
+
+def _told(names: Iterable[str]) -> str:
+    """Name some codecs of a peer's in a sentence of ours; DTMF is none."""
+    tokens = [name for name in names if _NAME.match(name) and name.lower() != "telephone-event"]
+    return ", ".join(tokens[:_TOLD_MAX])
 
 
 def _rtcp(media: Sequence[str], host: str) -> tuple[str, int] | None:

@@ -155,13 +155,19 @@ def test_what_early_media_a_fork_may_make_us_remember_is_bounded() -> None:
         (
             AUDIO.replace(b"AVP 0 101", b"AVP 3 101"),
             MediaFailure.NO_COMMON_CODEC,
-            "none of the offered codecs (G729, PCMU)",
+            "takes GSM, none of the offered codecs (G729, PCMU)",
+            65,
+        ),
+        (
+            AUDIO.replace(b"AVP 0 101", b"AVP 101"),
+            MediaFailure.NO_COMMON_CODEC,
+            "takes none of the offered codecs",
             65,
         ),
         (
             AUDIO.replace(b"m=audio 4000", b"m=audio 0"),
             MediaFailure.NO_COMMON_CODEC,
-            "none of the offered codecs",
+            "refuses the audio (port 0)",
             65,
         ),
         (AUDIO.replace(b"AVP 0", b"AVP 18"), MediaFailure.NOT_ENCODABLE, "picked G729", 65),
