@@ -382,6 +382,24 @@ def test_an_outbound_proxy_is_the_next_hop_and_a_loose_route(
     assert got.request_uri == "sip:+15550100002@sip.carrier.example:5080"
 
 
+def test_a_sip_address_goes_by_its_carriers_proxy_and_transport_as_it_is_written() -> None:
+    call = replace(CALL, destination=Address(AddressType.SIP, "bob@office.example"))
+    got = dialled(
+        call, outbound_proxy="proxy.example:5070", transport=Transport.TLS, tls_ca="PEM",
+        tech_prefix="9", tech_postfix="@other.example",
+    )  # fmt: skip
+    assert got.next_hop == NextHop("proxy.example", 5070, Transport.TLS, "PEM")
+    assert got.route == "sip:proxy.example:5070;lr"
+    assert got.request_uri == "sip:bob@office.example"
+
+
+def test_a_sip_address_without_a_port_and_a_carrier_leaves_it_to_the_dns() -> None:
+    call = replace(CALL, destination=Address(AddressType.SIP, "bob@office.example"))
+    got = dial_target(call, direct_config(call.destination))
+    assert got.next_hop == NextHop("office.example", None, Transport.UDP)
+    assert got.route == ""
+
+
 @pytest.mark.parametrize("proxy", ["a b", "proxy.example;lr", "p\r\nVia: x", "proxy.example:0"])
 def test_an_outbound_proxy_that_is_no_host_is_not_dialled(proxy: str) -> None:
     with pytest.raises(Undialable):
