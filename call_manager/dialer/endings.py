@@ -11,12 +11,12 @@ from call_manager.call.attempt import Attempt
 from call_manager.call.domain import Call, CallStatus, HangupBy, HangupReason
 from call_manager.call.hangup import Cause, cause_of_sip
 from call_manager.call.repository import Finish
-from call_manager.channel import AttemptState, Ended, EndedBy, StoredAttempt
+from call_manager.channel import AttemptState, Ended, EndedBy, MediaFailure, StoredAttempt
 
-NOT_DIALLED: Final = "recovered, not dialled"
-CANCELLED: Final = "recovered after a restart: cancelled"
-HUNG_UP: Final = "recovered after a restart: hung up"
-RECOVERED: Final = "recovered after a restart"
+NOT_DIALLED: Final = "The call's time to be dialled was over, so it was not dialled."
+CANCELLED: Final = "The service was restarted while the call was being set up, and cancelled it."
+HUNG_UP: Final = "The service was restarted while the call lived, and hung it up."
+RECOVERED: Final = "The service was restarted before the call's end was written down."
 STOPPED: Final = "The service stopped."
 ENDED_FIRST: Final = "The call was ended before it was dialled."
 NO_ANSWER: Final = "The carrier did not answer the INVITE."
@@ -46,11 +46,20 @@ def of_leg(ended: Ended, own: Own) -> Finish:
         cause=own.cause if own.cause is not None and not theirs else _cause(ended),
         at=ended.at,
         by=HangupBy.LOCAL if ended.by is EndedBy.ERROR else None,
-        reason=None if theirs else own.reason,
+        reason=_reason(ended, own, theirs=theirs),
         detail=own.detail or ended.detail or _detail(ended),
         sip_code=ended.code,
         sip_reason=ended.reason_phrase,
     )
+
+
+def _reason(ended: Ended, own: Own, *, theirs: bool) -> HangupReason | None:
+    """Return why, where the table of CONTRACT.md section 3.3 does not say it."""
+    if own.reason is None and ended.media is not MediaFailure.NONE:
+        # The table would call it normal: it was answered. Nobody could talk, and that is no end
+        # as calls do.
+        return HangupReason.FAILED
+    return None if theirs else own.reason
 
 
 def _cause(ended: Ended) -> int:

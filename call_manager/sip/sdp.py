@@ -79,6 +79,11 @@ class RemoteAudio:
     unusable: str = field(default="", compare=False)
     """What it takes instead where nothing of the offer is taken, for the record."""
 
+    @property
+    def picked(self) -> str:
+        """The codec the peer wants, for the record: also one that was never offered."""
+        return self.codec or ("" if self.unusable == REFUSED else self.unusable.partition(",")[0])
+
 
 def write_offer(audio: LocalAudio, *, version: int = 1) -> bytes:
     """Offer exactly the listed codecs, in order, plus telephone-event 101 (RFC 4733).

@@ -249,7 +249,9 @@ class UacCore(Core):
         self._phase = Phase.TALKING
         now.attempt.note(response, self.at)
         self.exchange.out.append(StopTimer(GIVE_UP))
-        self.exchange.out.append(Confirm(dialog.record(now.attempt.record.attempt_id, audio.codec)))
+        self.exchange.out.append(
+            Confirm(dialog.record(now.attempt.record.attempt_id, audio.picked))
+        )
         self._main.acknowledge()
         self._update(now)
         self._talk(self._main, response, audio)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from voipbin.call.v1 import call_pb2
 
 from call_manager.explanation.explain import RULES
 from tests.service.call_manager.exchange import Exchange
@@ -43,6 +44,7 @@ CASES: Final = [
     Case("CODEC_NOT_ENCODABLE", "4112", {"codecs": "PCMU,G729"}, shows="200 INVITE"),
     Case("ANSWER_WITHOUT_AUDIO", "4100", shows="200 INVITE"),
     Case("ANSWER_WITHOUT_AUDIO", "4101", shows="200 INVITE", name="broken SDP"),
+    Case("ANSWER_WITHOUT_AUDIO", "4113", shows="200 INVITE", name="never offered"),
     Case("ANSWER_WITHOUT_AUDIO", "4102", shows="200 INVITE", name="refused stream"),
     Case("NO_AUDIO", "5003", talk_ms=TALK_MS, shows="200 INVITE"),
     Case("NO_AUDIO_RECEIVED", "5001", talk_ms=TALK_MS, shows="INVITE"),
@@ -163,6 +165,13 @@ def test_why_a_carrier_was_not_reached_is_said_once(ends: dict[str, Explained]) 
     assert sentence == (
         "The carrier at 127.0.0.1:1 could not be reached over UDP: Connection refused."
     )
+
+
+def test_an_answer_that_nobody_could_talk_by_is_a_failure(ends: dict[str, Explained]) -> None:
+    for name in ("CODEC_NOT_ENCODABLE", "ANSWER_WITHOUT_AUDIO", "refused stream"):
+        assert ends[name].call.hangup_reason == call_pb2.HANGUP_REASON_FAILED
+    assert ends["CODEC_NOT_ENCODABLE"].call.attempts[-1].codec == "G729"
+    assert ends["never offered"].call.attempts[-1].codec == "G722"
 
 
 def test_the_longest_duration_is_the_one_that_was_set(ends: dict[str, Explained]) -> None:
