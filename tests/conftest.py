@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
@@ -10,6 +11,7 @@ from xdist.remote import Producer
 from tests.support.balance import ENGINES, ByFileAndEngine, in_order
 from tests.support.mesh_databases import databases_on
 from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.schemas import SERVICES
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "one_engine(name): unless one is chosen, run on this engine alone, to save time"
     )
+    config.addinivalue_line("markers", "own_migrations: begin with a database without any schema")
 
 
 @pytest.hookimpl(trylast=True)
@@ -34,9 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(
-    config: pytest.Config, log: Producer
-) -> ByFileAndEngine | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileAndEngine | None:
     """Share out by file and engine where files are what is to be shared out."""
     return ByFileAndEngine(config, log) if config.getoption("dist") == "loadfile" else None
 
@@ -71,13 +72,22 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def fresh_postgres(request: pytest.FixtureRequest, engine: str) -> Iterator[str | None]:
-    """The URL of an empty database for one test; None when this run of it is on SQLite."""
+    """The URL of a database for one test; None when this run of it is on SQLite.
+
+    Tests of a service find its schema there, unless they bring their own.
+    """
     if engine == "sqlite":
         yield None
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    with server.database() as url:
+    own = request.node.get_closest_marker("own_migrations") is not None
+    with server.database(None if own else _service(request.path)) as url:
         yield url
+
+
+def _service(test: Path) -> str | None:
+    folder = test.parent
+    return folder.name if folder.name in SERVICES and folder.parent.name == "service" else None
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from mesh.clients import MeshChannel, channel
 from mesh.clock import new_id
 from mesh.identity import mint_token, token_digest
 from mesh.node import Node
+from tests.support import schemas
 
 PEERS = ("api_gateway", "route_manager", "call_manager", "flow_manager", "friend", "lab")
 
@@ -34,6 +35,7 @@ class Credentials:
         """Return the arguments of a settings class for the node called `peer`, in lab mode."""
         token_file = self._folder / f"{peer}.token"
         token_file.write_text(self.tokens[peer] + "\n", encoding="utf-8")
+        schemas.put(peer, self._folder / f"{peer}.db")
         return {
             "data_dir": self._folder,
             "peers_file": self._peers_file,

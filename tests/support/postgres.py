@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from tests.support.schemas import migrate
+
 CONFIGURATION: Final = """
 # Several meshes run at once, each with four services and a pool of connections in each.
 max_connections = 400
@@ -34,21 +36,33 @@ class PostgresServer:
     def __init__(self, host: str) -> None:
         self._host = host
 
-    def create_database(self) -> str:
-        """Create an empty database and return its SQLAlchemy URL; `drop_database` takes it."""
+        self._migrated: dict[str, str] = {}
+
+    def create_database(self, service: str | None = None) -> str:
+        """Create a database and return its SQLAlchemy URL; `drop_database` takes it.
+
+        It is empty, or has the schema of `service` in it.
+        """
         name = f"test_{next(_number)}"
-        _wait_for(self._execute(f"CREATE DATABASE {name}"))
+        template = "template1" if service is None else self._template(service)
+        _wait_for(self._execute(f"CREATE DATABASE {name} TEMPLATE {template}"))
         return f"postgresql+asyncpg://postgres@/{name}?host={self._host}"
+
+    def _template(self, service: str) -> str:
+        if service not in self._migrated:
+            url = self.create_database()
+            migrate(url, service)
+            self._migrated[service] = _name(url)
+        return self._migrated[service]
 
     def drop_database(self, url: str) -> None:
         """Drop a database, whoever may still be connected to it."""
-        name = urlsplit(url).path.removeprefix("/")
-        _wait_for(self._execute(f"DROP DATABASE {name} WITH (FORCE)"))
+        _wait_for(self._execute(f"DROP DATABASE {_name(url)} WITH (FORCE)"))
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """Create a database for the enclosed work and give its SQLAlchemy URL."""
-        url = self.create_database()
+    def database(self, service: str | None = None) -> Iterator[str]:
+        """Create a database for the enclosed work, as `create_database` does, and give its URL."""
+        url = self.create_database(service)
         try:
             yield url
         finally:
@@ -60,6 +74,10 @@ class PostgresServer:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")
 
 
 def _wait_for(work: Coroutine[Any, Any, None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from api_gateway.account.passwords import Passwords
@@ -15,6 +16,7 @@ from tests.service.api_gateway.account_house import PASSWORD, AccountHouse
 from tests.support.running_mesh import ok
 
 
+@pytest.mark.own_migrations
 async def test_accounts_of_the_first_revision_sign_in_after_the_upgrade(
     tmp_path: Path, database_url: str
 ) -> None:

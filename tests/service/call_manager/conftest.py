@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.service.call_manager.calls_world import World
+from tests.support import schemas
 
 
 @pytest.fixture
 def database_url(fresh_postgres: str | None, tmp_path: Path) -> str:
+    schemas.put("call_manager", tmp_path / "calls.db")
     return fresh_postgres or f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"
 
 

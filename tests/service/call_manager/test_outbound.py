@@ -133,6 +133,7 @@ async def test_codecs_are_one_destinations_and_no_others(world: World) -> None:
     assert [row["metadata"].get("codecs") for row in stored] == ["PCMA,PCMU", None]
 
 
+@pytest.mark.own_migrations
 async def test_a_schema_of_yesterday_with_numbers_in_it_is_brought_up_to_date(
     tmp_path: Path,
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import copy
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from voipbin.flow.v1 import activeflow_service_pb2 as pb
 
@@ -22,6 +23,7 @@ from tests.support.node import an_identity
 AT = "2026-01-02T03:04:05.000000Z"
 
 
+@pytest.mark.own_migrations
 async def test_what_ran_before_the_upgrade_is_listed_and_can_be_stopped(tmp_path: Path) -> None:
     early = tmp_path / "migrations" / "versions"
     early.mkdir(parents=True)

@@ -190,6 +190,7 @@ async def test_a_repeated_request_is_the_same_one_after_the_provider_changed(
     assert await served.place(made.id, idempotency_key="k") == record
 
 
+@pytest.mark.own_migrations
 async def test_yesterdays_carriers_and_records_are_udp_and_e164(
     house: House, tmp_path: Path
 ) -> None:

@@ -239,6 +239,7 @@ async def test_secrets_whose_key_is_lost_for_good_can_be_cleared(house: House) -
         assert await dialled(house, lost) == ({}, "", [])
 
 
+@pytest.mark.own_migrations
 async def test_what_an_earlier_version_stored_in_clear_is_sealed_at_the_first_start(
     house: House, tmp_path: Path
 ) -> None:
