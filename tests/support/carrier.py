@@ -21,7 +21,7 @@ GIVE_UP_S: Final = 32.0
 
 _SDP: Final = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-    "m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+    "m=audio {port} RTP/AVP {payload}\r\n"
 )
 
 
@@ -155,7 +155,9 @@ class Carrier(asyncio.DatagramProtocol):
         (to_header,), (cseq,) = headers(request, "To"), headers(request, "CSeq")
         body = ""
         if code == 200 and cseq.endswith("INVITE"):
-            body = _SDP.format(port=self._media_port)
+            # PCMU where it is offered, else PCMA (RFC 3551 section 6); neither needs a rtpmap.
+            payload = 0 if re.search(r"^m=audio \d+ RTP/AVP[^\r]* 0\b", request, re.M) else 8
+            body = _SDP.format(port=self._media_port, payload=payload)
         lines = [
             f"SIP/2.0 {code} Because",
             *(f"Via: {value}" for value in headers(request, "Via")),
