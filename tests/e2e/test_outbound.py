@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import pytest
@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from mesh.clock import ZERO_ID, new_id
 from tests.support.carrier import Carrier
-from tests.support.running_mesh import RunningMesh, ok, reason, running_mesh, wish
+from tests.support.running_mesh import RunningMesh, eventually, ok, reason, running_mesh, wish
 
 NUMBER_KEYS: Final = [
     "id", "customer_id", "number", "type", "call_flow_id", "message_flow_id", "name", "detail",
@@ -78,6 +78,13 @@ async def routed(mesh: RunningMesh, carrier: Carrier) -> str:
 async def call(mesh: RunningMesh, *numbers: str, **fields: Any) -> Any:
     body = {"destinations": [{"type": "tel", "target": one} for one in numbers], **fields}
     return await mesh.post("/v1.0/calls", body, CUSTOMER)
+
+
+async def all_over(mesh: RunningMesh, carrier: Carrier, call_ids: Sequence[str]) -> None:
+    """Wait until the calls are over: a BYE that no carrier takes any more is sent for 32 s."""
+    for call_id in call_ids:
+        await mesh.ended(call_id)
+    await eventually(lambda: not carrier.open_legs)
 
 
 def tel(number: str) -> dict[str, str]:
@@ -314,11 +321,12 @@ async def test_only_countries_of_the_whitelist_may_be_called(
     assert reason(response) == refused
     assert "us" in response.json()["error"]["message"]
     await configure(office, destination_whitelist=["US"])
-    ok(await call(office, US, source=source))
+    placed = ok(await call(office, US, source=source))["calls"]
     for number in (GB, FICTIONAL, "+12423456789"):
         assert reason(await call(office, number, source=source)) == refused
     both = ok(await call(office, US, GB, source=source))["calls"]
     assert [one["status"] for one in both] == ["dialing", "hangup"]
+    await all_over(office, answers, [one["id"] for one in placed + both])
 
 
 async def test_an_administrators_test_passes_the_whitelist_too(
@@ -329,7 +337,8 @@ async def test_an_administrators_test_passes_the_whitelist_too(
     ok(await office.put("/v1.0/outbound_config", admins))
     response = await office.post("/v1.0/providercalls", wish(provider["id"], GB))
     assert reason(response) == (403, "DESTINATION_NOT_ALLOWED")
-    ok(await office.post("/v1.0/providercalls", wish(provider["id"], US)))
+    record = ok(await office.post("/v1.0/providercalls", wish(provider["id"], US)))
+    await all_over(office, answers, record["call_ids"])
 
 
 async def test_a_sip_address_is_offered_the_configured_codecs_and_a_number_is_not(
@@ -363,5 +372,6 @@ async def test_a_labs_first_customers_may_call_everywhere_until_they_say_where(
 ) -> None:
     provider = await mesh.a_provider(answers.address)
     for number in (FICTIONAL, GB, US):
-        ok(await mesh.post("/v1.0/providercalls", wish(provider["id"], number)))
+        record = ok(await mesh.post("/v1.0/providercalls", wish(provider["id"], number)))
+        await all_over(mesh, answers, record["call_ids"])
     assert ok(await mesh.get("/v1.0/outbound_config"))["destination_whitelist"] == []
