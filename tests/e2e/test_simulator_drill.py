@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ BLOCK: Final = re.compile(r"```(sh|text)\n(.*?)```", re.DOTALL)
 MARK: Final = "-- the next block --"
 BEEP: Final = [{"type": "beep"}, {"type": "sleep", "option": {"duration": 9000}}]
 DRILL_S_MAX: Final = 90.0
+ABOVE_EPHEMERAL: Final = 61_000
+PORTS_END: Final = 65_000
 
 # What it promises does not depend on the database, and it is the longest of its kind.
 pytestmark = pytest.mark.one_engine("sqlite")
@@ -39,14 +42,16 @@ async def mesh(
 
 
 def free_ports(count: int) -> list[str]:
-    """Return ports of loopback that are free for UDP now."""
+    """Return ports of loopback that are free for UDP, and that the kernel gives to nobody else."""
+    found: list[str] = []
     with ExitStack() as stack:
-        found = []
-        for _ in range(count):
+        while len(found) < count:
             sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            sock.bind(("127.0.0.1", 0))
-            found.append(str(sock.getsockname()[1]))
-        return found
+            port = ABOVE_EPHEMERAL + secrets.randbelow(PORTS_END - ABOVE_EPHEMERAL)
+            with suppress(OSError):
+                sock.bind(("127.0.0.1", port))
+                found.append(str(port))
+    return found
 
 
 def drill() -> tuple[list[str], dict[int, str]]:
