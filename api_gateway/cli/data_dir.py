@@ -130,7 +130,8 @@ def free_address(host: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> str
 def free_addresses(*wanted: tuple[str, socket.SocketKind]) -> list[str]:
     """Return a different `host:port` for each host and kind; raises OSError when none is found.
 
-    A host of IPv6 is in brackets.
+    A host of IPv6 is in brackets. A port for datagrams is free for connections, too: SIP listens
+    for both at one port (RFC 3261 section 18.1.1).
     """
     # All are held until the last one is found, so that no two are the same.
     with ExitStack() as held:
@@ -139,10 +140,12 @@ def free_addresses(*wanted: tuple[str, socket.SocketKind]) -> list[str]:
 
 def _take(host: str, kind: socket.SocketKind, held: ExitStack) -> str:
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    kinds = {kind, socket.SOCK_STREAM}
     for port in random.sample(_FREE_PORTS, _PORT_TRIES_MAX):
-        probe = held.enter_context(socket.socket(family, kind))
+        probes = [held.enter_context(socket.socket(family, each)) for each in kinds]
         try:
-            probe.bind((host.strip("[]"), port))
+            for probe in probes:
+                probe.bind((host.strip("[]"), port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise OSError(f"cannot listen at {host} ({error.strerror})") from error

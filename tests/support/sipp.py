@@ -162,19 +162,27 @@ class Sipp:
                 await asyncio.sleep(0.02)
 
 
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def free_udp_port() -> int:
-    """A loopback UDP port, even, free a moment ago, outside the range clients are given."""
+    """A loopback port, even, free a moment ago for UDP and TCP, which SIP shares.
+
+    It is outside the range that clients are given.
+    """
     for _ in range(1000):
         # Random, since several test runs may look for ports on one machine at once.
         port = random.randrange(10_000, 20_000, 2)
         if port in _GIVEN:
             continue
         _GIVEN.add(port)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if all(_is_free(port, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
             return port
     raise RuntimeError("no free UDP port")
 
