@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -24,6 +25,8 @@ RECEIVE_BUFFER: Final = 1 << 20
 CONNECT_S: Final = 5.0
 WAITING_MAX: Final = 64
 """Messages that wait for connections of ours to stand."""
+PORT_TRIES_MAX: Final = 20
+"""How often the kernel is asked for a port; one that is free for UDP may be taken for TCP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,15 @@ class Wires:
 
     async def open(self, where: Listening) -> None:
         """Bind everything; raises `OSError` when an address is taken, with nothing left open."""
+        for tries_left in reversed(range(PORT_TRIES_MAX)):
+            try:
+                await self._open(where)
+                return
+            except OSError as error:
+                if where.udp[1] or error.errno != errno.EADDRINUSE or not tries_left:
+                    raise
+
+    async def _open(self, where: Listening) -> None:
         loop = asyncio.get_running_loop()
         try:
             self._udp, _ = await loop.create_datagram_endpoint(
@@ -107,6 +119,7 @@ class Wires:
             task.cancel()
         for server in self._servers:
             server.close()
+        self._servers.clear()
         for stream in list(self._streams.values()):
             stream.cut()
         if self._udp is not None:

@@ -1,17 +1,19 @@
 """The same behaviour over TCP and TLS, and what a lab's own authority is good for."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from call_manager.channel import Transport
 from call_manager.simulator import lab_ca
 from call_manager.simulator.endpoint import Simulator
-from call_manager.simulator.wires import Listening
+from call_manager.simulator.wires import Listening, Receivers, Wires
 from tests.service.simulator.conftest import (
     DEADLINE_S,
     Dialled,
@@ -175,3 +177,24 @@ def test_a_lab_s_certificate_that_fits_no_more_is_made_anew(tmp_path: Path, name
     again = lab_ca.prepare(files.directory, "127.0.0.1")
     lab_ca.server_context(again.certificate, again.key)
     assert again.ca.read_bytes() != other.ca.read_bytes()
+
+
+async def test_a_port_that_another_has_for_tcp_is_not_taken_for_udp(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wires = Wires(Receivers(lambda *_: None, lambda *_: None))
+    listen, taken = wires._listen, []
+
+    async def taken_at_first(transport: Transport, address: Any, context: Any) -> None:
+        if not taken:
+            taken.append(address)
+            raise OSError(errno.EADDRINUSE, "address already in use")
+        await listen(transport, address, context)
+
+    monkeypatch.setattr(wires, "_listen", taken_at_first)
+    await wires.open(Listening(udp=LOCAL, tcp=True))
+    try:
+        assert len(taken) == 1
+        assert wires.addresses[Transport.TCP] == wires.addresses[Transport.UDP]
+    finally:
+        wires.close()
