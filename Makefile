@@ -68,9 +68,10 @@ lint: .venv/.installed ## Judge code and contracts without running them.
 types: .venv/.installed ## Check every type, strictly.
 	$(BIN)/mypy $(CODE)
 
+# Much of a test is waiting for timers and peers: three workers keep two cores busy.
 .PHONY: test
 test: setup ## Run every test; `ARGS=-k word` chooses some.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 .PHONY: fuzz-api
 fuzz-api: setup ## Ask the API more than 10,000 things that its description allows, or does not.

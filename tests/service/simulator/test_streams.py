@@ -183,7 +183,8 @@ async def test_a_port_that_another_has_for_tcp_is_not_taken_for_udp(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     wires = Wires(Receivers(lambda *_: None, lambda *_: None))
-    listen, taken = wires._listen, []
+    listen = wires._listen
+    taken: list[Any] = []
 
     async def taken_at_first(transport: Transport, address: Any, context: Any) -> None:
         if not taken:
