@@ -6,7 +6,7 @@ import typer
 
 from api_gateway.cli.accounts import passwd, rotate_keys
 from api_gateway.cli.demo import demo
-from api_gateway.cli.simulator import simulator
+from api_gateway.cli.simulator import PASSED_ON, simulator
 from api_gateway.cli.up import up
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(demo)
-app.command()(simulator)
+app.command(context_settings=PASSED_ON)(simulator)
 app.command()(passwd)
 app.command()(rotate_keys)
 

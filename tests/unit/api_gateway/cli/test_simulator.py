@@ -24,9 +24,21 @@ def test_the_command_is_the_simulator_with_the_same_options_signals_and_status(
         command = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[1:-1]
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=DEADLINE_S)
-    assert command == [
-        b"-m", b"call_manager.simulator", b"--listen=127.0.0.1:0", b"--ready-file=" + bytes(ready),
-        b"--calls-max=7", b"--no-media", b"--quiet",
-    ]  # fmt: skip
+    given = [option.encode() for option in [*options, "--no-media", "--quiet"]]
+    assert command == [b"-m", b"call_manager.simulator", *given]
     assert process.returncode == 0
     assert [json.loads(line)["event"] for line in out.splitlines()] == ["listening", "stopped"]
+
+
+def test_its_help_is_that_of_the_program_behind_it() -> None:
+    asked = [sys.executable, "-m", "api_gateway.cli", "simulator", "--help"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=DEADLINE_S)
+    assert said.stdout.startswith("usage: vbmesh simulator")
+    assert "--tls-dir" in said.stdout
+
+
+def test_an_option_it_does_not_have_is_refused_by_name() -> None:
+    asked = [sys.executable, "-m", "api_gateway.cli", "simulator", "--lisen", "127.0.0.1:0"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    assert said.returncode == 2
+    assert "--lisen" in said.stderr
