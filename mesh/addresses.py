@@ -40,3 +40,9 @@ def is_public(address: Address) -> bool:
     if isinstance(inner, IPv4Address):
         return True
     return inner in _GLOBAL_UNICAST and inner not in _DOCUMENTATION and inner.scope_id is None
+
+
+def write_address(address: tuple[str, int]) -> str:
+    """Write an IP address and a port as `host:port`, IPv6 in brackets (RFC 3986 section 3.2.2)."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

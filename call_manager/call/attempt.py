@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 
 from call_manager.channel import DnsRecord, MediaReport, TlsPeer
 from call_manager.media import report
+from call_manager.media.judging import Flow
 from mesh.verdict import storable
 
 
@@ -49,13 +50,8 @@ class Attempt:
     tls: TlsPeer | None
     detail: str
     media: MediaReport | None
-
-    @property
-    def lasted_s(self) -> float | None:
-        """How long it was answered, in seconds; None while it is, and without an answer."""
-        if self.tm_answered is None or self.tm_end is None:
-            return None
-        return max(0.0, (self.tm_end - self.tm_answered).total_seconds())
+    media_flow: Flow
+    """Which ways it went, as it was judged at the end; `UNKNOWN` without a report."""
 
 
 _FIELDS: Final = tuple(field.name for field in fields(Attempt))
@@ -72,6 +68,7 @@ def of_row(row: RowMapping) -> Attempt:
         "detail": row["detail"] or "",
         "tls": None if tls is None else tls_of_plain(tls),
         "media": None if media is None else report.of_plain(media),
+        "media_flow": Flow(row["media_flow"] or Flow.UNKNOWN),
     }
     return Attempt(**values)
 

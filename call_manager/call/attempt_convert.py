@@ -11,7 +11,8 @@ from voipbin.call.v1 import call_attempt_pb2 as pb
 
 from call_manager.call.attempt import Attempt
 from call_manager.channel import MediaReport, RtpCount, TlsPeer
-from call_manager.media.judging import Flow, one_way
+from call_manager.media.judging import Flow
+from call_manager.media.quality import loss_pct
 
 INT32_MAX: Final = 2_147_483_647
 
@@ -56,7 +57,7 @@ def attempt_to_proto(attempt: Attempt) -> pb.CallAttempt:
         q850_cause=attempt.q850_cause,
         q850_text=attempt.q850_text,
         detail=attempt.detail,
-        media=None if attempt.media is None else _media(attempt.media, attempt.lasted_s),
+        media=None if attempt.media is None else _media(attempt.media, attempt.media_flow),
     )
 
 
@@ -71,7 +72,7 @@ def _tls(peer: TlsPeer) -> pb.TlsPeer:
     )
 
 
-def _media(report: MediaReport, lasted_s: float | None) -> pb.AttemptMedia:
+def _media(report: MediaReport, flow: Flow) -> pb.AttemptMedia:
     return pb.AttemptMedia(
         codec=report.codec,
         local_address=report.local_address,
@@ -80,7 +81,7 @@ def _media(report: MediaReport, lasted_s: float | None) -> pb.AttemptMedia:
         received=_received(report.received),
         rtt_ms=_rounded(report.rtt_ms),
         mos=_rounded(report.mos),
-        flow=_FLOWS[one_way(report, lasted_s=lasted_s).flow],
+        flow=_FLOWS[flow],
         rtcp_packets=report.rtcp_packets,
         other_payloads=report.other_payloads,
     )
@@ -89,7 +90,7 @@ def _media(report: MediaReport, lasted_s: float | None) -> pb.AttemptMedia:
 def _received(count: RtpCount) -> pb.MediaDirection:
     shown = _counted(count)
     if count.packets:
-        shown.MergeFrom(_quality(count, count.packets + count.lost))
+        shown.MergeFrom(_quality(count, count.packets))
     return shown
 
 
@@ -97,7 +98,7 @@ def _sent(report: MediaReport) -> pb.MediaDirection:
     shown = _counted(report.sent)
     # How it arrived is what the peer's reports say; without any, nobody can tell.
     if report.arrived is not None:
-        shown.MergeFrom(_quality(report.sent, report.arrived + report.sent.lost))
+        shown.MergeFrom(_quality(report.sent, report.arrived))
     return shown
 
 
@@ -111,10 +112,10 @@ def _counted(count: RtpCount) -> pb.MediaDirection:
     )
 
 
-def _quality(count: RtpCount, expected: int) -> pb.MediaDirection:
+def _quality(count: RtpCount, arrived: int) -> pb.MediaDirection:
     return pb.MediaDirection(
         lost=min(count.lost, INT32_MAX),
-        loss_pct=_rounded(100.0 * count.lost / expected) if expected else None,
+        loss_pct=loss_pct(arrived, count.lost),
         jitter_ms=_rounded(count.jitter_ms),
         gap_max_ms=_rounded(count.gap_max_ms),
     )

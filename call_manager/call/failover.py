@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from call_manager.call.domain import AddressType, Call, CallStatus
+from call_manager.call.domain import AddressType, Call
 from call_manager.call.hangup import TABLED_CODES, Cause, cause_of_sip
 from call_manager.channel import Ended, EndedBy, MediaFailure
 from call_manager.metadata import ROUTE_PROVIDER_IDS
@@ -40,7 +40,6 @@ STOPPING_CAUSES: Final = frozenset(
 """What says who was called, or that we may not call: no other carrier would make it better."""
 
 _CLASSES: Final = (3, 4, 5, 6)
-_UNANSWERED: Final = (CallStatus.DIALING, CallStatus.RINGING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +123,3 @@ def goes_on_by(ended: Ended, policy: Policy) -> str:
     if ended.by is EndedBy.ERROR and ended.code is None and not ended.reached:
         return UNREACHABLE if policy.unreachable else ""
     return ""
-
-
-def is_unanswered(status: CallStatus) -> bool:
-    """Tell whether a call stands where it may still go to another carrier."""
-    return status in _UNANSWERED

@@ -25,6 +25,7 @@ from call_manager.channel import (
     Transport,
 )
 from call_manager.media.judging import one_way
+from call_manager.media.quality import loss_pct
 from call_manager.media.report import to_plain
 from mesh.clock import new_id
 from mesh.database import Transaction
@@ -233,15 +234,14 @@ async def update_attempt(
         await tx.run(_CHANGE, {"of": outcome.attempt_id, **values})
 
 
-async def keep_media(tx: Transaction, report: MediaReport) -> None:
-    """Store what an attempt's audio was like."""
+async def keep_media(tx: Transaction, report: MediaReport, lasted_s: float | None) -> None:
+    """Store what an attempt's audio was like; `lasted_s` is how long it was answered."""
     received = report.received
-    expected = received.packets + received.lost
     values = {
         "media": to_plain(report),
-        "media_flow": one_way(report).flow.value,
+        "media_flow": one_way(report, lasted_s=lasted_s).flow.value,
         "mos": report.mos,
-        "loss_pct": 100 * received.lost / expected if expected else None,
+        "loss_pct": loss_pct(received.packets, received.lost),
     }
     await tx.run(_CHANGE, {"of": report.attempt_id, **values})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -80,11 +81,13 @@ class StoredJournal(CallJournal):
     @override
     async def media_measured(self, report: MediaReport) -> None:
         """Store what an attempt's audio was like."""
+        await self._surely(("media", report.attempt_id), self._media_work(report), "attempt_media")
 
+    def _media_work(self, report: MediaReport, lasted_s: float | None = None) -> Work[None]:
         async def work(tx: Transaction) -> None:
-            await attempts.keep_media(tx, report)
+            await attempts.keep_media(tx, report, lasted_s)
 
-        await self._surely(("media", report.attempt_id), work, "attempt_media")
+        return work
 
     async def _surely(self, key: Hashable, work: Work[None], name: str) -> None:
         """Write at once; what the database does not take in time is written when it does."""
@@ -133,6 +136,7 @@ class SessionJournal(StoredJournal):
         self._spans = AttemptSpans(call_id, dial.provider_id, dial.leg)
         self._meter = AttemptMeter(dial.provider_id)
         self._open = True
+        self._answered_at: dict[UUID, datetime] = {}
         self.refused = False
         """Whether an INVITE was refused: the call was ending, or it was too late."""
         self.planned = 0
@@ -176,6 +180,8 @@ class SessionJournal(StoredJournal):
         """Store an attempt's times and final answer; those of one that lives within 50 ms."""
         self._spans.update(outcome)
         self._meter.update(outcome)
+        if outcome.answered_at is not None:
+            self._answered_at[outcome.attempt_id] = outcome.answered_at
         signed = outcome.ringing_at is not None or outcome.answered_at is not None
         pdd_ms = self._meter.pdd_ms if signed else None
         refused = outcome.ended_at is not None and outcome.answered_at is None
@@ -191,9 +197,10 @@ class SessionJournal(StoredJournal):
     @override
     async def media_measured(self, report: MediaReport) -> None:
         """Store what an attempt's audio was like, with the next batch of messages."""
-        if not self._equipment.traces.note(
-            self._call_id,
-            ("media", report.attempt_id),
-            lambda tx: attempts.keep_media(tx, report),
-        ):
-            await super().media_measured(report)
+        answered_at = self._answered_at.get(report.attempt_id)
+        # The leg is over now. Once judged, everybody is told the same.
+        now = self._equipment.clock.now()
+        lasted_s = None if answered_at is None else (now - answered_at).total_seconds()
+        key, work = ("media", report.attempt_id), self._media_work(report, lasted_s)
+        if not self._equipment.traces.note(self._call_id, key, work):
+            await self._surely(key, work, "attempt_media")

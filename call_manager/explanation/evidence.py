@@ -10,7 +10,8 @@ from typing import Final
 
 from call_manager.call.attempt import Attempt
 from call_manager.call.domain import Call, HangupBy
-from call_manager.media.judging import Flow, one_way
+from call_manager.media.judging import Flow
+from call_manager.media.quality import loss_pct
 
 CHALLENGES: Final = (401, 407)
 
@@ -88,10 +89,7 @@ class Evidence:
     @cached_property
     def flow(self) -> Flow:
         """Which ways the audio went."""
-        last = self.last
-        if last is None or last.media is None:
-            return Flow.UNKNOWN
-        return one_way(last.media, lasted_s=last.lasted_s).flow
+        return Flow.UNKNOWN if self.last is None else self.last.media_flow
 
     @cached_property
     def loss_pct(self) -> float:
@@ -99,8 +97,7 @@ class Evidence:
         if self.last is None or self.last.media is None:
             return 0.0
         received = self.last.media.received
-        expected = received.packets + received.lost
-        return 100.0 * received.lost / expected if expected else 0.0
+        return loss_pct(received.packets, received.lost) or 0.0
 
     @cached_property
     def rang(self) -> bool:

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from call_manager.channel import RtpCount
-from call_manager.media.capture import Address
-from call_manager.media.quality import delay_ms, mos
+from call_manager.media.quality import delay_ms, loss_share, mos
 from call_manager.media.reception import Reception, moment
 from call_manager.media.rtcp_session import RtcpSession, Sent
-
-
-def written(address: Address | None) -> str:
-    """Write `host:port`, IPv6 in brackets; empty for none."""
-    if address is None:
-        return ""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def sent_count(sent: Sent, session: RtcpSession) -> RtpCount:
@@ -36,5 +27,5 @@ def opinion(received: Reception, rtt_ms: float | None) -> float | None:
     count = received.count()
     if not count.packets:
         return None
-    loss = count.lost / (count.packets + count.lost)
+    loss = loss_share(count.packets, count.lost) or 0.0
     return mos(loss, delay_ms(rtt_ms, count.jitter_ms))

@@ -17,6 +17,18 @@ JITTER_BUFFER: Final = 2.0
 _KNEE_MS: Final = 177.3
 
 
+def loss_share(arrived: int, lost: int) -> float | None:
+    """Return the share of packets that were lost, 0 to 1; None where none were to come."""
+    expected = arrived + lost
+    return lost / expected if expected else None
+
+
+def loss_pct(arrived: int, lost: int) -> float | None:
+    """Return the same in percent, with the digits that mean something."""
+    share = loss_share(arrived, lost)
+    return None if share is None else round(100 * share, 2)
+
+
 def delay_ms(rtt_ms: float | None, jitter_ms: float) -> float:
     """Return the mouth-to-ear delay: half the round trip, one packet, and a jitter buffer.
 

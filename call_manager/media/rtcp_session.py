@@ -64,7 +64,7 @@ class RtcpSession:
         self._reported = False
         self._ssrc = ssrc
         self._sent = sent
-        # RFC 7022 section 4.2: a name for this session alone, at least 96 random bits.
+        # RFC 7022 section 4.2: a name that no other stream has, at least 96 random bits.
         self._cname = secrets.token_urlsafe(12).encode()
         self._sent_before = (0, 0)
         self._last_report = 0

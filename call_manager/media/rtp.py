@@ -15,10 +15,11 @@ from call_manager.media.arrivals import ANCILLARY_BYTES, arrival_ns, stamp
 from call_manager.media.capture import Address, Capture, CapturedPacket
 from call_manager.media.control import Control
 from call_manager.media.hearing import RTCP_KINDS, Hearing
-from call_manager.media.measuring import opinion, sent_count, written
+from call_manager.media.measuring import opinion, sent_count
 from call_manager.media.rtcp_session import RtcpSession
 from call_manager.media.sending import Voice
 from call_manager.media.ticker import TICK_NS, Ticker
+from mesh.addresses import write_address
 
 READS_MAX: Final = 32  # Per turn, so that one flooded leg does not starve the others.
 SELDOM_TICKS: Final = 25
@@ -160,8 +161,8 @@ class RtpStream:
             attempt_id=attempt_id,
             codec=voice.codec,
             payload_type=voice.payload_type,
-            local_address=written((host, self.port)),
-            remote_address=written(remote),
+            local_address=write_address((host, self.port)),
+            remote_address="" if remote is None else write_address(remote),
             sent=sent_count(voice.sent, session),
             received=books.count(),
             rtt_ms=session.rtt_ms,

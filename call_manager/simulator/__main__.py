@@ -18,8 +18,8 @@ import uvloop
 from call_manager.simulator.arguments import Plan, parse
 from call_manager.simulator.endpoint import Simulator
 from call_manager.simulator.trunk import Report
-from call_manager.sip.effects import write_address
 from mesh import parent
+from mesh.addresses import write_address
 from mesh.telemetry.logs import configure_logs
 
 STOP_GRACE_S: Final = 3.0

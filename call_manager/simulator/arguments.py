@@ -27,6 +27,7 @@ from call_manager.simulator.script import (
 from call_manager.simulator.wires import Listening
 from call_manager.simulator.yaml_file import ScriptMistake, load
 from call_manager.sip.effects import Address
+from mesh.addresses import write_address
 
 DEFAULT_LISTEN: Final = "127.0.0.1:5070"
 ONLY: Final = "carrier"
@@ -169,8 +170,8 @@ def _carriers(given: argparse.Namespace, script: Script) -> dict[str, CarrierScr
         wants_tls = given.tls_listen or given.tls_cert or given.tls_dir
         beside = (host, port + 1 if port else 0)
         where = {
-            "listen": _written((host, port)),
-            "tls": _written(given.tls_listen or beside) if wants_tls else None,
+            "listen": write_address((host, port)),
+            "tls": write_address(given.tls_listen or beside) if wants_tls else None,
         }
         found[ONLY] = script.of(ONLY).model_copy(update={**common, **where, **options})
     return found
@@ -209,8 +210,3 @@ def _settings(
         calls_max=given.calls_max,
         answers=script,
     )
-
-
-def _written(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -24,17 +24,10 @@ from call_manager.simulator.invitation import Invitation
 from call_manager.simulator.numbers import number_of
 from call_manager.simulator.outcomes import RING_MAX_S
 from call_manager.simulator.trunk import Surroundings, Trunk
-from call_manager.sip.effects import (
-    Destination,
-    Effect,
-    Hop,
-    SetTimer,
-    StopTimer,
-    TimerKey,
-    write_address,
-)
+from call_manager.sip.effects import Destination, Effect, Hop, SetTimer, StopTimer, TimerKey
 from call_manager.sip.exchange import Exchange, answer_destination
 from call_manager.sip.message import Request, Response
+from mesh.addresses import write_address
 
 STEP: Final = TimerKey("step")
 """Fires when a wait is over."""

@@ -32,7 +32,6 @@ from call_manager.sip.effects import (
     StopTimer,
     TimerKey,
     Transmit,
-    write_address,
 )
 from call_manager.sip.exchange import answer_destination
 from call_manager.sip.message import (
@@ -47,6 +46,7 @@ from call_manager.sip.message import (
 )
 from call_manager.sip.requests import ALLOW, METHODS, Identity
 from call_manager.sip.timing import Timing
+from mesh.addresses import write_address
 
 REALM: Final = "carrier.invalid"  # A name that can never be somebody's (RFC 2606).
 SERVER: Final = "voipbin-mesh carrier simulator"

@@ -9,10 +9,11 @@ from typing import Final, Protocol
 from call_manager.simulator.answers import over
 from call_manager.simulator.script import OptionsPhase
 from call_manager.simulator.trunk import Report
-from call_manager.sip.effects import Destination, write_address
+from call_manager.sip.effects import Destination
 from call_manager.sip.message import Headers, Request
 from call_manager.sip.requests import ALLOW
 from call_manager.sip.sdp import CONTENT_TYPE
+from mesh.addresses import write_address
 
 LATE_MAX: Final = 1000
 """Answers that are held back at once."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from call_manager.channel import Transport
-from call_manager.sip.effects import Address, Destination, write_address
+from call_manager.sip.effects import Address, Destination
 from call_manager.sip.transport.framing import PING, PONG, Framer
+from mesh.addresses import write_address
 
 CONNECTIONS_MAX: Final = 1024
 IDLE_S: Final = 900.0

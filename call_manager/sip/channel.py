@@ -19,13 +19,7 @@ from call_manager.channel import (
 from call_manager.media.g711 import table
 from call_manager.media.ports import RtpPorts
 from call_manager.media.ticker import Ticker
-from call_manager.sip.effects import (
-    Begin,
-    Destination,
-    HangUp,
-    read_address,
-    write_address,
-)
+from call_manager.sip.effects import Begin, Destination, HangUp, read_address
 from call_manager.sip.exchange import answer_destination
 from call_manager.sip.inviting import LegSpec
 from call_manager.sip.leg import Shared, SipLeg
@@ -53,6 +47,7 @@ from call_manager.sip.transport.resolve import Resolver
 from call_manager.sip.transport.stream import StreamHandlers
 from call_manager.sip.transport.transports import Transports, identity_of
 from call_manager.sip.transport.udp import Handlers
+from mesh.addresses import write_address
 from mesh.clock import Clock, SystemClock
 
 STRAYS_MAX: Final = 64  # Answers to forgotten calls being ended at once.

@@ -25,12 +25,6 @@ Address = tuple[str, int]
 """An IP address without brackets, and a port."""
 
 
-def write_address(address: Address) -> str:
-    """Write `host:port`, IPv6 in brackets."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def read_address(text: str) -> Address:
     """Read `host:port`; raises `ValueError` when the port is missing or no port."""
     host, colon, port = text.rpartition(":")

@@ -10,11 +10,12 @@ from uuid import UUID
 from call_manager.channel import Credentials, InviteRecord, Transport
 from call_manager.sip.attempt import Attempt
 from call_manager.sip.dialog import new_branch
-from call_manager.sip.effects import Destination, Resolved, write_address
+from call_manager.sip.effects import Destination, Resolved
 from call_manager.sip.message import Headers, MalformedMessageError, Request, encode
 from call_manager.sip.requests import Identity, InvitePlan, invite
 from call_manager.sip.sdp import write_offer
 from call_manager.sip.trace import Redaction
+from mesh.addresses import write_address
 from mesh.clock import new_id
 
 DATAGRAM_MAX: Final = 1300

@@ -27,7 +27,6 @@ from call_manager.sip.effects import (
     Input,
     Unreachable,
     read_address,
-    write_address,
 )
 from call_manager.sip.leg import Shared
 from call_manager.sip.message import Request, Response, phrase_of
@@ -38,6 +37,7 @@ from call_manager.sip.strangers import ForgottenJournal
 from call_manager.sip.target import check_uris
 from call_manager.sip.timing import Timing
 from call_manager.sip.transport.lookup import ResolveError
+from mesh.addresses import write_address
 
 UNANSWERED: Final = "Nothing answered the OPTIONS in time."
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from call_manager.channel import MediaFailure
+from call_manager.media.hearing import DTMF_PAYLOAD
 
 DEFAULT_CODECS: Final = ("PCMU", "PCMA")
 ENCODABLE: Final = frozenset({"PCMU", "PCMA"})
 CODECS_MAX: Final = 16
-DTMF_PAYLOAD: Final = 101
 PACKET_MS: Final = 20
 CONTENT_TYPE: Final = "application/sdp"
 

@@ -10,14 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from call_manager.channel import CallJournal, NextHop, Transport, WireMessage
-from call_manager.sip.effects import (
-    Connected,
-    Destination,
-    Hop,
-    Input,
-    Unreachable,
-    write_address,
-)
+from call_manager.sip.effects import Connected, Destination, Hop, Input, Unreachable
 from call_manager.sip.message import SIP_PORT, MalformedMessageError, Request, Response, encode
 from call_manager.sip.message.fields import place_of
 from call_manager.sip.requests import Identity
@@ -29,6 +22,7 @@ from call_manager.sip.transport.resolve import Resolver
 from call_manager.sip.transport.stream import Connection
 from call_manager.sip.transport.transports import Carried, Transports
 from call_manager.sip.transport.via import carried_by
+from mesh.addresses import write_address
 from mesh.clock import Clock
 
 HOPS_MAX: Final = 16

@@ -80,7 +80,7 @@ class Session:
             self._context.on_audio(remote)
 
     def on_timer(self, key: TimerKey) -> bool:
-        """A timer of this session ran out; False when it is none of its."""
+        """One of the timers set here ran out; False for any other."""
         return self._refresher.on_timer(key)
 
     def on_ack(self, request: Request) -> None:

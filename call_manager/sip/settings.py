@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from call_manager.media.capture import CaptureLimits
-from call_manager.sip.effects import Address, read_address, write_address
+from call_manager.sip.effects import Address, read_address
 from call_manager.sip.transport.streams import StreamLimits
+from mesh.addresses import write_address
 
 
 @dataclass(frozen=True, slots=True)

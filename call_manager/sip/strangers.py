@@ -19,12 +19,13 @@ from call_manager.channel import (
     WireMessage,
 )
 from call_manager.sip.dialog import BRANCH_PREFIX
-from call_manager.sip.effects import Destination, write_address
+from call_manager.sip.effects import Destination
 from call_manager.sip.message import SIP_PORT, Request, Response
 from call_manager.sip.requests import ALLOW, METHODS, Identity, answer
 from call_manager.sip.seldom import Seldom
 from call_manager.sip.transport.via import came_from
 from call_manager.sip.uas import CAPABILITIES, Refusal, refusal
+from mesh.addresses import write_address
 
 _noise: Final = Seldom(logging.getLogger(__name__))
 """For all such calls together, since anybody can invent them."""

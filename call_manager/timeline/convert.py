@@ -15,6 +15,7 @@ from call_manager.call.attempt_convert import INT32_MAX, attempt_to_proto
 from call_manager.channel import MediaReport, Transport
 from call_manager.explanation.convert import explanation_to_proto
 from call_manager.media.capture import CapturedPacket
+from call_manager.media.quality import loss_pct
 from call_manager.sip.trace import call_id_of
 from call_manager.timeline.analysis import Analysis
 from call_manager.timeline.domain import StoredMessage
@@ -96,11 +97,10 @@ def stats_to_proto(audio: MediaReport) -> timeline_service_pb2.RtcpStats:
     A number that nobody can tell is 0 there; `attempts` tell unknown from zero.
     """
     received = audio.received
-    expected = received.packets + received.lost
     return timeline_service_pb2.RtcpStats(
         mos=round(audio.mos or 0.0, 2),
         jitter=round(received.jitter_ms, 2),
-        packet_loss_pct=round(100.0 * received.lost / expected, 2) if expected else 0.0,
+        packet_loss_pct=loss_pct(received.packets, received.lost) or 0.0,
         rtt=round(audio.rtt_ms or 0.0, 2),
         rtp_bytes=min(received.octets, INT32_MAX),
         rtp_packets=min(received.packets, INT32_MAX),

@@ -10,10 +10,10 @@ import pytest
 
 from call_manager.channel import Answered, DnsRecord, EndedBy, NextHop, Transport
 from call_manager.sip.channel import SipChannel
-from call_manager.sip.effects import write_address
 from call_manager.sip.transport import resolve
 from call_manager.sip.transport.lookup import DnsClient, ResolveError
 from call_manager.sip.transport.resolve import Resolver, Service, in_order
+from mesh.addresses import write_address
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import QUICK_T1_S, a_target, end_of, settings, until

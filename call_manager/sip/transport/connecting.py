@@ -11,9 +11,10 @@ import ssl
 from dataclasses import replace
 
 from call_manager.channel import TlsPeer, Transport
-from call_manager.sip.effects import Destination, write_address
+from call_manager.sip.effects import Destination
 from call_manager.sip.transport.certificates import CertificateError, TrustedBy, check
 from call_manager.sip.transport.stream import Connection
+from mesh.addresses import write_address
 
 
 class NotConnected(OSError):

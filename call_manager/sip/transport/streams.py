@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from call_manager.channel import Transport
-from call_manager.sip.effects import Address, Destination, write_address
+from call_manager.sip.effects import Address, Destination
 from call_manager.sip.seldom import Seldom
 from call_manager.sip.transport.connecting import Connector, NotConnected
 from call_manager.sip.transport.stream import Connection, StreamHandlers
+from mesh.addresses import write_address
 from mesh.clock import Clock
 
 BACKLOG: Final = 128

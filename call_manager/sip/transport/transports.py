@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Final
 
 from call_manager.channel import TlsPeer, Transport
-from call_manager.sip.effects import Address, Destination, read_address, write_address
+from call_manager.sip.effects import Address, Destination, read_address
 from call_manager.sip.requests import Identity
 from call_manager.sip.settings import SipSettings
 from call_manager.sip.transport.certificates import server_context
 from call_manager.sip.transport.stream import StreamHandlers
 from call_manager.sip.transport.streams import Streams
 from call_manager.sip.transport.udp import Handlers, UdpSocket
+from mesh.addresses import write_address
 from mesh.clock import Clock
 from mesh.start import StartRefused, listening_at
 

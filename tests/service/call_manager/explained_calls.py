@@ -25,8 +25,8 @@ from call_manager.simulator.audio import AudioSettings
 from call_manager.simulator.endpoint import Simulator, SimulatorSettings
 from call_manager.simulator.script import Script
 from call_manager.simulator.wires import Listening
-from call_manager.sip.effects import write_address
 from call_manager.sip.settings import SipSettings
+from mesh.addresses import write_address
 from mesh.clock import new_id
 from tests.service.call_manager.calls_world import in_seconds, known, raw, tel
 from tests.service.call_manager.exchange import Exchange

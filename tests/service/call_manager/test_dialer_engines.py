@@ -26,6 +26,7 @@ from call_manager.channel import (
     Transport,
 )
 from call_manager.dialer import DialerSettings, attempts, endings, repository
+from call_manager.media.judging import Flow
 from mesh.clock import new_id
 from mesh.database import Database, Transaction
 from tests.support.clock import FakeClock
@@ -187,7 +188,7 @@ async def test_everything_an_attempt_met_can_be_read_again(world: World) -> None
         dial = attempts.Dial("me", PROVIDER_ID, {"hostname": "carrier.example"}, leg=1)
         assert await attempts.plan_invite(tx, invite, dial, now)
         await attempts.update_attempt(tx, outcome, 1234)
-        await attempts.keep_media(tx, report)
+        await attempts.keep_media(tx, report, 9.0)
         return await calls.attempts_of(tx, call_id)
 
     (read,) = await world.database.transact(work, name="test_attempt")
@@ -195,6 +196,7 @@ async def test_everything_an_attempt_met_can_be_read_again(world: World) -> None
     assert read.tls is not None
     assert (read.tls.not_after, read.tls.fingerprint) == (now, "ab" * 32)
     assert (read.q850_cause, read.q850_text) == (34, "No circuit\N{REPLACEMENT CHARACTER}")
+    assert read.media_flow is Flow.UNKNOWN, "we sent nothing"
     assert (read.pdd_ms, read.detail, read.continued) == (1234, "It said so.", False)
     assert (read.tm_first_response, read.tm_early_media) == (now, now)
 

@@ -17,6 +17,7 @@ from call_manager.call.attempt import Attempt, tls_of_plain, tls_to_plain
 from call_manager.call.attempt_convert import INT32_MAX, attempt_to_proto
 from call_manager.call.dialing import NumberFormat
 from call_manager.channel import DnsRecord, MediaReport, RtpCount, TlsPeer, Transport
+from call_manager.media.judging import Flow
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 TLS = TlsPeer("TLSv1.3", "TLS_AES_256_GCM_SHA384", "CN=carrier.example", "CN=ca", T0, "ab" * 32)
@@ -46,6 +47,7 @@ def an_attempt() -> Attempt:
         leg=2,
         continued=True,
         provider_id=uuid4(),
+        media_flow=Flow.BOTH,
         sip_call_id="abc@mesh",
         request_uri="sip:1@carrier.example",
         remote_address="192.0.2.1:5061",
@@ -129,7 +131,7 @@ def test_how_our_audio_arrived_is_unknown_without_the_peers_reports() -> None:
 
 def test_nothing_received_is_no_loss_and_shows_as_such() -> None:
     mute = replace(a_report(), received=RtpCount(), mos=None)
-    media = attempt_to_proto(replace(an_attempt(), media=mute)).media
+    media = attempt_to_proto(replace(an_attempt(), media=mute, media_flow=Flow.NONE_RECEIVED)).media
     assert media.flow == pb.MEDIA_FLOW_NONE_RECEIVED
     assert not media.received.HasField("lost")
     assert MessageToDict(media.received) == {}

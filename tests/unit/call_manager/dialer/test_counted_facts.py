@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from call_manager.call.attempt import of_row
 from call_manager.call.domain import Dialroute
 from call_manager.channel import MediaReport, RtpCount
 from call_manager.metadata import ROUTE_PROVIDER_IDS
@@ -61,23 +62,34 @@ async def test_of_several_invites_of_a_leg_the_last_is_the_one_out_of_reach(worl
 
 
 @pytest.mark.parametrize(
-    ("came", "flow", "loss_pct", "mos"),
-    [(RtpCount(), "none_received", None, None), (RtpCount(95, lost=5), "both", 5.0, 4.1)],
+    ("came", "answered_s", "kept"),
+    [
+        (RtpCount(), 10.0, ("none_received", None, None)),
+        # The ten seconds were early media, which a carrier may announce and never send.
+        (RtpCount(), 0.5, ("unknown", None, None)),
+        (RtpCount(95, lost=5), 10.0, ("both", 5.0, 4.1)),
+    ],
 )
-async def test_what_audio_was_like_is_kept_in_columns(
-    world: World, came: RtpCount, flow: str, loss_pct: float | None, mos: float | None
+async def test_audio_is_judged_once_for_whoever_asks(
+    world: World,
+    came: RtpCount,
+    answered_s: float,
+    kept: tuple[str, float | None, float | None],
 ) -> None:
     call_id = await world.commit()
     line = await world.lines.line(0)
     await line.answer()
+    await line.report("answered")
     begun = world.clock.now()
     sent = RtpCount(500, first_at=begun, last_at=begun + timedelta(seconds=10))
     last_at = sent.last_at if came.packets else None
     received = RtpCount(came.packets, lost=came.lost, first_at=begun, last_at=last_at)
-    report = MediaReport(line.record.attempt_id, "PCMU", 0, "", "", sent, received, mos=mos)
+    report = MediaReport(line.record.attempt_id, "PCMU", 0, "", "", sent, received, mos=kept[2])
+    await world.clock.advance(answered_s)
     await line.journal.media_measured(report)
     line.bye()
     await world.over(call_id)
     [row] = await world.attempts(call_id)
-    assert (row["media_flow"], row["loss_pct"], row["mos"]) == (flow, loss_pct, mos)
+    assert (row["media_flow"], row["loss_pct"], row["mos"]) == kept
     assert row["media"]["codec"] == "PCMU"
+    assert of_row(row).media_flow == kept[0]

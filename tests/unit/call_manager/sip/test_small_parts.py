@@ -9,13 +9,14 @@ import sys
 import pytest
 
 from call_manager.channel import DnsRecord, NextHop
-from call_manager.sip.effects import read_address, write_address
+from call_manager.sip.effects import read_address
 from call_manager.sip.settings import SipSettings
 from call_manager.sip.target import prepare
 from call_manager.sip.transport.connecting import NotConnected, reason_of
 from call_manager.sip.transport.lookup import Lookup, Records, ResolveError
 from call_manager.sip.transport.resolve import Resolver
 from call_manager.sip.transport.udp import Handlers, UdpSocket
+from mesh.addresses import write_address
 from mesh.clock import SystemClock
 from tests.support.sip_calls import a_target
 
