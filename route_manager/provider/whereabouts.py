@@ -1,7 +1,7 @@
 """Asks the DNS where a provider's requests go (RFC 3263 section 4), for the linter.
 
-call_manager asks the same when it dials. Services share no code of their own; a test holds both to the
-same addresses, whatever a domain's records are.
+call_manager asks the same when it dials. Services share no code of their own; a test holds both to
+the same addresses, whatever a domain's records are.
 """
 
 from __future__ import annotations
