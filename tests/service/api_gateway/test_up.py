@@ -11,13 +11,13 @@ from typing import Any, Final
 import grpc
 import httpx
 import pytest
-from grpc_reflection.v1alpha import reflection_pb2_grpc
 from voipbin.call.v1.call_service_pb2 import CallGetRequest
 from voipbin.call.v1.call_service_pb2_grpc import CallServiceStub
 
 from mesh.clients import channel
 from mesh.clock import new_id
 from mesh.remote import RemoteError
+from tests.support.reflection import end_of_reflection
 from tests.support.running_mesh import VBMESH, RunningMesh, ok, reason, running_mesh
 
 NO_LAB: Final = {"VBMESH_LAB": ""}
@@ -94,20 +94,6 @@ async def test_a_sip_address_that_is_taken_ends_the_mesh_at_once(tmp_path: Path)
     assert len(said) == 2
 
 
-async def reflected(address: str) -> grpc.StatusCode:
-    """Return how a server ends a stream of reflection that asks nothing.
-
-    A question would race against a server that does not serve it and ends the stream at once; the
-    client then says INTERNAL now and then.
-    """
-    async with grpc.aio.insecure_channel(address) as opened:
-        stub: Any = reflection_pb2_grpc.ServerReflectionStub(opened)  # type: ignore[arg-type]
-        call = stub.ServerReflectionInfo(timeout=5)
-        await call.done_writing()
-        code: grpc.StatusCode = await call.code()
-        return code
-
-
 async def asked_as_lab(mesh: RunningMesh, token: str) -> str:
     """Ask a service directly with the lab's credential; return the reason of its refusal."""
     async with channel(mesh.ready["grpc"]["call_manager"], token=token) as opened:
@@ -138,7 +124,7 @@ async def test_the_lab_is_open_only_while_lab_mode_is_on(tmp_path: Path) -> None
     home = tmp_path / "data"
     async with running_mesh(home) as mesh:
         token = mesh.ready["peer_token"]
-        assert await reflected(mesh.ready["grpc"]["route_manager"]) is grpc.StatusCode.OK
+        assert await end_of_reflection(mesh.ready["grpc"]["route_manager"]) is grpc.StatusCode.OK
         assert await asked_as_lab(mesh, token) == "CALL_NOT_FOUND"
         assert (await loopback_call(mesh))["attempts"]
         password = mesh.ready["admin"]["password"]
@@ -149,7 +135,7 @@ async def test_the_lab_is_open_only_while_lab_mode_is_on(tmp_path: Path) -> None
         await mesh.start()
         assert mesh.ready["peer_token"] is None
         for address in mesh.ready["grpc"].values():
-            assert await reflected(address) is grpc.StatusCode.UNIMPLEMENTED
+            assert await end_of_reflection(address) is grpc.StatusCode.UNIMPLEMENTED
         assert await asked_as_lab(mesh, token) == "PEER_UNAUTHENTICATED"
         refusal = await mesh.post(
             "/v1.0/providers", {"type": "sip", "hostname": "127.0.0.1:5099", "name": "x"}
