@@ -29,6 +29,17 @@ NOBODY: Address = Address(AddressType.UNSPECIFIED, "")
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """What makes several calls one groupcall (CONTRACT.md section 2.6)."""
+
+    id: UUID
+    linear: bool = False
+    """One after the other; else all at once."""
+    hangup_others: bool = False
+    """Whether the others are hung up when one is answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewCalls:
     """A CallsCreate, read and checked for its form."""
 
@@ -46,6 +57,10 @@ class NewCalls:
     customer: CustomerFacts = NOTHING_KNOWN
     provider_ids: tuple[UUID, ...] = ()
     """The only carriers the caller may use; empty for no such limit."""
+    group: Group | None = None
+    """The groupcall that the destinations become; None: they have nothing to do with each other."""
+    early_execution: bool = False
+    """Whether the flow begins while the callee's phone rings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,8 @@ def _call(new: NewCalls, draft: Draft, origin: Origin) -> Call:
         error_reason=draft.refusal.reason if draft.refusal is not None else "",
         traceparent=origin.traceparent,
         request_id=origin.request_id,
+        groupcall_id=None if new.group is None else new.group.id,
+        early_execution=new.early_execution,
         tm_hangup=origin.at if refused else None,
     )
 

@@ -158,6 +158,20 @@ class DialState(enum.StrEnum):
     """One instance, the row's `owner`, dials it."""
     DONE = "done"
     """Nothing is left to do on the wire."""
+    HELD = "held"
+    """Committed; its groupcall lets it be dialled once the call before it is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCaps:
+    """What a carrier takes; 0 for no such cap."""
+
+    calls_per_second: int = 0
+    calls_at_once: int = 0
+    duration_max_s: int = 0
+
+
+NO_CAPS: Final = ProviderCaps()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +181,8 @@ class Dialroute:
     id: UUID
     """The route's id; for a forced provider the provider's id."""
     provider_id: UUID
+    caps: ProviderCaps = NO_CAPS
+    """What the carrier takes; of no interest once the call is stored, and not stored."""
 
     def to_plain(self) -> dict[str, str]:
         """Return the dialroute as JSON, for storage."""
@@ -231,6 +247,14 @@ class Call:
     sip_code: int = 0
     sip_reason: str = ""
     current_action: Mapping[str, Any] | None = None
+    groupcall_id: UUID | None = None
+    early_execution: bool = False
+    duration_max_s: int = 0
+    slot_provider_id: UUID | None = None
+    reserved: int = 0
+    cost: int = 0
+    recording_id: UUID | None = None
+    recording_ids: tuple[UUID, ...] = ()
     owner: str | None = None
     traceparent: str = ""
     request_id: str = ""

@@ -118,10 +118,27 @@ class CallRow(Table, table=True):
     """The cause a hangup was asked with (`domain.Cause`); unset when nobody asked."""
     hangup_requested_at: datetime | None = _time()
     provider_id: UUID | None = _uuid(nullable=True)
+    slot_provider_id: UUID | None = _uuid(nullable=True)
+    """The carrier among whose calls at once it counts; unset where it counts at none."""
     sip_code: int = _integer()
     sip_reason: str = _text()
     current_action: dict[str, Any] | None = _json(nullable=True)
     """`convert.action_to_plain` of the action that runs now."""
+    groupcall_id: UUID | None = Field(
+        default=None, sa_column=Column(Uuid(), nullable=True, index=True)
+    )
+    early_execution: bool = Field(sa_column=Column(Boolean(), nullable=False, default=False))
+    """Whether its flow begins while the callee's phone rings."""
+    duration_max_s: int = _integer()
+    """How long it may last once it is answered; 0 for one that was refused."""
+    reserved: int = Field(default=None, sa_column=Column(BigInteger(), nullable=False))
+    """What is reserved for it, in millionths of a US dollar; 0 once it is over."""
+    cost: int = Field(default=None, sa_column=Column(BigInteger(), nullable=False))
+    """What it cost, in millionths of a US dollar; 0 until it is over."""
+    recording_id: UUID | None = _uuid(nullable=True)
+    """The recording in progress."""
+    recording_ids: list[str] = _json()
+    """All its recordings, oldest first."""
 
     dialroutes: list[dict[str, Any]] = _json()
     """`domain.Dialroute` as JSON, in the order to try them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import RowMapping
 
@@ -33,6 +34,12 @@ _CHANGING: Final[Mapping[str, Callable[[Any], Any] | None]] = {
     "sip_code": None,
     "sip_reason": None,
     "current_action": None,
+    "slot_provider_id": None,
+    "reserved": None,
+    "cost": None,
+    "recording_id": None,
+    "recording_ids": lambda stored: tuple(UUID(one) for one in stored),
+    "dial_not_after": None,
     "owner": None,
     "tm_progressing": None,
     "tm_ringing": None,
@@ -60,6 +67,7 @@ def call_of(row: RowMapping) -> Call:
         "dialroutes": tuple(Dialroute.of_plain(stored) for stored in row["dialroutes"]),
         "dial_state": DialState(row["dial_state"]),
         "error_reason": row["error_reason"] or "",
+        "recording_ids": tuple(UUID(one) for one in row["recording_ids"]),
         "hangup_by": HangupBy(by) if by is not None else None,
         "hangup_reason": HangupReason(reason) if reason is not None else None,
     }
@@ -84,4 +92,5 @@ def values_of(call: Call) -> dict[str, Any]:
         "metadata": dict(call.metadata),
         "error_reason": call.error_reason or None,
         "dialroutes": [route.to_plain() for route in call.dialroutes],
+        "recording_ids": [str(one) for one in call.recording_ids],
     }

@@ -17,6 +17,7 @@ from call_manager.channel.protocols import (
     CallJournal,
     Channel,
     Leg,
+    Listener,
     Media,
 )
 from call_manager.channel.records import (
@@ -56,6 +57,7 @@ __all__ = [
     "EndedBy",
     "InviteRecord",
     "Leg",
+    "Listener",
     "Media",
     "MediaFailure",
     "MediaReport",

@@ -44,11 +44,54 @@ class CallJournal(Protocol):
         """Keep what a leg's audio was like; once for each leg that had audio, at its end."""
 
 
+class Listener(Protocol):
+    """Who is told what was said and heard on a leg."""
+
+    def frame(self, heard: bytes, said: bytes) -> None:
+        """Take 20 ms of both sides, 160 octets of PCMU each; silence where there was none.
+
+        Called on the event loop between two packets: returns at once, and never raises.
+        """
+
+
 class Media(Protocol):
-    """What is heard on a leg. Silence flows whenever nothing else is played."""
+    """What is heard on a leg, and what comes from it.
+
+    Silence flows whenever nothing else is played. What plays is heard in the order of the calls;
+    cancelling one of them ends what it plays with the next packet. All of them return at once when
+    the leg has no audio, and when it ends.
+    """
+
+    @property
+    def flows(self) -> bool:
+        """Whether the peer's audio is described, so that what is played can be heard."""
 
     async def beep(self, *, frequency_hz: float = 1000.0, duration_s: float = 0.5) -> None:
         """Play one tone; returns when its last packet has left, or the leg ended."""
+
+    async def play(self, sound: bytes) -> None:
+        """Play 16-bit linear samples (little-endian, 8000 Hz, mono); returns as `beep` does."""
+
+    async def echo(self) -> None:
+        """Send back what is heard, until it is cancelled or the leg ends."""
+
+    async def send_digits(self, digits: str, *, duration_ms: int, interval_ms: int) -> None:
+        """Send telephone events (RFC 4733), one digit after the other; `0-9 A-D * #`.
+
+        As tones in the audio where the peer's description has no telephone events.
+        """
+
+    async def digit(self) -> str:
+        """Wait for the next digit that the peer sends, each once however often it is repeated.
+
+        Those that came before it was asked for wait, the oldest of 100 first.
+        """
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of every frame from now on, beside those that are told already."""
+
+    def leave(self, listener: Listener) -> None:
+        """Stop telling it; harmless when it is not told."""
 
 
 class Leg(Protocol):

@@ -32,6 +32,8 @@ class OutboundConfig:
     detail: str = ""
     destination_whitelist: tuple[str, ...] = ()
     """Lower-case ISO 3166-1 alpha-2 codes."""
+    allowed_number_types: tuple[str, ...] = ()
+    """Types of numbers that may be called although they are blocked by default."""
     codecs: str = ""
     default_outgoing_source_number_id: UUID | None = None
     everywhere: bool = False

@@ -47,6 +47,7 @@ async def add(tx: Transaction, config: OutboundConfig) -> None:
         "name": config.name,
         "detail": config.detail,
         "destination_whitelist": list(config.destination_whitelist) or None,
+        "allowed_number_types": list(config.allowed_number_types),
         "codecs": config.codecs,
         "everywhere": config.everywhere,
         "default_outgoing_source_number_id": config.default_outgoing_source_number_id,
@@ -92,6 +93,8 @@ async def change(
 
 
 def _config(row: RowMapping) -> OutboundConfig:
-    return OutboundConfig(
-        **{**row, "destination_whitelist": tuple(row["destination_whitelist"] or ())}
-    )
+    lists = {
+        "destination_whitelist": tuple(row["destination_whitelist"] or ()),
+        "allowed_number_types": tuple(row["allowed_number_types"]),
+    }
+    return OutboundConfig(**{**row, **lists})

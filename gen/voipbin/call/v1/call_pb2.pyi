@@ -242,6 +242,10 @@ class Call(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     ERROR_REASON_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    EARLY_EXECUTION_FIELD_NUMBER: _builtins.int
+    DURATION_MAX_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The call's id (UUID), minted before anything is dialled."""
     customer_id: _builtins.str
@@ -286,6 +290,16 @@ class Call(_message.Message):
     """Whether the caller is hidden from the callee."""
     error_reason: _builtins.str
     """Why the call was refused before it was dialled, as a stable reason; empty otherwise."""
+    early_execution: _builtins.bool
+    """Whether its flow begins while the callee's phone rings, not only once it is answered."""
+    duration_max: _builtins.int
+    """How long it may last once it is answered, in seconds: the shortest of the platform's, the
+    customer's and the carrier's limit, and of what was reserved for it. 0 for a call that was refused.
+    """
+    reserved: _builtins.str
+    """What is reserved for it, in US dollars; `0.000000` once it is over."""
+    cost: _builtins.str
+    """What it cost its customer, in US dollars; `0.000000` until it is over."""
     @_builtins.property
     def chained_call_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The calls chained to this one (UUIDs)."""
@@ -380,36 +394,18 @@ class Call(_message.Message):
         attempts: _abc.Iterable[_call_attempt_pb2.CallAttempt] | None = ...,
         error_reason: _builtins.str = ...,
         explanation: Global___CallExplanation | None = ...,
+        early_execution: _builtins.bool = ...,
+        duration_max: _builtins.int = ...,
+        reserved: _builtins.str = ...,
+        cost: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "destination", b"destination", "explanation", b"explanation", "source", b"source", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "activeflow_id", b"activeflow_id", "anonymous", b"anonymous", "attempts", b"attempts", "chained_call_ids", b"chained_call_ids", "customer_id", b"customer_id", "destination", b"destination", "direction", b"direction", "error_reason", b"error_reason", "explanation", b"explanation", "flow_id", b"flow_id", "groupcall_id", b"groupcall_id", "hangup_by", b"hangup_by", "hangup_detail", b"hangup_detail", "hangup_reason", b"hangup_reason", "id", b"id", "master_call_id", b"master_call_id", "metadata", b"metadata", "mute_direction", b"mute_direction", "owner_id", b"owner_id", "owner_type", b"owner_type", "provider_id", b"provider_id", "recording_id", b"recording_id", "recording_ids", b"recording_ids", "sip_code", b"sip_code", "sip_reason", b"sip_reason", "source", b"source", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "activeflow_id", b"activeflow_id", "anonymous", b"anonymous", "attempts", b"attempts", "chained_call_ids", b"chained_call_ids", "cost", b"cost", "customer_id", b"customer_id", "destination", b"destination", "direction", b"direction", "duration_max", b"duration_max", "early_execution", b"early_execution", "error_reason", b"error_reason", "explanation", b"explanation", "flow_id", b"flow_id", "groupcall_id", b"groupcall_id", "hangup_by", b"hangup_by", "hangup_detail", b"hangup_detail", "hangup_reason", b"hangup_reason", "id", b"id", "master_call_id", b"master_call_id", "metadata", b"metadata", "mute_direction", b"mute_direction", "owner_id", b"owner_id", "owner_type", b"owner_type", "provider_id", b"provider_id", "recording_id", b"recording_id", "recording_ids", b"recording_ids", "reserved", b"reserved", "sip_code", b"sip_code", "sip_reason", b"sip_reason", "source", b"source", "status", b"status", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_hangup", b"tm_hangup", "tm_progressing", b"tm_progressing", "tm_ringing", b"tm_ringing", "tm_update", b"tm_update", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Call: _TypeAlias = Call  # noqa: Y015
-
-@_typing.final
-class Groupcall(_message.Message):
-    """Calls that belong together. No type of destination makes one yet."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """The groupcall's id (UUID)."""
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Groupcall: _TypeAlias = Groupcall  # noqa: Y015
 
 @_typing.final
 class CallExplanation(_message.Message):

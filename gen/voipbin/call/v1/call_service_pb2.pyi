@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from voipbin.call.v1 import address_pb2 as _address_pb2
 from voipbin.call.v1 import call_pb2 as _call_pb2
+from voipbin.call.v1 import groupcall_pb2 as _groupcall_pb2
 from voipbin.flow.v1 import action_pb2 as _action_pb2
 import builtins as _builtins
 import sys
@@ -50,6 +51,26 @@ class CallsCreateRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class VariablesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     CALL_IDS_FIELD_NUMBER: _builtins.int
@@ -60,6 +81,11 @@ class CallsCreateRequest(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     DIAL_NOT_AFTER_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
+    GROUPCALL_ID_FIELD_NUMBER: _builtins.int
+    RING_METHOD_FIELD_NUMBER: _builtins.int
+    ANSWER_METHOD_FIELD_NUMBER: _builtins.int
+    EARLY_EXECUTION_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names this creation (UUID); a repeat with the same id is the same creation."""
     customer_id: _builtins.str
@@ -68,6 +94,16 @@ class CallsCreateRequest(_message.Message):
     """The flow that runs once a call is answered (UUID); empty: hang up after the answer."""
     anonymous: _address_pb2.Anonymous.ValueType
     """Whether to hide the caller; unspecified is `auto`."""
+    groupcall_id: _builtins.str
+    """The groupcall that the destinations become (UUID), minted by the caller; empty: calls that have
+    nothing to do with each other.
+    """
+    ring_method: _groupcall_pb2.RingMethod.ValueType
+    """In which order the groupcall's calls are dialled; only with `groupcall_id`."""
+    answer_method: _groupcall_pb2.AnswerMethod.ValueType
+    """What becomes of the groupcall's others when one is answered; only with `groupcall_id`."""
+    early_execution: _builtins.bool
+    """Whether the flow begins while the callee's phone rings."""
     @_builtins.property
     def call_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The calls' ids (UUIDs), minted by the caller, one per destination, in order."""
@@ -92,6 +128,10 @@ class CallsCreateRequest(_message.Message):
     def customer(self) -> Global___CustomerFacts:
         """What was known of the customer when it was asked for; what is not stated counts against it."""
 
+    @_builtins.property
+    def variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What `${name}` stands for in the options of the flow's actions; as in CallCreateRequest."""
+
     def __init__(
         self,
         *,
@@ -105,10 +145,15 @@ class CallsCreateRequest(_message.Message):
         metadata: _abc.Mapping[_builtins.str, _struct_pb2.Value] | None = ...,
         dial_not_after: _timestamp_pb2.Timestamp | None = ...,
         customer: Global___CustomerFacts | None = ...,
+        groupcall_id: _builtins.str = ...,
+        ring_method: _groupcall_pb2.RingMethod.ValueType = ...,
+        answer_method: _groupcall_pb2.AnswerMethod.ValueType = ...,
+        early_execution: _builtins.bool = ...,
+        variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "dial_not_after", b"dial_not_after", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "call_ids", b"call_ids", "customer", b"customer", "customer_id", b"customer_id", "destinations", b"destinations", "dial_not_after", b"dial_not_after", "flow_id", b"flow_id", "id", b"id", "metadata", b"metadata", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "answer_method", b"answer_method", "call_ids", b"call_ids", "customer", b"customer", "customer_id", b"customer_id", "destinations", b"destinations", "dial_not_after", b"dial_not_after", "early_execution", b"early_execution", "flow_id", b"flow_id", "groupcall_id", b"groupcall_id", "id", b"id", "metadata", b"metadata", "ring_method", b"ring_method", "source", b"source", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -161,7 +206,7 @@ class CallsCreateResponse(_message.Message):
 
     @_builtins.property
     def groupcall_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The groupcalls (UUIDs) that destinations became; empty while no type makes one."""
+        """The groupcall (UUID) that the destinations became, where they are one."""
 
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___DestinationOutcome]:
@@ -250,6 +295,7 @@ class CallCreateRequest(_message.Message):
     VARIABLES_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    EARLY_EXECUTION_FIELD_NUMBER: _builtins.int
     flow_id: _builtins.str
     """The flow the answered calls run (UUID); wins over `actions`. With neither, a call is hung
     up after the answer.
@@ -260,6 +306,10 @@ class CallCreateRequest(_message.Message):
     """The customer who pays (UUID)."""
     idempotency_key: _builtins.str
     """Makes a repeated request the same request, for at least 7 days; at most 255 visible characters."""
+    early_execution: _builtins.bool
+    """Whether the flow begins while the callee's phone rings, where the carrier lets us be heard then,
+    and not only once the call is answered.
+    """
     @_builtins.property
     def source(self) -> _address_pb2.Address:
         """Who is seen calling: one of the customer's numbers; absent: the customer's default number."""
@@ -289,10 +339,11 @@ class CallCreateRequest(_message.Message):
         variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         customer_id: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        early_execution: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "anonymous", b"anonymous", "customer_id", b"customer_id", "destinations", b"destinations", "flow_id", b"flow_id", "idempotency_key", b"idempotency_key", "source", b"source", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "anonymous", b"anonymous", "customer_id", b"customer_id", "destinations", b"destinations", "early_execution", b"early_execution", "flow_id", b"flow_id", "idempotency_key", b"idempotency_key", "source", b"source", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,14 +364,16 @@ class CallCreateResponse(_message.Message):
         """
 
     @_builtins.property
-    def groupcalls(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.Groupcall]:
-        """The groupcalls that destinations became; empty while no type makes one."""
+    def groupcalls(self) -> _containers.RepeatedCompositeFieldContainer[_groupcall_pb2.Groupcall]:
+        """The groupcalls that destinations became; empty: several destinations as one are asked for with
+        `POST /v1.0/groupcalls`.
+        """
 
     def __init__(
         self,
         *,
         calls: _abc.Iterable[_call_pb2.Call] | None = ...,
-        groupcalls: _abc.Iterable[_call_pb2.Groupcall] | None = ...,
+        groupcalls: _abc.Iterable[_groupcall_pb2.Groupcall] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

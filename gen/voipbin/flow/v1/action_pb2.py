@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvoipbin/flow/v1/action.proto\x12\x0fvoipbin.flow.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xbb\x01\n\x06\x41\x63tion\x12\x1d\n\x02id\x18\x01 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\"\n\x07next_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x15\n\x04type\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\'\n\x06option\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12.\n\ntm_execute\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvoipbin/flow/v1/action.proto\x12\x0fvoipbin.flow.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xd4\x01\n\x06\x41\x63tion\x12\x1d\n\x02id\x18\x01 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\"\n\x07next_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x15\n\x04type\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\'\n\x06option\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12.\n\ntm_execute\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x05\x65rror\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTION'].fields_by_name['next_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001\262\324\030\002\020\001'
   _globals['_ACTION'].fields_by_name['type']._loaded_options = None
   _globals['_ACTION'].fields_by_name['type']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_ACTION'].fields_by_name['error']._loaded_options = None
+  _globals['_ACTION'].fields_by_name['error']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_ACTION']._serialized_start=173
-  _globals['_ACTION']._serialized_end=360
+  _globals['_ACTION']._serialized_end=385
 # @@protoc_insertion_point(module_scope)

@@ -29,12 +29,17 @@ class Action(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     OPTION_FIELD_NUMBER: _builtins.int
     TM_EXECUTE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The action's id (UUID), unique in its flow; minted when unset."""
     next_id: _builtins.str
     """The action that follows (UUID); unset: the next one in the list."""
     type: _builtins.str
     """What to do; a type nobody here knows is refused when the flow is written."""
+    error: _builtins.str
+    """Why it failed when it last ran, one sentence; the flow went on with the next action. Empty when
+    it did not fail; set by the platform.
+    """
     @_builtins.property
     def option(self) -> _struct_pb2.Struct:
         """How to do it, by type; an option the type does not have is refused."""
@@ -51,10 +56,11 @@ class Action(_message.Message):
         type: _builtins.str = ...,
         option: _struct_pb2.Struct | None = ...,
         tm_execute: _timestamp_pb2.Timestamp | None = ...,
+        error: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["option", b"option", "tm_execute", b"tm_execute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "next_id", b"next_id", "option", b"option", "tm_execute", b"tm_execute", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "id", b"id", "next_id", b"next_id", "option", b"option", "tm_execute", b"tm_execute", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ from voipbin.flow.v1 import action_pb2 as voipbin_dot_flow_dot_v1_dot_action__pb
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(voipbin/flow/v1/activeflow_service.proto\x12\x0fvoipbin.flow.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xad\x05\n\nActiveflow\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x17\n\x07\x66low_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.voipbin.flow.v1.ActiveflowStatus\x12@\n\x0ereference_type\x18\x05 \x01(\x0e\x32(.voipbin.flow.v1.ActiveflowReferenceType\x12\x1c\n\x0creference_id\x18\x06 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\'\n\x17reference_activeflow_id\x18\x0c \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12#\n\x13on_complete_flow_id\x18\r \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x13\n\x0bwebhook_uri\x18\x0e \x01(\t\x12\x16\n\x0ewebhook_method\x18\x0f \x01(\t\x12/\n\x0e\x63urrent_action\x18\x07 \x01(\x0b\x32\x17.voipbin.flow.v1.Action\x12!\n\x11\x66orward_action_id\x18\x10 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x31\n\x10\x65xecuted_actions\x18\x08 \x03(\x0b\x32\x17.voipbin.flow.v1.Action\x12-\n\ttm_create\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x13on_complete_skipped\x18\x11 \x01(\tB\x16\xb2\xd4\x18\x12:\x10\"FLOW_NOT_FOUND\"\"\x92\x03\n\x15\x41\x63tiveflowNextRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07\x66low_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12J\n\x0ereference_type\x18\x04 \x01(\x0e\x32(.voipbin.flow.v1.ActiveflowReferenceTypeB\x08\xbaH\x05\x82\x01\x02\x18\x01\x12\x1e\n\x0creference_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x12\x66inished_action_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x62\n\tvariables\x18\x07 \x03(\x0b\x32\x35.voipbin.flow.v1.ActiveflowNextRequest.VariablesEntryB\x18\xbaH\x15\x9a\x01\x12\x10\xc8\x01\"\x05r\x03\x18\xff\x01*\x06r\x04(\x80\x80\x02\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"r\n\x16\x41\x63tiveflowNextResponse\x12\'\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x17.voipbin.flow.v1.Action\x12/\n\nactiveflow\x18\x02 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"\xcb\x02\n\x17\x41\x63tiveflowCreateRequest\x12\x1d\n\x02id\x18\x01 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12#\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12\"\n\x07\x66low_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x32\n\x07\x61\x63tions\x18\x04 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x62\n\tvariables\x18\x05 \x03(\x0b\x32\x37.voipbin.flow.v1.ActiveflowCreateRequest.VariablesEntryB\x16\xb2\xd4\x18\x12:\x10{\"ticket\": \"42\"}\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"K\n\x18\x41\x63tiveflowCreateResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"2\n\x14\x41\x63tiveflowGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"H\n\x15\x41\x63tiveflowGetResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"\xed\x01\n\x15\x41\x63tiveflowListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12;\n\x06status\x18\x04 \x01(\x0e\x32!.voipbin.flow.v1.ActiveflowStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x07\x66low_id\x18\x05 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\'\n\x0creference_id\x18\x06 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\"^\n\x16\x41\x63tiveflowListResponse\x12+\n\x06result\x18\x01 \x03(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x17\x41\x63tiveflowDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"K\n\x18\x41\x63tiveflowDeleteResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"3\n\x15\x41\x63tiveflowStopRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"I\n\x16\x41\x63tiveflowStopResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow*q\n\x10\x41\x63tiveflowStatus\x12!\n\x1d\x41\x43TIVEFLOW_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41\x43TIVEFLOW_STATUS_RUNNING\x10\x01\x12\x1b\n\x17\x41\x43TIVEFLOW_STATUS_ENDED\x10\x02*\x8b\x01\n\x17\x41\x63tiveflowReferenceType\x12)\n%ACTIVEFLOW_REFERENCE_TYPE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41\x43TIVEFLOW_REFERENCE_TYPE_CALL\x10\x01\x12!\n\x1d\x41\x43TIVEFLOW_REFERENCE_TYPE_API\x10\x02\x32\xa1\x07\n\x11\x41\x63tiveflowService\x12y\n\x0e\x41\x63tiveflowNext\x12&.voipbin.flow.v1.ActiveflowNextRequest\x1a\'.voipbin.flow.v1.ActiveflowNextResponse\"\x16\xaa\xd4\x18\x12\x08\x02\"\x0c\x63\x61ll_manager(\x01\x12\x9b\x01\n\x10\x41\x63tiveflowCreate\x12(.voipbin.flow.v1.ActiveflowCreateRequest\x1a).voipbin.flow.v1.ActiveflowCreateResponse\"2\xaa\xd4\x18\x06\x08\x01\x12\x02 @\x82\xd3\xe4\x93\x02\"\"\x11/v1.0/activeflows:\x01*b\nactiveflow\x12\x96\x01\n\rActiveflowGet\x12%.voipbin.flow.v1.ActiveflowGetRequest\x1a&.voipbin.flow.v1.ActiveflowGetResponse\"6\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02$\x12\x16/v1.0/activeflows/{id}b\nactiveflow\x12\x88\x01\n\x0e\x41\x63tiveflowList\x12&.voipbin.flow.v1.ActiveflowListRequest\x1a\'.voipbin.flow.v1.ActiveflowListResponse\"%\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1.0/activeflows\x12\xac\x01\n\x0e\x41\x63tiveflowStop\x12&.voipbin.flow.v1.ActiveflowStopRequest\x1a\'.voipbin.flow.v1.ActiveflowStopResponse\"I\xaa\xd4\x18\x16\x08\x01\x12\x02 @\"\x0c\x63\x61ll_manager(\x01\x82\xd3\xe4\x93\x02)\"\x1b/v1.0/activeflows/{id}/stopb\nactiveflow\x12\x9f\x01\n\x10\x41\x63tiveflowDelete\x12(.voipbin.flow.v1.ActiveflowDeleteRequest\x1a).voipbin.flow.v1.ActiveflowDeleteResponse\"6\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02$*\x16/v1.0/activeflows/{id}b\nactiveflowb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(voipbin/flow/v1/activeflow_service.proto\x12\x0fvoipbin.flow.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xad\x05\n\nActiveflow\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x17\n\x07\x66low_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.voipbin.flow.v1.ActiveflowStatus\x12@\n\x0ereference_type\x18\x05 \x01(\x0e\x32(.voipbin.flow.v1.ActiveflowReferenceType\x12\x1c\n\x0creference_id\x18\x06 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\'\n\x17reference_activeflow_id\x18\x0c \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12#\n\x13on_complete_flow_id\x18\r \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x13\n\x0bwebhook_uri\x18\x0e \x01(\t\x12\x16\n\x0ewebhook_method\x18\x0f \x01(\t\x12/\n\x0e\x63urrent_action\x18\x07 \x01(\x0b\x32\x17.voipbin.flow.v1.Action\x12!\n\x11\x66orward_action_id\x18\x10 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x31\n\x10\x65xecuted_actions\x18\x08 \x03(\x0b\x32\x17.voipbin.flow.v1.Action\x12-\n\ttm_create\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x13on_complete_skipped\x18\x11 \x01(\tB\x16\xb2\xd4\x18\x12:\x10\"FLOW_NOT_FOUND\"\"\xe6\x04\n\x15\x41\x63tiveflowNextRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07\x66low_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12J\n\x0ereference_type\x18\x04 \x01(\x0e\x32(.voipbin.flow.v1.ActiveflowReferenceTypeB\x08\xbaH\x05\x82\x01\x02\x18\x01\x12\x1e\n\x0creference_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x12\x66inished_action_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x62\n\tvariables\x18\x07 \x03(\x0b\x32\x35.voipbin.flow.v1.ActiveflowNextRequest.VariablesEntryB\x18\xbaH\x15\x9a\x01\x12\x10\xc8\x01\"\x05r\x03\x18\xff\x01*\x06r\x04(\x80\x80\x02\x12 \n\x0e\x66inished_error\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12y\n\x0f\x66ound_variables\x18\t \x03(\x0b\x32:.voipbin.flow.v1.ActiveflowNextRequest.FoundVariablesEntryB$\xbaH!\x9a\x01\x1e\x10\x14\"\x12r\x10\x18\xff\x01\x32\x0b^voipbin[.]*\x06r\x04(\x80\x80\x02\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x35\n\x13\x46oundVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"r\n\x16\x41\x63tiveflowNextResponse\x12\'\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x17.voipbin.flow.v1.Action\x12/\n\nactiveflow\x18\x02 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"\xcb\x02\n\x17\x41\x63tiveflowCreateRequest\x12\x1d\n\x02id\x18\x01 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12#\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12\"\n\x07\x66low_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x32\n\x07\x61\x63tions\x18\x04 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x62\n\tvariables\x18\x05 \x03(\x0b\x32\x37.voipbin.flow.v1.ActiveflowCreateRequest.VariablesEntryB\x16\xb2\xd4\x18\x12:\x10{\"ticket\": \"42\"}\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"K\n\x18\x41\x63tiveflowCreateResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"2\n\x14\x41\x63tiveflowGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"H\n\x15\x41\x63tiveflowGetResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"\xed\x01\n\x15\x41\x63tiveflowListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12;\n\x06status\x18\x04 \x01(\x0e\x32!.voipbin.flow.v1.ActiveflowStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x07\x66low_id\x18\x05 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\'\n\x0creference_id\x18\x06 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\"^\n\x16\x41\x63tiveflowListResponse\x12+\n\x06result\x18\x01 \x03(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x17\x41\x63tiveflowDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"K\n\x18\x41\x63tiveflowDeleteResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow\"3\n\x15\x41\x63tiveflowStopRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"I\n\x16\x41\x63tiveflowStopResponse\x12/\n\nactiveflow\x18\x01 \x01(\x0b\x32\x1b.voipbin.flow.v1.Activeflow*q\n\x10\x41\x63tiveflowStatus\x12!\n\x1d\x41\x43TIVEFLOW_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41\x43TIVEFLOW_STATUS_RUNNING\x10\x01\x12\x1b\n\x17\x41\x43TIVEFLOW_STATUS_ENDED\x10\x02*\x8b\x01\n\x17\x41\x63tiveflowReferenceType\x12)\n%ACTIVEFLOW_REFERENCE_TYPE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41\x43TIVEFLOW_REFERENCE_TYPE_CALL\x10\x01\x12!\n\x1d\x41\x43TIVEFLOW_REFERENCE_TYPE_API\x10\x02\x32\xa1\x07\n\x11\x41\x63tiveflowService\x12y\n\x0e\x41\x63tiveflowNext\x12&.voipbin.flow.v1.ActiveflowNextRequest\x1a\'.voipbin.flow.v1.ActiveflowNextResponse\"\x16\xaa\xd4\x18\x12\x08\x02\"\x0c\x63\x61ll_manager(\x01\x12\x9b\x01\n\x10\x41\x63tiveflowCreate\x12(.voipbin.flow.v1.ActiveflowCreateRequest\x1a).voipbin.flow.v1.ActiveflowCreateResponse\"2\xaa\xd4\x18\x06\x08\x01\x12\x02 @\x82\xd3\xe4\x93\x02\"\"\x11/v1.0/activeflows:\x01*b\nactiveflow\x12\x96\x01\n\rActiveflowGet\x12%.voipbin.flow.v1.ActiveflowGetRequest\x1a&.voipbin.flow.v1.ActiveflowGetResponse\"6\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02$\x12\x16/v1.0/activeflows/{id}b\nactiveflow\x12\x88\x01\n\x0e\x41\x63tiveflowList\x12&.voipbin.flow.v1.ActiveflowListRequest\x1a\'.voipbin.flow.v1.ActiveflowListResponse\"%\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1.0/activeflows\x12\xac\x01\n\x0e\x41\x63tiveflowStop\x12&.voipbin.flow.v1.ActiveflowStopRequest\x1a\'.voipbin.flow.v1.ActiveflowStopResponse\"I\xaa\xd4\x18\x16\x08\x01\x12\x02 @\"\x0c\x63\x61ll_manager(\x01\x82\xd3\xe4\x93\x02)\"\x1b/v1.0/activeflows/{id}/stopb\nactiveflow\x12\x9f\x01\n\x10\x41\x63tiveflowDelete\x12(.voipbin.flow.v1.ActiveflowDeleteRequest\x1a).voipbin.flow.v1.ActiveflowDeleteResponse\"6\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02$*\x16/v1.0/activeflows/{id}b\nactiveflowb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,6 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVEFLOW'].fields_by_name['on_complete_skipped']._serialized_options = b'\262\324\030\022:\020\"FLOW_NOT_FOUND\"'
   _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._loaded_options = None
   _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._serialized_options = b'8\001'
+  _globals['_ACTIVEFLOWNEXTREQUEST_FOUNDVARIABLESENTRY']._loaded_options = None
+  _globals['_ACTIVEFLOWNEXTREQUEST_FOUNDVARIABLESENTRY']._serialized_options = b'8\001'
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['customer_id']._loaded_options = None
@@ -68,6 +70,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['finished_action_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['variables']._loaded_options = None
   _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['variables']._serialized_options = b'\272H\025\232\001\022\020\310\001\"\005r\003\030\377\001*\006r\004(\200\200\002'
+  _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['finished_error']._loaded_options = None
+  _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['finished_error']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['found_variables']._loaded_options = None
+  _globals['_ACTIVEFLOWNEXTREQUEST'].fields_by_name['found_variables']._serialized_options = b'\272H!\232\001\036\020\024\"\022r\020\030\377\0012\013^voipbin[.]*\006r\004(\200\200\002'
   _globals['_ACTIVEFLOWCREATEREQUEST_VARIABLESENTRY']._loaded_options = None
   _globals['_ACTIVEFLOWCREATEREQUEST_VARIABLESENTRY']._serialized_options = b'8\001'
   _globals['_ACTIVEFLOWCREATEREQUEST'].fields_by_name['id']._loaded_options = None
@@ -106,40 +112,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVEFLOWSERVICE'].methods_by_name['ActiveflowStop']._serialized_options = b'\252\324\030\026\010\001\022\002 @\"\014call_manager(\001\202\323\344\223\002)\"\033/v1.0/activeflows/{id}/stopb\nactiveflow'
   _globals['_ACTIVEFLOWSERVICE'].methods_by_name['ActiveflowDelete']._loaded_options = None
   _globals['_ACTIVEFLOWSERVICE'].methods_by_name['ActiveflowDelete']._serialized_options = b'\252\324\030\010\010\001\022\002 @(\001\202\323\344\223\002$*\026/v1.0/activeflows/{id}b\nactiveflow'
-  _globals['_ACTIVEFLOWSTATUS']._serialized_start=2556
-  _globals['_ACTIVEFLOWSTATUS']._serialized_end=2669
-  _globals['_ACTIVEFLOWREFERENCETYPE']._serialized_start=2672
-  _globals['_ACTIVEFLOWREFERENCETYPE']._serialized_end=2811
+  _globals['_ACTIVEFLOWSTATUS']._serialized_start=2768
+  _globals['_ACTIVEFLOWSTATUS']._serialized_end=2881
+  _globals['_ACTIVEFLOWREFERENCETYPE']._serialized_start=2884
+  _globals['_ACTIVEFLOWREFERENCETYPE']._serialized_end=3023
   _globals['_ACTIVEFLOW']._serialized_start=215
   _globals['_ACTIVEFLOW']._serialized_end=900
   _globals['_ACTIVEFLOWNEXTREQUEST']._serialized_start=903
-  _globals['_ACTIVEFLOWNEXTREQUEST']._serialized_end=1305
-  _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._serialized_start=1257
-  _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._serialized_end=1305
-  _globals['_ACTIVEFLOWNEXTRESPONSE']._serialized_start=1307
-  _globals['_ACTIVEFLOWNEXTRESPONSE']._serialized_end=1421
-  _globals['_ACTIVEFLOWCREATEREQUEST']._serialized_start=1424
-  _globals['_ACTIVEFLOWCREATEREQUEST']._serialized_end=1755
-  _globals['_ACTIVEFLOWCREATEREQUEST_VARIABLESENTRY']._serialized_start=1257
-  _globals['_ACTIVEFLOWCREATEREQUEST_VARIABLESENTRY']._serialized_end=1305
-  _globals['_ACTIVEFLOWCREATERESPONSE']._serialized_start=1757
-  _globals['_ACTIVEFLOWCREATERESPONSE']._serialized_end=1832
-  _globals['_ACTIVEFLOWGETREQUEST']._serialized_start=1834
-  _globals['_ACTIVEFLOWGETREQUEST']._serialized_end=1884
-  _globals['_ACTIVEFLOWGETRESPONSE']._serialized_start=1886
-  _globals['_ACTIVEFLOWGETRESPONSE']._serialized_end=1958
-  _globals['_ACTIVEFLOWLISTREQUEST']._serialized_start=1961
-  _globals['_ACTIVEFLOWLISTREQUEST']._serialized_end=2198
-  _globals['_ACTIVEFLOWLISTRESPONSE']._serialized_start=2200
-  _globals['_ACTIVEFLOWLISTRESPONSE']._serialized_end=2294
-  _globals['_ACTIVEFLOWDELETEREQUEST']._serialized_start=2296
-  _globals['_ACTIVEFLOWDELETEREQUEST']._serialized_end=2349
-  _globals['_ACTIVEFLOWDELETERESPONSE']._serialized_start=2351
-  _globals['_ACTIVEFLOWDELETERESPONSE']._serialized_end=2426
-  _globals['_ACTIVEFLOWSTOPREQUEST']._serialized_start=2428
-  _globals['_ACTIVEFLOWSTOPREQUEST']._serialized_end=2479
-  _globals['_ACTIVEFLOWSTOPRESPONSE']._serialized_start=2481
-  _globals['_ACTIVEFLOWSTOPRESPONSE']._serialized_end=2554
-  _globals['_ACTIVEFLOWSERVICE']._serialized_start=2814
-  _globals['_ACTIVEFLOWSERVICE']._serialized_end=3743
+  _globals['_ACTIVEFLOWNEXTREQUEST']._serialized_end=1517
+  _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._serialized_start=1414
+  _globals['_ACTIVEFLOWNEXTREQUEST_VARIABLESENTRY']._serialized_end=1462
+  _globals['_ACTIVEFLOWNEXTREQUEST_FOUNDVARIABLESENTRY']._serialized_start=1464
+  _globals['_ACTIVEFLOWNEXTREQUEST_FOUNDVARIABLESENTRY']._serialized_end=1517
+  _globals['_ACTIVEFLOWNEXTRESPONSE']._serialized_start=1519
+  _globals['_ACTIVEFLOWNEXTRESPONSE']._serialized_end=1633
+  _globals['_ACTIVEFLOWCREATEREQUEST']._serialized_start=1636
+  _globals['_ACTIVEFLOWCREATEREQUEST']._serialized_end=1967
+  _globals['_ACTIVEFLOWCREATEREQUEST_VARIABLESENTRY']._serialized_start=1414
+  _globals['_ACTIVEFLOWCREATEREQUEST_VARIABLESENTRY']._serialized_end=1462
+  _globals['_ACTIVEFLOWCREATERESPONSE']._serialized_start=1969
+  _globals['_ACTIVEFLOWCREATERESPONSE']._serialized_end=2044
+  _globals['_ACTIVEFLOWGETREQUEST']._serialized_start=2046
+  _globals['_ACTIVEFLOWGETREQUEST']._serialized_end=2096
+  _globals['_ACTIVEFLOWGETRESPONSE']._serialized_start=2098
+  _globals['_ACTIVEFLOWGETRESPONSE']._serialized_end=2170
+  _globals['_ACTIVEFLOWLISTREQUEST']._serialized_start=2173
+  _globals['_ACTIVEFLOWLISTREQUEST']._serialized_end=2410
+  _globals['_ACTIVEFLOWLISTRESPONSE']._serialized_start=2412
+  _globals['_ACTIVEFLOWLISTRESPONSE']._serialized_end=2506
+  _globals['_ACTIVEFLOWDELETEREQUEST']._serialized_start=2508
+  _globals['_ACTIVEFLOWDELETEREQUEST']._serialized_end=2561
+  _globals['_ACTIVEFLOWDELETERESPONSE']._serialized_start=2563
+  _globals['_ACTIVEFLOWDELETERESPONSE']._serialized_end=2638
+  _globals['_ACTIVEFLOWSTOPREQUEST']._serialized_start=2640
+  _globals['_ACTIVEFLOWSTOPREQUEST']._serialized_end=2691
+  _globals['_ACTIVEFLOWSTOPRESPONSE']._serialized_start=2693
+  _globals['_ACTIVEFLOWSTOPRESPONSE']._serialized_end=2766
+  _globals['_ACTIVEFLOWSERVICE']._serialized_start=3026
+  _globals['_ACTIVEFLOWSERVICE']._serialized_end=3955
 # @@protoc_insertion_point(module_scope)

@@ -200,6 +200,26 @@ class ActiveflowNextRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class FoundVariablesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     FLOW_ID_FIELD_NUMBER: _builtins.int
@@ -207,6 +227,8 @@ class ActiveflowNextRequest(_message.Message):
     REFERENCE_ID_FIELD_NUMBER: _builtins.int
     FINISHED_ACTION_ID_FIELD_NUMBER: _builtins.int
     VARIABLES_FIELD_NUMBER: _builtins.int
+    FINISHED_ERROR_FIELD_NUMBER: _builtins.int
+    FOUND_VARIABLES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The running flow's id (UUID), minted by the asker."""
     customer_id: _builtins.str
@@ -219,11 +241,21 @@ class ActiveflowNextRequest(_message.Message):
     """What it runs on (UUID)."""
     finished_action_id: _builtins.str
     """The action the asker has finished (UUID); empty at the first question."""
+    finished_error: _builtins.str
+    """Why the finished action failed, one sentence of at most 1024 characters; empty when it did not.
+    The flow goes on all the same.
+    """
     @_builtins.property
     def variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What `${name}` in the options of actions stands for, by name; read at the first question,
         kept with the running flow, and left out of account later. `voipbin.activeflow.*` comes from
         flow_manager. At most 200 names of 255 characters, and 32 KiB a value.
+        """
+
+    @_builtins.property
+    def found_variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the finished action found out, by variable name: later actions may name it. Only names that
+        begin with `voipbin.`, at most 20.
         """
 
     def __init__(
@@ -236,10 +268,12 @@ class ActiveflowNextRequest(_message.Message):
         reference_id: _builtins.str = ...,
         finished_action_id: _builtins.str = ...,
         variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        finished_error: _builtins.str = ...,
+        found_variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "finished_action_id", b"finished_action_id", "flow_id", b"flow_id", "id", b"id", "reference_id", b"reference_id", "reference_type", b"reference_type", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "finished_action_id", b"finished_action_id", "finished_error", b"finished_error", "flow_id", b"flow_id", "found_variables", b"found_variables", "id", b"id", "reference_id", b"reference_id", "reference_type", b"reference_type", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

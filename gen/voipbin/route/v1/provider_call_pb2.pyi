@@ -119,7 +119,7 @@ class ProviderCall(_message.Message):
 
     @_builtins.property
     def groupcall_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The groupcalls (UUIDs) that destinations became."""
+        """The groupcall (UUID) that the destinations became, where they were to be one."""
 
     @_builtins.property
     def tm_create(self) -> _timestamp_pb2.Timestamp:

@@ -26,18 +26,21 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from voipbin.call.v1 import address_pb2 as voipbin_dot_call_dot_v1_dot_address__pb2
+from voipbin.call.v1 import groupcall_pb2 as voipbin_dot_call_dot_v1_dot_groupcall__pb2
 from voipbin.flow.v1 import action_pb2 as voipbin_dot_flow_dot_v1_dot_action__pb2
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 from voipbin.route.v1 import provider_call_pb2 as voipbin_dot_route_dot_v1_dot_provider__call__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,voipbin/route/v1/provider_call_service.proto\x12\x10voipbin.route.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/call/v1/address.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\x1a$voipbin/route/v1/provider_call.proto\"\x85\x05\n\x19ProviderCallCreateRequest\x12i\n\x0bprovider_id\x18\x01 \x01(\tBT\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18H\x10\x01\"B\n,voipbin.route.v1.ProviderService/ProviderGet\x12\x12PROVIDER_NOT_FOUND0\x01\x12\"\n\x07\x66low_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12}\n\x07\x61\x63tions\x18\x03 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionBS\xbaH\x05\x92\x01\x02\x10\x64\xb2\xd4\x18G:E[{\"type\": \"sleep\", \"option\": {\"duration\": 1000}}, {\"type\": \"hangup\"}]\x12Y\n\x06source\x18\x04 \x01(\x0b\x32\x18.voipbin.call.v1.AddressB/\xb2\xd4\x18+:){\"type\": \"tel\", \"target\": \"+12025550100\"}\x12@\n\x0c\x64\x65stinations\x18\x05 \x03(\x0b\x32\x18.voipbin.call.v1.AddressB\x10\xbaH\x07\x92\x01\x04\x08\x01\x10\n\xb2\xd4\x18\x02\x30\x02\x12\x37\n\tanonymous\x18\x06 \x01(\x0e\x32\x1a.voipbin.call.v1.AnonymousB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x0b\x63ustomer_id\x18\x07 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12 \n\x08\x61gent_id\x18\x08 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x02\x12=\n\x0fidempotency_key\x18\t \x01(\tB$\xbaH\x1br\x16\x32\x14^[\\x21-\\x7e]{1,255}$\xd8\x01\x01\xb2\xd4\x18\x02\x08\x03\"S\n\x1aProviderCallCreateResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"4\n\x16ProviderCallGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"P\n\x17ProviderCallGetResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"\xf6\x01\n\x17ProviderCallListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12(\n\x0bprovider_id\x18\x03 \x01(\tB\x13\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x04\x10\x01\x30\x01\x12#\n\x08\x61gent_id\x18\x04 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\x18ProviderCallListResponse\x12.\n\x06result\x18\x01 \x03(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x19ProviderCallDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"S\n\x1aProviderCallDeleteResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"7\n\x19ProviderCallHangupRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"S\n\x1aProviderCallHangupResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall2\xdb\x06\n\x13ProviderCallService\x12\xa7\x01\n\x12ProviderCallCreate\x12+.voipbin.route.v1.ProviderCallCreateRequest\x1a,.voipbin.route.v1.ProviderCallCreateResponse\"6\xaa\xd4\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\'\"\x13/v1.0/providercalls:\x01*b\rprovider_call\x12\xa2\x01\n\x0fProviderCallGet\x12(.voipbin.route.v1.ProviderCallGetRequest\x1a).voipbin.route.v1.ProviderCallGetResponse\":\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02)\x12\x18/v1.0/providercalls/{id}b\rprovider_call\x12\x91\x01\n\x10ProviderCallList\x12).voipbin.route.v1.ProviderCallListRequest\x1a*.voipbin.route.v1.ProviderCallListResponse\"&\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1.0/providercalls\x12\xab\x01\n\x12ProviderCallDelete\x12+.voipbin.route.v1.ProviderCallDeleteRequest\x1a,.voipbin.route.v1.ProviderCallDeleteResponse\":\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02)*\x18/v1.0/providercalls/{id}b\rprovider_call\x12\xb2\x01\n\x12ProviderCallHangup\x12+.voipbin.route.v1.ProviderCallHangupRequest\x1a,.voipbin.route.v1.ProviderCallHangupResponse\"A\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x30\"\x1f/v1.0/providercalls/{id}/hangupb\rprovider_callb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,voipbin/route/v1/provider_call_service.proto\x12\x10voipbin.route.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/call/v1/address.proto\x1a\x1fvoipbin/call/v1/groupcall.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\x1a$voipbin/route/v1/provider_call.proto\"\xb6\x07\n\x19ProviderCallCreateRequest\x12i\n\x0bprovider_id\x18\x01 \x01(\tBT\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18H\x10\x01\"B\n,voipbin.route.v1.ProviderService/ProviderGet\x12\x12PROVIDER_NOT_FOUND0\x01\x12\"\n\x07\x66low_id\x18\x02 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12}\n\x07\x61\x63tions\x18\x03 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionBS\xbaH\x05\x92\x01\x02\x10\x64\xb2\xd4\x18G:E[{\"type\": \"sleep\", \"option\": {\"duration\": 1000}}, {\"type\": \"hangup\"}]\x12Y\n\x06source\x18\x04 \x01(\x0b\x32\x18.voipbin.call.v1.AddressB/\xb2\xd4\x18+:){\"type\": \"tel\", \"target\": \"+12025550100\"}\x12@\n\x0c\x64\x65stinations\x18\x05 \x03(\x0b\x32\x18.voipbin.call.v1.AddressB\x10\xbaH\x07\x92\x01\x04\x08\x01\x10\n\xb2\xd4\x18\x02\x30\x02\x12\x37\n\tanonymous\x18\x06 \x01(\x0e\x32\x1a.voipbin.call.v1.AnonymousB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x0b\x63ustomer_id\x18\x07 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12 \n\x08\x61gent_id\x18\x08 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x02\x12=\n\x0fidempotency_key\x18\t \x01(\tB$\xbaH\x1br\x16\x32\x14^[\\x21-\\x7e]{1,255}$\xd8\x01\x01\xb2\xd4\x18\x02\x08\x03\x12:\n\x0bring_method\x18\n \x01(\x0e\x32\x1b.voipbin.call.v1.RingMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12>\n\ranswer_method\x18\x0b \x01(\x0e\x32\x1d.voipbin.call.v1.AnswerMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x0f\x65\x61rly_execution\x18\x0c \x01(\x08\x12h\n\tvariables\x18\r \x03(\x0b\x32:.voipbin.route.v1.ProviderCallCreateRequest.VariablesEntryB\x19\xb2\xd4\x18\x15:\x13{\"order\": \"A-1042\"}\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"S\n\x1aProviderCallCreateResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"4\n\x16ProviderCallGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"P\n\x17ProviderCallGetResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"\xf6\x01\n\x17ProviderCallListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12(\n\x0bprovider_id\x18\x03 \x01(\tB\x13\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x04\x10\x01\x30\x01\x12#\n\x08\x61gent_id\x18\x04 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\x18ProviderCallListResponse\x12.\n\x06result\x18\x01 \x03(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x19ProviderCallDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"S\n\x1aProviderCallDeleteResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall\"7\n\x19ProviderCallHangupRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"S\n\x1aProviderCallHangupResponse\x12\x35\n\rprovider_call\x18\x01 \x01(\x0b\x32\x1e.voipbin.route.v1.ProviderCall2\xdb\x06\n\x13ProviderCallService\x12\xa7\x01\n\x12ProviderCallCreate\x12+.voipbin.route.v1.ProviderCallCreateRequest\x1a,.voipbin.route.v1.ProviderCallCreateResponse\"6\xaa\xd4\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\'\"\x13/v1.0/providercalls:\x01*b\rprovider_call\x12\xa2\x01\n\x0fProviderCallGet\x12(.voipbin.route.v1.ProviderCallGetRequest\x1a).voipbin.route.v1.ProviderCallGetResponse\":\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02)\x12\x18/v1.0/providercalls/{id}b\rprovider_call\x12\x91\x01\n\x10ProviderCallList\x12).voipbin.route.v1.ProviderCallListRequest\x1a*.voipbin.route.v1.ProviderCallListResponse\"&\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1.0/providercalls\x12\xab\x01\n\x12ProviderCallDelete\x12+.voipbin.route.v1.ProviderCallDeleteRequest\x1a,.voipbin.route.v1.ProviderCallDeleteResponse\":\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02)*\x18/v1.0/providercalls/{id}b\rprovider_call\x12\xb2\x01\n\x12ProviderCallHangup\x12+.voipbin.route.v1.ProviderCallHangupRequest\x1a,.voipbin.route.v1.ProviderCallHangupResponse\"A\xaa\xd4\x18\x07\x08\x01\x12\x01\x01(\x01\x82\xd3\xe4\x93\x02\x30\"\x1f/v1.0/providercalls/{id}/hangupb\rprovider_callb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voipbin.route.v1.provider_call_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PROVIDERCALLCREATEREQUEST_VARIABLESENTRY']._loaded_options = None
+  _globals['_PROVIDERCALLCREATEREQUEST_VARIABLESENTRY']._serialized_options = b'8\001'
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['provider_id']._loaded_options = None
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['provider_id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030H\020\001\"B\n,voipbin.route.v1.ProviderService/ProviderGet\022\022PROVIDER_NOT_FOUND0\001'
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['flow_id']._loaded_options = None
@@ -56,6 +59,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\010\002'
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
   _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\033r\0262\024^[\\x21-\\x7e]{1,255}$\330\001\001\262\324\030\002\010\003'
+  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['ring_method']._loaded_options = None
+  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['ring_method']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['answer_method']._loaded_options = None
+  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['answer_method']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['variables']._loaded_options = None
+  _globals['_PROVIDERCALLCREATEREQUEST'].fields_by_name['variables']._serialized_options = b'\262\324\030\025:\023{\"order\": \"A-1042\"}'
   _globals['_PROVIDERCALLGETREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_PROVIDERCALLGETREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
   _globals['_PROVIDERCALLLISTREQUEST'].fields_by_name['provider_id']._loaded_options = None
@@ -76,26 +85,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERCALLSERVICE'].methods_by_name['ProviderCallDelete']._serialized_options = b'\252\324\030\007\010\001\022\001\001(\001\202\323\344\223\002)*\030/v1.0/providercalls/{id}b\rprovider_call'
   _globals['_PROVIDERCALLSERVICE'].methods_by_name['ProviderCallHangup']._loaded_options = None
   _globals['_PROVIDERCALLSERVICE'].methods_by_name['ProviderCallHangup']._serialized_options = b'\252\324\030\007\010\001\022\001\001(\001\202\323\344\223\0020\"\037/v1.0/providercalls/{id}/hangupb\rprovider_call'
-  _globals['_PROVIDERCALLCREATEREQUEST']._serialized_start=289
-  _globals['_PROVIDERCALLCREATEREQUEST']._serialized_end=934
-  _globals['_PROVIDERCALLCREATERESPONSE']._serialized_start=936
-  _globals['_PROVIDERCALLCREATERESPONSE']._serialized_end=1019
-  _globals['_PROVIDERCALLGETREQUEST']._serialized_start=1021
-  _globals['_PROVIDERCALLGETREQUEST']._serialized_end=1073
-  _globals['_PROVIDERCALLGETRESPONSE']._serialized_start=1075
-  _globals['_PROVIDERCALLGETRESPONSE']._serialized_end=1155
-  _globals['_PROVIDERCALLLISTREQUEST']._serialized_start=1158
-  _globals['_PROVIDERCALLLISTREQUEST']._serialized_end=1404
-  _globals['_PROVIDERCALLLISTRESPONSE']._serialized_start=1406
-  _globals['_PROVIDERCALLLISTRESPONSE']._serialized_end=1505
-  _globals['_PROVIDERCALLDELETEREQUEST']._serialized_start=1507
-  _globals['_PROVIDERCALLDELETEREQUEST']._serialized_end=1562
-  _globals['_PROVIDERCALLDELETERESPONSE']._serialized_start=1564
-  _globals['_PROVIDERCALLDELETERESPONSE']._serialized_end=1647
-  _globals['_PROVIDERCALLHANGUPREQUEST']._serialized_start=1649
-  _globals['_PROVIDERCALLHANGUPREQUEST']._serialized_end=1704
-  _globals['_PROVIDERCALLHANGUPRESPONSE']._serialized_start=1706
-  _globals['_PROVIDERCALLHANGUPRESPONSE']._serialized_end=1789
-  _globals['_PROVIDERCALLSERVICE']._serialized_start=1792
-  _globals['_PROVIDERCALLSERVICE']._serialized_end=2651
+  _globals['_PROVIDERCALLCREATEREQUEST']._serialized_start=322
+  _globals['_PROVIDERCALLCREATEREQUEST']._serialized_end=1272
+  _globals['_PROVIDERCALLCREATEREQUEST_VARIABLESENTRY']._serialized_start=1224
+  _globals['_PROVIDERCALLCREATEREQUEST_VARIABLESENTRY']._serialized_end=1272
+  _globals['_PROVIDERCALLCREATERESPONSE']._serialized_start=1274
+  _globals['_PROVIDERCALLCREATERESPONSE']._serialized_end=1357
+  _globals['_PROVIDERCALLGETREQUEST']._serialized_start=1359
+  _globals['_PROVIDERCALLGETREQUEST']._serialized_end=1411
+  _globals['_PROVIDERCALLGETRESPONSE']._serialized_start=1413
+  _globals['_PROVIDERCALLGETRESPONSE']._serialized_end=1493
+  _globals['_PROVIDERCALLLISTREQUEST']._serialized_start=1496
+  _globals['_PROVIDERCALLLISTREQUEST']._serialized_end=1742
+  _globals['_PROVIDERCALLLISTRESPONSE']._serialized_start=1744
+  _globals['_PROVIDERCALLLISTRESPONSE']._serialized_end=1843
+  _globals['_PROVIDERCALLDELETEREQUEST']._serialized_start=1845
+  _globals['_PROVIDERCALLDELETEREQUEST']._serialized_end=1900
+  _globals['_PROVIDERCALLDELETERESPONSE']._serialized_start=1902
+  _globals['_PROVIDERCALLDELETERESPONSE']._serialized_end=1985
+  _globals['_PROVIDERCALLHANGUPREQUEST']._serialized_start=1987
+  _globals['_PROVIDERCALLHANGUPREQUEST']._serialized_end=2042
+  _globals['_PROVIDERCALLHANGUPRESPONSE']._serialized_start=2044
+  _globals['_PROVIDERCALLHANGUPRESPONSE']._serialized_end=2127
+  _globals['_PROVIDERCALLSERVICE']._serialized_start=2130
+  _globals['_PROVIDERCALLSERVICE']._serialized_end=2989
 # @@protoc_insertion_point(module_scope)

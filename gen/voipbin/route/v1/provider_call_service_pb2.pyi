@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from voipbin.call.v1 import address_pb2 as _address_pb2
+from voipbin.call.v1 import groupcall_pb2 as _groupcall_pb2
 from voipbin.flow.v1 import action_pb2 as _action_pb2
 from voipbin.route.v1 import provider_call_pb2 as _provider_call_pb2
 import builtins as _builtins
@@ -28,6 +29,26 @@ class ProviderCallCreateRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VariablesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PROVIDER_ID_FIELD_NUMBER: _builtins.int
     FLOW_ID_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
@@ -37,6 +58,10 @@ class ProviderCallCreateRequest(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    RING_METHOD_FIELD_NUMBER: _builtins.int
+    ANSWER_METHOD_FIELD_NUMBER: _builtins.int
+    EARLY_EXECUTION_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
     provider_id: _builtins.str
     """The provider (UUID). Required."""
     flow_id: _builtins.str
@@ -51,6 +76,14 @@ class ProviderCallCreateRequest(_message.Message):
     """The agent who asks (UUID)."""
     idempotency_key: _builtins.str
     """Makes a repeated request the same request, for at least 7 days; at most 255 visible characters."""
+    ring_method: _groupcall_pb2.RingMethod.ValueType
+    """Makes the destinations one groupcall, dialled in this order, every leg through the provider;
+    unset: calls that have nothing to do with each other.
+    """
+    answer_method: _groupcall_pb2.AnswerMethod.ValueType
+    """What becomes of the groupcall's other calls when one is answered; only with `ring_method`."""
+    early_execution: _builtins.bool
+    """Whether the flow begins while the callee's phone rings."""
     @_builtins.property
     def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.Action]:
         """What the answered calls do, when no flow is named; at most 100."""
@@ -65,6 +98,12 @@ class ProviderCallCreateRequest(_message.Message):
         but sent to the provider.
         """
 
+    @_builtins.property
+    def variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What `${name}` stands for in the options of the flow's actions: at most 100 names of 1 to 255
+        characters, 32 KiB a value and 64 KiB in all. Names that begin with `voipbin.` are dropped.
+        """
+
     def __init__(
         self,
         *,
@@ -77,10 +116,14 @@ class ProviderCallCreateRequest(_message.Message):
         customer_id: _builtins.str = ...,
         agent_id: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        ring_method: _groupcall_pb2.RingMethod.ValueType = ...,
+        answer_method: _groupcall_pb2.AnswerMethod.ValueType = ...,
+        early_execution: _builtins.bool = ...,
+        variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "agent_id", b"agent_id", "anonymous", b"anonymous", "customer_id", b"customer_id", "destinations", b"destinations", "flow_id", b"flow_id", "idempotency_key", b"idempotency_key", "provider_id", b"provider_id", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "agent_id", b"agent_id", "anonymous", b"anonymous", "answer_method", b"answer_method", "customer_id", b"customer_id", "destinations", b"destinations", "early_execution", b"early_execution", "flow_id", b"flow_id", "idempotency_key", b"idempotency_key", "provider_id", b"provider_id", "ring_method", b"ring_method", "source", b"source", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""Who pays for calls, what they cost, and how many a customer may have; all in one transaction."""

@@ -1,0 +1,12 @@
+"""Groupcalls: what is stored of them."""
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
