@@ -86,7 +86,7 @@ FREE: Final = Rate(0, 0, 1)
 class Caps:
     """How much a customer may call; 0 (of `daily_spend`: None) for no such cap."""
 
-    calls_per_second: int = 1
+    calls_per_second: int = 10
     calls_at_once: int = 10
     duration_max_s: int = 3600
     daily_spend: int | None = 10 * MICROS
