@@ -55,22 +55,12 @@ from mesh.clock import new_id
 from mesh.database import Database, Transaction
 from mesh.remote import RemoteError
 from tests.support.clock import FakeClock
+from tests.support.media import FakeMedia
 
 PROVIDER_ID = new_id()
 
 NOWHERE = "nowhere.example"
 """A host without an address."""
-
-
-class Sounds:
-    def __init__(self) -> None:
-        self.beeps = 0
-        self.broken = False
-
-    async def beep(self, *, frequency_hz: float = 1000.0, duration_s: float = 0.5) -> None:
-        self.beeps += 1
-        if self.broken:
-            raise OSError("no port left")
 
 
 class Line:
@@ -79,7 +69,7 @@ class Line:
     def __init__(self, target: DialTarget, journal: CallJournal, clock: FakeClock) -> None:
         self.target = target
         self.journal = journal
-        self.media = Sounds()
+        self.media = FakeMedia()
         self.hangups = 0
         self.answered = False
         self.ended = False
