@@ -194,6 +194,56 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "NUMBERS_TOO_MANY", "metadata": {"limit": "10000"}}
     """
+    ERROR_REASON_INSUFFICIENT_BALANCE: _ErrorReason.ValueType  # 60
+    """What is available does not pay for the shortest call.
+
+        {"reason": "INSUFFICIENT_BALANCE", "metadata": {"index": "0", "available": "0.004000", "needed": "0.010000"}}
+    """
+    ERROR_REASON_BILLING_ACCOUNT_NOT_ACTIVE: _ErrorReason.ValueType  # 61
+    """The customer's billing account is frozen or deleted.
+
+        {"reason": "BILLING_ACCOUNT_NOT_ACTIVE", "metadata": {"status": "frozen"}}
+    """
+    ERROR_REASON_RATE_MISSING: _ErrorReason.ValueType  # 62
+    """No carrier that serves the destination has a rate for it.
+
+        {"reason": "RATE_MISSING", "metadata": {"index": "0", "number": "+15550100002"}}
+    """
+    ERROR_REASON_DAILY_SPEND_REACHED: _ErrorReason.ValueType  # 63
+    """What the customer may spend on a day of UTC is spent or reserved.
+
+        {"reason": "DAILY_SPEND_REACHED", "metadata": {"index": "0", "cap": "10.000000", "used": "9.400000"}}
+    """
+    ERROR_REASON_DIALING_DISABLED: _ErrorReason.ValueType  # 70
+    """Nobody may call anybody: the platform's kill switch.
+
+        {"reason": "DIALING_DISABLED", "metadata": {"why": "…"}}
+    """
+    ERROR_REASON_CALLS_AT_ONCE_REACHED: _ErrorReason.ValueType  # 73
+    """The customer has as many calls as it may have at once.
+
+        {"reason": "CALLS_AT_ONCE_REACHED", "metadata": {"index": "0", "cap": "10", "used": "10"}}
+    """
+    ERROR_REASON_CALL_RATE_REACHED: _ErrorReason.ValueType  # 74
+    """The customer creates calls faster than it may.
+
+        {"reason": "CALL_RATE_REACHED", "metadata": {"index": "0", "cap": "1"}}
+    """
+    ERROR_REASON_NUMBER_CALLED_TOO_OFTEN: _ErrorReason.ValueType  # 75
+    """The customer called the number as often as it may on a day of UTC.
+
+        {"reason": "NUMBER_CALLED_TOO_OFTEN", "metadata": {"index": "0", "cap": "50", "used": "50", "number": "+15550100002"}}
+    """
+    ERROR_REASON_PROVIDER_FULL: _ErrorReason.ValueType  # 76
+    """Every carrier that serves the destination has as many calls as it takes.
+
+        {"reason": "PROVIDER_FULL", "metadata": {"index": "0", "provider_id": "…", "cap": "30", "used": "30"}}
+    """
+    ERROR_REASON_PROVIDER_RATE_REACHED: _ErrorReason.ValueType  # 77
+    """Every carrier that serves the destination has as many calls a second as it takes.
+
+        {"reason": "PROVIDER_RATE_REACHED", "metadata": {"index": "0", "provider_id": "…", "cap": "5"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of call_manager's errors; append only."""
@@ -369,5 +419,55 @@ ERROR_REASON_NUMBERS_TOO_MANY: ErrorReason.ValueType  # 51
 """The customer has as many numbers as a customer may have.
 
     {"reason": "NUMBERS_TOO_MANY", "metadata": {"limit": "10000"}}
+"""
+ERROR_REASON_INSUFFICIENT_BALANCE: ErrorReason.ValueType  # 60
+"""What is available does not pay for the shortest call.
+
+    {"reason": "INSUFFICIENT_BALANCE", "metadata": {"index": "0", "available": "0.004000", "needed": "0.010000"}}
+"""
+ERROR_REASON_BILLING_ACCOUNT_NOT_ACTIVE: ErrorReason.ValueType  # 61
+"""The customer's billing account is frozen or deleted.
+
+    {"reason": "BILLING_ACCOUNT_NOT_ACTIVE", "metadata": {"status": "frozen"}}
+"""
+ERROR_REASON_RATE_MISSING: ErrorReason.ValueType  # 62
+"""No carrier that serves the destination has a rate for it.
+
+    {"reason": "RATE_MISSING", "metadata": {"index": "0", "number": "+15550100002"}}
+"""
+ERROR_REASON_DAILY_SPEND_REACHED: ErrorReason.ValueType  # 63
+"""What the customer may spend on a day of UTC is spent or reserved.
+
+    {"reason": "DAILY_SPEND_REACHED", "metadata": {"index": "0", "cap": "10.000000", "used": "9.400000"}}
+"""
+ERROR_REASON_DIALING_DISABLED: ErrorReason.ValueType  # 70
+"""Nobody may call anybody: the platform's kill switch.
+
+    {"reason": "DIALING_DISABLED", "metadata": {"why": "…"}}
+"""
+ERROR_REASON_CALLS_AT_ONCE_REACHED: ErrorReason.ValueType  # 73
+"""The customer has as many calls as it may have at once.
+
+    {"reason": "CALLS_AT_ONCE_REACHED", "metadata": {"index": "0", "cap": "10", "used": "10"}}
+"""
+ERROR_REASON_CALL_RATE_REACHED: ErrorReason.ValueType  # 74
+"""The customer creates calls faster than it may.
+
+    {"reason": "CALL_RATE_REACHED", "metadata": {"index": "0", "cap": "1"}}
+"""
+ERROR_REASON_NUMBER_CALLED_TOO_OFTEN: ErrorReason.ValueType  # 75
+"""The customer called the number as often as it may on a day of UTC.
+
+    {"reason": "NUMBER_CALLED_TOO_OFTEN", "metadata": {"index": "0", "cap": "50", "used": "50", "number": "+15550100002"}}
+"""
+ERROR_REASON_PROVIDER_FULL: ErrorReason.ValueType  # 76
+"""Every carrier that serves the destination has as many calls as it takes.
+
+    {"reason": "PROVIDER_FULL", "metadata": {"index": "0", "provider_id": "…", "cap": "30", "used": "30"}}
+"""
+ERROR_REASON_PROVIDER_RATE_REACHED: ErrorReason.ValueType  # 77
+"""Every carrier that serves the destination has as many calls a second as it takes.
+
+    {"reason": "PROVIDER_RATE_REACHED", "metadata": {"index": "0", "provider_id": "…", "cap": "5"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
