@@ -140,6 +140,12 @@ def _address(host: str) -> Address | None:
     return IPv4Address(host) if _is_ipv4(host) else None
 
 
+def comparable(host: str) -> str:
+    """Return a host of `host_of` in the one form in which equal hosts are equal."""
+    address = _address(host)
+    return host.lower() if address is None else str(address)
+
+
 def is_searched(name: str) -> bool:
     """Tell whether a name that is asked of the DNS may be completed by the machine's own domains.
 

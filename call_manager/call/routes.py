@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
-from voipbin.route.v1.route_service_pb2 import DialrouteListRequest
+from voipbin.route.v1 import route_pb2
+from voipbin.route.v1.route_service_pb2 import DialrouteListRequest, ProviderHostsMatchRequest
 from voipbin.route.v1.route_service_pb2_grpc import RouteServiceStub
 
-from call_manager.call.domain import Dialroute
+from call_manager.call.domain import Dialroute, ProviderCaps
 from mesh.errors import ServiceUnavailable
 from mesh.remote import RemoteError
 
@@ -48,15 +50,37 @@ class RemoteRoutes:
         )
         return dict(zip(numbers, found, strict=True))
 
+    async def of_providers(self, authorities: Sequence[str]) -> frozenset[str]:
+        """Return those of the hosts, each with an optional port, that are a carrier's.
+
+        Raises ServiceUnavailable when no answer came.
+        """
+        with _nothing_happened():
+            answer = await self._stub.ProviderHostsMatch(
+                ProviderHostsMatchRequest(authorities=authorities)
+            )
+        return frozenset(answer.authorities)
+
     async def _ask(self, request: DialrouteListRequest) -> tuple[Dialroute, ...]:
-        try:
+        with _nothing_happened():
             response = await self._stub.DialrouteList(request)
-        except RemoteError as error:
-            if error.unknown_end:
-                # Asking changes nothing there, so nothing at all has happened yet.
-                raise ServiceUnavailable(
-                    "The carriers cannot be asked for now; nothing was created.",
-                    retry_after_s=1.0,
-                ) from error
-            raise
-        return tuple(Dialroute(UUID(one.id), UUID(one.provider_id)) for one in response.result)
+        return tuple(_dialroute(one) for one in response.result)
+
+
+@contextmanager
+def _nothing_happened() -> Iterator[None]:
+    """Say that nothing at all has happened where the answer did not come: we only asked."""
+    try:
+        yield
+    except RemoteError as error:
+        if error.unknown_end:
+            raise ServiceUnavailable(
+                "The carriers cannot be asked for now; nothing was created.",
+                retry_after_s=1.0,
+            ) from error
+        raise
+
+
+def _dialroute(found: route_pb2.Dialroute) -> Dialroute:
+    caps = ProviderCaps(found.calls_per_second, found.calls_at_once, found.duration_max)
+    return Dialroute(UUID(found.id), UUID(found.provider_id), caps)

@@ -40,6 +40,9 @@ _PLAIN: Final[Sequence[str]] = (
     "session_expires",
     "health_affects_routing",
     "health_checks_paused",
+    "calls_per_second",
+    "calls_at_once",
+    "duration_max",
 )
 _LISTS: Final[Sequence[str]] = ("secret_headers", "failover_codes", "health_codes")
 
@@ -133,6 +136,9 @@ def provider_to_proto(provider: Provider, warnings: Sequence[ProviderWarning] = 
         health_codes=settings.health_codes,
         health_affects_routing=settings.health_affects_routing,
         health_checks_paused=settings.health_checks_paused,
+        calls_per_second=settings.calls_per_second,
+        calls_at_once=settings.calls_at_once,
+        duration_max=settings.duration_max,
         health_changed_at=timestamp(provider.health_changed_at),
         health_latency_ms=provider.health_latency_ms,
         health_detail=provider.health_detail,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Index
+from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint
 from sqlmodel import Field
 
-from mesh.database import Json
+from mesh.database import Json, Uuid
 from mesh.sealing import KEY_ID_MAX
 from route_manager.tables import (
     RouteTable,
@@ -55,6 +55,9 @@ class ProviderRow(RouteTable, table=True):
     health_codes: list[str] = json_column()
     health_affects_routing: bool = boolean_column()
     health_checks_paused: bool = boolean_column()
+    calls_per_second: int = integer_column()
+    calls_at_once: int = integer_column()
+    duration_max: int = integer_column()
     health_status: str = string_column(16)
     health_checked_at: datetime | None = time_column()
     health_changed_at: datetime | None = time_column()
@@ -69,3 +72,17 @@ class ProviderRow(RouteTable, table=True):
     tm_create: datetime = time_column(nullable=False)
     tm_update: datetime | None = time_column()
     tm_delete: datetime | None = time_column()
+
+
+class ProviderHostRow(RouteTable, table=True):
+    """One host where a provider is (`domain.own_hosts`); written with the provider's settings."""
+
+    __tablename__ = "provider_host"
+    __table_args__ = (
+        PrimaryKeyConstraint("host", "port", "provider_id"),
+        Index(None, "provider_id"),
+    )
+
+    host: str = string_column(255)
+    port: int = integer_column()
+    provider_id: UUID = Field(sa_column=Column(Uuid(), ForeignKey("provider.id"), nullable=False))

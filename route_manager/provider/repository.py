@@ -11,19 +11,21 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
 
 from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
 from route_manager.provider.domain import (
     HealthStatus,
     NumberFormat,
+    OwnHost,
     Provider,
     ProviderSettings,
     ProviderType,
     Transport,
+    own_hosts,
 )
-from route_manager.provider.models import ProviderRow
+from route_manager.provider.models import ProviderHostRow, ProviderRow
 from route_manager.provider.vault import StoredSecrets, Vault
 from route_manager.route.models import RouteRow
 from route_manager.tables import table_of
@@ -33,6 +35,7 @@ TABLE: Final = table_of(ProviderRow)
 
 _COLUMNS: Final = TABLE.c
 _ROUTES: Final = table_of(RouteRow)
+_HOSTS: Final = table_of(ProviderHostRow)
 
 _PROVIDER: Final = select(TABLE).where(_COLUMNS.id == bindparam("of"))
 _SECRETS: Final = select(
@@ -50,10 +53,30 @@ _IDS_IN_SERVICE: Final = select(_COLUMNS.id).where(
     _COLUMNS.id.in_(bindparam("among", expanding=True)), _COLUMNS.tm_delete.is_(None)
 )
 
+_HOSTS_IN_SERVICE: Final = (
+    select(_HOSTS.c.host, _HOSTS.c.port)
+    .distinct()
+    .join(TABLE, _COLUMNS.id == _HOSTS.c.provider_id)
+    .where(_HOSTS.c.host.in_(bindparam("among", expanding=True)), _COLUMNS.tm_delete.is_(None))
+)
+
 
 async def insert_provider(tx: Transaction, vault: Vault, provider: Provider) -> None:
     """Store a new provider."""
     await tx.run(insert(TABLE).values(id=provider.id, **_values(vault, provider)))
+    await _insert_hosts(tx, provider)
+
+
+async def _insert_hosts(tx: Transaction, provider: Provider) -> None:
+    for one in own_hosts(provider.settings):
+        values = {"host": one.host, "port": one.port, "provider_id": provider.id}
+        await tx.run(insert(_HOSTS).values(values))
+
+
+async def hosts_in_service(tx: Transaction, hosts: Collection[str]) -> set[OwnHost]:
+    """Return where providers that are not deleted are, of these comparable hosts."""
+    rows = await tx.all(_HOSTS_IN_SERVICE, {"among": list(hosts)})
+    return {OwnHost(row["host"], row["port"]) for row in rows}
 
 
 async def provider_by_id(tx: Transaction, vault: Vault, provider_id: UUID) -> Provider | None:
@@ -113,7 +136,11 @@ async def update_provider(tx: Transaction, vault: Vault, provider: Provider) -> 
         .where(_COLUMNS.id == provider.id, _COLUMNS.tm_delete.is_(None))
         .values(**values)
     )
-    return await tx.run(statement) == 1
+    if await tx.run(statement) != 1:
+        return False
+    await tx.run(delete(_HOSTS).where(_HOSTS.c.provider_id == provider.id))
+    await _insert_hosts(tx, provider)
+    return True
 
 
 async def delete_provider(tx: Transaction, provider_id: UUID, now: datetime) -> bool:
@@ -198,6 +225,9 @@ def _values(vault: Vault, provider: Provider) -> Mapping[str, Any]:
         "health_codes": list(settings.health_codes),
         "health_affects_routing": settings.health_affects_routing,
         "health_checks_paused": settings.health_checks_paused,
+        "calls_per_second": settings.calls_per_second,
+        "calls_at_once": settings.calls_at_once,
+        "duration_max": settings.duration_max,
         "metadata": dict(provider.metadata),
         "health_status": provider.health_status.value,
         "health_checked_at": provider.health_checked_at,
@@ -238,6 +268,9 @@ def _opened(row: RowMapping, headers: Mapping[str, str], password: str) -> Provi
         health_codes=tuple(row["health_codes"]),
         health_affects_routing=row["health_affects_routing"],
         health_checks_paused=row["health_checks_paused"],
+        calls_per_second=row["calls_per_second"],
+        calls_at_once=row["calls_at_once"],
+        duration_max=row["duration_max"],
     )
     return Provider(
         id=row["id"],

@@ -119,6 +119,9 @@ def dialroute_to_proto(dialroute: Dialroute) -> pb.Dialroute:
         priority=dialroute.priority,
         target=dialroute.target,
         synthetic=dialroute.synthetic,
+        calls_per_second=dialroute.caps.calls_per_second,
+        calls_at_once=dialroute.caps.calls_at_once,
+        duration_max=dialroute.caps.duration_max,
     )
 
 

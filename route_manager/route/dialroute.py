@@ -21,6 +21,27 @@ SYNTHETIC_NAME: Final = "synthetic-test-route"
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderCaps:
+    """How much a provider takes; 0 for no such cap."""
+
+    calls_per_second: int = 0
+    calls_at_once: int = 0
+    duration_max: int = 0
+    """In seconds."""
+
+
+NO_CAPS: Final = ProviderCaps()
+
+
+@dataclass(frozen=True, slots=True)
+class InService:
+    """What a question that forces a provider wants to know of it."""
+
+    name: str
+    caps: ProviderCaps = NO_CAPS
+
+
+@dataclass(frozen=True, slots=True)
 class Dialroute:
     """One provider a call is tried on."""
 
@@ -31,6 +52,7 @@ class Dialroute:
     priority: int
     target: str = ""
     synthetic: bool = False
+    caps: ProviderCaps = NO_CAPS
 
 
 class Reason(StrEnum):
@@ -57,6 +79,7 @@ class Candidate:
     provider_in_service: bool
     provider_shunned: bool = False
     """Whether it is unhealthy, and its health affects routing."""
+    provider_caps: ProviderCaps = NO_CAPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +146,7 @@ def consider(
         else:
             (reason, why), place = refused, 0
         considered.append(
-            Considered(_dialroute(route), candidate.provider_name, place, reason, why)
+            Considered(_dialroute(candidate), candidate.provider_name, place, reason, why)
         )
     return considered
 
@@ -185,26 +208,31 @@ def _standing(route: Route, last: Route | None) -> tuple[Reason, str]:
     return Reason.OLDER, "It is older than the one before it, with the same target and priority."
 
 
-def consider_forced(names: Mapping[UUID, str], customer_id: UUID) -> list[Considered]:
-    """Return one route per forced provider, in the order given; they stand in no table.
-
-    `names` are the providers' names by their ids; all of them are in service.
-    """
+def consider_forced(forced: Mapping[UUID, InService], customer_id: UUID) -> list[Considered]:
+    """Return one route per forced provider, in the order given; they stand in no table."""
     why = "The question names this provider, so no route is asked."
     return [
         Considered(
-            Dialroute(provider_id, customer_id, provider_id, SYNTHETIC_NAME, at, synthetic=True),
-            provider_name=name,
+            Dialroute(
+                provider_id,
+                customer_id,
+                provider_id,
+                SYNTHETIC_NAME,
+                at,
+                synthetic=True,
+                caps=provider.caps,
+            ),
+            provider_name=provider.name,
             place=at + 1,
             reason=Reason.FORCED,
             why=why,
         )
-        for at, (provider_id, name) in enumerate(names.items())
+        for at, (provider_id, provider) in enumerate(forced.items())
     ]
 
 
-def _dialroute(route: Route) -> Dialroute:
-    settings = route.settings
+def _dialroute(candidate: Candidate) -> Dialroute:
+    route, settings = candidate.route, candidate.route.settings
     return Dialroute(
         id=route.id,
         customer_id=route.customer_id,
@@ -212,4 +240,5 @@ def _dialroute(route: Route) -> Dialroute:
         name=settings.name,
         priority=settings.priority,
         target=settings.target,
+        caps=candidate.provider_caps,
     )

@@ -24,7 +24,12 @@ from mesh.database import Transaction
 from mesh.pagination import PageRequest, page
 from route_manager.provider import repository as providers
 from route_manager.provider.domain import HealthStatus
-from route_manager.route.dialroute import DIALROUTES_MAX, Candidate
+from route_manager.route.dialroute import (
+    DIALROUTES_MAX,
+    Candidate,
+    InService,
+    ProviderCaps,
+)
 from route_manager.route.domain import (
     ALL,
     DEFAULT_CUSTOMER_ID,
@@ -125,21 +130,35 @@ async def _candidates(
     question = {"customer": customer_id, "targets": list(targets), **more}
     return [
         Candidate(
-            _route(row), row["provider_name"], row["provider_in_service"], row["provider_shunned"]
+            _route(row),
+            row["provider_name"],
+            row["provider_in_service"],
+            row["provider_shunned"],
+            _caps(row),
         )
         for row in await tx.all(statement, question)
     ]
 
 
-async def names_in_service(tx: Transaction, provider_ids: Collection[UUID]) -> Mapping[UUID, str]:
-    """Return the names of those providers that are not deleted."""
-    rows = await tx.all(_NAMES_IN_SERVICE, {"among": list(provider_ids)})
-    return {row["id"]: row["name"] for row in rows}
+async def in_service(tx: Transaction, provider_ids: Collection[UUID]) -> Mapping[UUID, InService]:
+    """Return what a question wants to know of those providers that are not deleted."""
+    rows = await tx.all(_IN_SERVICE, {"among": list(provider_ids)})
+    return {row["id"]: InService(row["name"], _caps(row)) for row in rows}
+
+
+def _caps(row: RowMapping) -> ProviderCaps:
+    return ProviderCaps(row["calls_per_second"], row["calls_at_once"], row["duration_max"])
 
 
 _SHUNNED: Final = and_(
     providers.TABLE.c.health_affects_routing,
     providers.TABLE.c.health_status == HealthStatus.UNHEALTHY.value,
+)
+
+_CAPS: Final = (
+    providers.TABLE.c.calls_per_second,
+    providers.TABLE.c.calls_at_once,
+    providers.TABLE.c.duration_max,
 )
 
 
@@ -152,6 +171,7 @@ def _matching() -> Select[Any]:
             provider.name.label("provider_name"),
             provider.tm_delete.is_(None).label("provider_in_service"),
             _SHUNNED.label("provider_shunned"),
+            *_CAPS,
         )
         .join(providers.TABLE, provider.id == _COLUMNS.provider_id)
         .where(
@@ -194,7 +214,7 @@ def _to_try() -> Select[Any]:
     return first.order_by(*order).limit(_CANDIDATES_MAX)
 
 
-_NAMES_IN_SERVICE: Final = select(providers.TABLE.c.id, providers.TABLE.c.name).where(
+_IN_SERVICE: Final = select(providers.TABLE.c.id, providers.TABLE.c.name, *_CAPS).where(
     providers.TABLE.c.id.in_(bindparam("among", expanding=True)),
     providers.TABLE.c.tm_delete.is_(None),
 )

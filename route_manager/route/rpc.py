@@ -84,3 +84,10 @@ class RouteRpc(RouteServiceServicer):
         caller = current_caller()
         question = convert.question_to_explain(request, caller)
         return convert.explanation_to_proto(await self._routes.explain(question, caller))
+
+    @override
+    async def ProviderHostsMatch(
+        self, request: pb.ProviderHostsMatchRequest, context: Context
+    ) -> pb.ProviderHostsMatchResponse:
+        theirs = await self._routes.provider_hosts(request.authorities)
+        return pb.ProviderHostsMatchResponse(authorities=theirs)

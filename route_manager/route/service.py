@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from mesh.pagination import PageRequest
 from route_manager.errors import ProviderNotFound, RouteNotFound
 from route_manager.key_limits import allowed_providers, may_use
 from route_manager.provider import repository as providers
+from route_manager.provider.domain import OwnHost, own_host
 from route_manager.route import repository
 from route_manager.route.dialroute import (
     EXPLAINED_MAX,
@@ -23,6 +24,7 @@ from route_manager.route.dialroute import (
     Considered,
     Dialroute,
     Explanation,
+    InService,
     Question,
     consider,
     consider_forced,
@@ -151,6 +153,17 @@ class RouteService:
         # The last is `all`, and the shortest before it is the calling code alone.
         return Explanation(question, targets[-2], targets, considered, truncated)
 
+    async def provider_hosts(self, authorities: Sequence[str]) -> Sequence[str]:
+        """Return those of the hosts, each with an optional port, where a provider is."""
+        read = {authority: own_host(authority) for authority in authorities}
+        asked = {text: one for text, one in read.items() if one is not None}
+
+        async def work(tx: Transaction) -> Collection[OwnHost]:
+            return await providers.hosts_in_service(tx, {one.host for one in asked.values()})
+
+        theirs = await self._database.read(work, name="provider_hosts_match")
+        return [text for text, one in asked.items() if any(their.is_at(one) for their in theirs)]
+
     async def _considered(
         self, question: Question, targets: Sequence[str]
     ) -> tuple[Sequence[Considered], bool]:
@@ -169,15 +182,15 @@ class RouteService:
         return considered[:EXPLAINED_MAX], len(first) > EXPLAINED_MAX
 
     async def _forced(self, question: Question) -> Sequence[Considered]:
-        async def work(tx: Transaction) -> Mapping[UUID, str]:
-            return await repository.names_in_service(tx, question.provider_ids)
+        async def work(tx: Transaction) -> Mapping[UUID, InService]:
+            return await repository.in_service(tx, question.provider_ids)
 
-        names = await self._database.read(work, name="dialroute_list_forced")
+        found = await self._database.read(work, name="dialroute_list_forced")
         for provider_id in question.provider_ids:
-            if provider_id not in names:
+            if provider_id not in found:
                 raise ProviderNotFound(provider_id)
         return consider_forced(
-            {provider_id: names[provider_id] for provider_id in question.provider_ids},
+            {provider_id: found[provider_id] for provider_id in question.provider_ids},
             question.customer_id,
         )
 

@@ -53,6 +53,7 @@ REACHED: Final = {
     "transport": "tcp", "port": 5070, "outbound_proxy": "127.0.0.1:5072", "session_expires": 1800,
     "number_format": "digits", "failover_codes": ["403", "5xx"], "health_codes": ["2xx"],
     "health_affects_routing": True, "health_checks_paused": True,
+    "calls_per_second": 5, "calls_at_once": 30, "duration_max": 600,
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ PROVIDER_KEYS: Final = [
     "tm_delete", "sip_username", "sip_password", "secret_headers", "warnings", "transport", "port",
     "outbound_proxy", "tls_ca", "session_expires", "number_format", "failover_codes",
     "health_codes", "health_affects_routing", "health_checks_paused", "health_changed_at",
-    "health_latency_ms", "health_detail",
+    "health_latency_ms", "health_detail", "calls_per_second", "calls_at_once", "duration_max",
 ]  # fmt: skip
 """In the order of CONTRACT.md section 9, ours at the end."""
 
@@ -79,6 +79,9 @@ REACHED: Final = {
     "health_codes": ["2xx", "403"],
     "health_affects_routing": True,
     "health_checks_paused": True,
+    "calls_per_second": 5,
+    "calls_at_once": 30,
+    "duration_max": 600,
 }
 
 
@@ -90,6 +93,7 @@ async def test_how_a_provider_is_reached_is_udp_and_e164_until_it_is_said(
         "transport": "udp", "port": 0, "outbound_proxy": "", "tls_ca": "", "session_expires": 0,
         "number_format": "e164", "failover_codes": [], "health_codes": [],
         "health_affects_routing": False, "health_checks_paused": False,
+        "calls_per_second": 0, "calls_at_once": 0, "duration_max": 0,
     }  # fmt: skip
     assert {key: made[key] for key in expected} == expected
     path = f"/v1.0/providers/{made['id']}"

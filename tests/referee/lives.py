@@ -71,6 +71,7 @@ async def of_a_provider(life: Life) -> None:
             "session_expires": 1800, "number_format": "digits",
             "failover_codes": ["503", "5xx", "unreachable"], "health_codes": ["2xx", "404"],
             "health_affects_routing": True, "health_checks_paused": True,
+            "calls_per_second": 5, "calls_at_once": 30, "duration_max": 600,
         },
     )  # fmt: skip
     await life.ask("GET", path)

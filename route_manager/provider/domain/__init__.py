@@ -5,6 +5,7 @@ from route_manager.provider.domain.deletion import routes_left
 from route_manager.provider.domain.hop import NextHop, next_hop
 from route_manager.provider.domain.hostname import check_hostname
 from route_manager.provider.domain.lint import lint
+from route_manager.provider.domain.own_hosts import OwnHost, own_host, own_hosts
 from route_manager.provider.domain.provider import (
     HealthStatus,
     NumberFormat,
@@ -23,6 +24,7 @@ __all__ = [
     "HostFacts",
     "NextHop",
     "NumberFormat",
+    "OwnHost",
     "Provider",
     "ProviderSettings",
     "ProviderType",
@@ -34,6 +36,8 @@ __all__ = [
     "checked",
     "lint",
     "next_hop",
+    "own_host",
+    "own_hosts",
     "routes_left",
     "secret_names",
     "shown_headers",

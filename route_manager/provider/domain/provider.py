@@ -76,6 +76,12 @@ class ProviderSettings:
     """Answers to OPTIONS that count as healthy; empty: the platform's rule."""
     health_affects_routing: bool = False
     health_checks_paused: bool = False
+    calls_per_second: int = 0
+    """How many of our calls it takes in a second; 0 for no such cap."""
+    calls_at_once: int = 0
+    """How many of our calls it takes at once; 0 for no such cap."""
+    duration_max: int = 0
+    """How long one of our calls may last, in seconds; 0 for no such cap."""
 
 
 @dataclass(frozen=True, slots=True)

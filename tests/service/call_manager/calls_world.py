@@ -69,6 +69,7 @@ class RouteManager(route_service_pb2_grpc.RouteServiceServicer):
         self.carrier = str(new_id())
         self.unserved: set[str] = set()
         self.unknown: set[str] = set()
+        self.hosts: set[str] = set()
         self.failure: MeshError | None = None
         self.questions: list[route_service_pb2.DialrouteListRequest] = []
 
@@ -86,6 +87,15 @@ class RouteManager(route_service_pb2_grpc.RouteServiceServicer):
             providers = [] if request.destination in self.unserved else [self.carrier]
         routes = [route_pb2.Dialroute(id=one, provider_id=one) for one in providers]
         return route_service_pb2.DialrouteListResponse(result=routes)
+
+    @override
+    async def ProviderHostsMatch(
+        self, request: route_service_pb2.ProviderHostsMatchRequest, context: Any
+    ) -> route_service_pb2.ProviderHostsMatchResponse:
+        if self.failure is not None:
+            raise self.failure
+        theirs = [one for one in request.authorities if one in self.hosts]
+        return route_service_pb2.ProviderHostsMatchResponse(authorities=theirs)
 
 
 class Providers(provider_service_pb2_grpc.ProviderServiceServicer):

@@ -44,6 +44,9 @@ ALL: dict[str, Any] = {
     "health_codes": ["2xx", "404"],
     "health_affects_routing": True,
     "health_checks_paused": True,
+    "calls_per_second": 5,
+    "calls_at_once": 30,
+    "duration_max": 600,
 }
 NONE: dict[str, Any] = {
     "transport": pb.PROVIDER_TRANSPORT_UDP,
@@ -56,6 +59,9 @@ NONE: dict[str, Any] = {
     "health_codes": [],
     "health_affects_routing": False,
     "health_checks_paused": False,
+    "calls_per_second": 0,
+    "calls_at_once": 0,
+    "duration_max": 0,
 }
 
 

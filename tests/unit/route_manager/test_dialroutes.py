@@ -13,6 +13,7 @@ from route_manager.route.dialroute import (
     DIALROUTES_MAX,
     Candidate,
     Considered,
+    InService,
     Reason,
     consider,
     consider_forced,
@@ -238,7 +239,7 @@ def test_the_answer_does_not_depend_on_the_order_of_the_routes(
 
 
 def test_forced_providers_keep_their_order_and_are_marked_as_made_up() -> None:
-    forced = consider_forced({PROVIDERS[1]: "b", PROVIDERS[0]: "a"}, CUSTOMER)
+    forced = consider_forced({PROVIDERS[1]: InService("b"), PROVIDERS[0]: InService("a")}, CUSTOMER)
     assert [(one.place, one.reason, one.provider_name) for one in forced] == [
         (1, Reason.FORCED, "b"),
         (2, Reason.FORCED, "a"),

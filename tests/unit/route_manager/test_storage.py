@@ -33,6 +33,7 @@ def test_every_table_of_the_service_is_known_to_that_comparison() -> None:
         "provider",
         "provider_call",
         "provider_health_check",
+        "provider_host",
         "provider_setup",
         "route",
     }

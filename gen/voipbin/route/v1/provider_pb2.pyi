@@ -302,6 +302,9 @@ class Provider(_message.Message):
     HEALTH_CHANGED_AT_FIELD_NUMBER: _builtins.int
     HEALTH_LATENCY_MS_FIELD_NUMBER: _builtins.int
     HEALTH_DETAIL_FIELD_NUMBER: _builtins.int
+    CALLS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    CALLS_AT_ONCE_FIELD_NUMBER: _builtins.int
+    DURATION_MAX_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id (UUID)."""
     type: Global___ProviderType.ValueType
@@ -352,6 +355,12 @@ class Provider(_message.Message):
     """How long the last health check waited for its answer, in milliseconds; null without one."""
     health_detail: _builtins.str
     """What the last health check met, one sentence."""
+    calls_per_second: _builtins.int
+    """How many calls a second it takes; 0 for no such cap."""
+    calls_at_once: _builtins.int
+    """How many calls it takes at once; 0 for no such cap."""
+    duration_max: _builtins.int
+    """How long one of its calls may last, in seconds; 0 for no such cap."""
     @_builtins.property
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Further headers on every INVITE to this provider. A header is secret when `secret_headers`
@@ -441,10 +450,13 @@ class Provider(_message.Message):
         health_changed_at: _timestamp_pb2.Timestamp | None = ...,
         health_latency_ms: _builtins.int | None = ...,
         health_detail: _builtins.str = ...,
+        calls_per_second: _builtins.int = ...,
+        calls_at_once: _builtins.int = ...,
+        duration_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_health_latency_ms", b"_health_latency_ms", "health_changed_at", b"health_changed_at", "health_checked_at", b"health_checked_at", "health_latency_ms", b"health_latency_ms", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_health_latency_ms", b"_health_latency_ms", "codecs", b"codecs", "detail", b"detail", "failover_codes", b"failover_codes", "health_affects_routing", b"health_affects_routing", "health_changed_at", b"health_changed_at", "health_checked_at", b"health_checked_at", "health_checks_paused", b"health_checks_paused", "health_codes", b"health_codes", "health_detail", b"health_detail", "health_latency_ms", b"health_latency_ms", "health_status", b"health_status", "hostname", b"hostname", "id", b"id", "metadata", b"metadata", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "secret_headers", b"secret_headers", "session_expires", b"session_expires", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tls_ca", b"tls_ca", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update", "transport", b"transport", "type", b"type", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_health_latency_ms", b"_health_latency_ms", "calls_at_once", b"calls_at_once", "calls_per_second", b"calls_per_second", "codecs", b"codecs", "detail", b"detail", "duration_max", b"duration_max", "failover_codes", b"failover_codes", "health_affects_routing", b"health_affects_routing", "health_changed_at", b"health_changed_at", "health_checked_at", b"health_checked_at", "health_checks_paused", b"health_checks_paused", "health_codes", b"health_codes", "health_detail", b"health_detail", "health_latency_ms", b"health_latency_ms", "health_status", b"health_status", "hostname", b"hostname", "id", b"id", "metadata", b"metadata", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "secret_headers", b"secret_headers", "session_expires", b"session_expires", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tls_ca", b"tls_ca", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update", "transport", b"transport", "type", b"type", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__health_latency_ms: _TypeAlias = _typing.Literal["health_latency_ms"]  # noqa: Y015
     _WhichOneofArgType__health_latency_ms: _TypeAlias = _typing.Literal["_health_latency_ms", b"_health_latency_ms"]  # noqa: Y015

@@ -67,6 +67,9 @@ class ProviderCreateRequest(_message.Message):
     HEALTH_CODES_FIELD_NUMBER: _builtins.int
     HEALTH_AFFECTS_ROUTING_FIELD_NUMBER: _builtins.int
     HEALTH_CHECKS_PAUSED_FIELD_NUMBER: _builtins.int
+    CALLS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    CALLS_AT_ONCE_FIELD_NUMBER: _builtins.int
+    DURATION_MAX_FIELD_NUMBER: _builtins.int
     type: _provider_pb2.ProviderType.ValueType
     """The protocol; `sip` when not stated."""
     hostname: _builtins.str
@@ -105,6 +108,12 @@ class ProviderCreateRequest(_message.Message):
     """Whether routing passes by this provider while it is unhealthy."""
     health_checks_paused: _builtins.bool
     """Whether the regular health checks leave it out."""
+    calls_per_second: _builtins.int
+    """How many calls a second it takes, at most 1000; 0 for no such cap."""
+    calls_at_once: _builtins.int
+    """How many calls it takes at once, at most 100000; 0 for no such cap."""
+    duration_max: _builtins.int
+    """How long one of its calls may last, in seconds, at most 86400; 0 for no such cap."""
     @_builtins.property
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Further headers; at most 32, names up to 64 characters, values up to 1024, 4096 in all."""
@@ -151,10 +160,13 @@ class ProviderCreateRequest(_message.Message):
         health_codes: _abc.Iterable[_builtins.str] | None = ...,
         health_affects_routing: _builtins.bool = ...,
         health_checks_paused: _builtins.bool = ...,
+        calls_per_second: _builtins.int = ...,
+        calls_at_once: _builtins.int = ...,
+        duration_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "failover_codes", b"failover_codes", "health_affects_routing", b"health_affects_routing", "health_checks_paused", b"health_checks_paused", "health_codes", b"health_codes", "hostname", b"hostname", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "secret_headers", b"secret_headers", "session_expires", b"session_expires", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tls_ca", b"tls_ca", "transport", b"transport", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_at_once", b"calls_at_once", "calls_per_second", b"calls_per_second", "codecs", b"codecs", "detail", b"detail", "duration_max", b"duration_max", "failover_codes", b"failover_codes", "health_affects_routing", b"health_affects_routing", "health_checks_paused", b"health_checks_paused", "health_codes", b"health_codes", "hostname", b"hostname", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "secret_headers", b"secret_headers", "session_expires", b"session_expires", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tls_ca", b"tls_ca", "transport", b"transport", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -333,6 +345,9 @@ class ProviderUpdateRequest(_message.Message):
     HEALTH_CODES_FIELD_NUMBER: _builtins.int
     HEALTH_AFFECTS_ROUTING_FIELD_NUMBER: _builtins.int
     HEALTH_CHECKS_PAUSED_FIELD_NUMBER: _builtins.int
+    CALLS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    CALLS_AT_ONCE_FIELD_NUMBER: _builtins.int
+    DURATION_MAX_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id (UUID)."""
     type: _provider_pb2.ProviderType.ValueType
@@ -373,6 +388,12 @@ class ProviderUpdateRequest(_message.Message):
     """Whether routing passes by this provider while it is unhealthy."""
     health_checks_paused: _builtins.bool
     """Whether the regular health checks leave it out."""
+    calls_per_second: _builtins.int
+    """How many calls a second it takes, at most 1000; 0 for no such cap."""
+    calls_at_once: _builtins.int
+    """How many calls it takes at once, at most 100000; 0 for no such cap."""
+    duration_max: _builtins.int
+    """How long one of its calls may last, in seconds, at most 86400; 0 for no such cap."""
     @_builtins.property
     def tech_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Further headers; at most 32. Given, they replace all that were there; a secret value equal to
@@ -427,10 +448,13 @@ class ProviderUpdateRequest(_message.Message):
         health_codes: _abc.Iterable[_builtins.str] | None = ...,
         health_affects_routing: _builtins.bool = ...,
         health_checks_paused: _builtins.bool = ...,
+        calls_per_second: _builtins.int = ...,
+        calls_at_once: _builtins.int = ...,
+        duration_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "detail", b"detail", "failover_codes", b"failover_codes", "health_affects_routing", b"health_affects_routing", "health_checks_paused", b"health_checks_paused", "health_codes", b"health_codes", "hostname", b"hostname", "id", b"id", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "secret_headers", b"secret_headers", "session_expires", b"session_expires", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tls_ca", b"tls_ca", "transport", b"transport", "type", b"type", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_at_once", b"calls_at_once", "calls_per_second", b"calls_per_second", "codecs", b"codecs", "detail", b"detail", "duration_max", b"duration_max", "failover_codes", b"failover_codes", "health_affects_routing", b"health_affects_routing", "health_checks_paused", b"health_checks_paused", "health_codes", b"health_codes", "hostname", b"hostname", "id", b"id", "name", b"name", "number_format", b"number_format", "outbound_proxy", b"outbound_proxy", "port", b"port", "secret_headers", b"secret_headers", "session_expires", b"session_expires", "sip_password", b"sip_password", "sip_username", b"sip_username", "tech_headers", b"tech_headers", "tech_postfix", b"tech_postfix", "tech_prefix", b"tech_prefix", "tls_ca", b"tls_ca", "transport", b"transport", "type", b"type", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

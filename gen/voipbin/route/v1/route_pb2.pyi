@@ -151,6 +151,9 @@ class Dialroute(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     SYNTHETIC_FIELD_NUMBER: _builtins.int
+    CALLS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    CALLS_AT_ONCE_FIELD_NUMBER: _builtins.int
+    DURATION_MAX_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The route's id (UUID); for a forced provider the provider's id."""
     customer_id: _builtins.str
@@ -165,6 +168,12 @@ class Dialroute(_message.Message):
     """The route's target; empty for a forced provider."""
     synthetic: _builtins.bool
     """Made for this question from a forced provider; stands in no table."""
+    calls_per_second: _builtins.int
+    """How many calls a second the provider takes; 0 for no such cap."""
+    calls_at_once: _builtins.int
+    """How many calls the provider takes at once; 0 for no such cap."""
+    duration_max: _builtins.int
+    """How long a call through the provider may last, in seconds; 0 for no such cap."""
     def __init__(
         self,
         *,
@@ -175,10 +184,13 @@ class Dialroute(_message.Message):
         priority: _builtins.int = ...,
         target: _builtins.str = ...,
         synthetic: _builtins.bool = ...,
+        calls_per_second: _builtins.int = ...,
+        calls_at_once: _builtins.int = ...,
+        duration_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "id", b"id", "name", b"name", "priority", b"priority", "provider_id", b"provider_id", "synthetic", b"synthetic", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_at_once", b"calls_at_once", "calls_per_second", b"calls_per_second", "customer_id", b"customer_id", "duration_max", b"duration_max", "id", b"id", "name", b"name", "priority", b"priority", "provider_id", b"provider_id", "synthetic", b"synthetic", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

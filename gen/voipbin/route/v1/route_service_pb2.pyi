@@ -369,6 +369,54 @@ class DialrouteListResponse(_message.Message):
 Global___DialrouteListResponse: _TypeAlias = DialrouteListResponse  # noqa: Y015
 
 @_typing.final
+class ProviderHostsMatchRequest(_message.Message):
+    """Asks which hosts are providers'."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHORITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def authorities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Hosts with an optional port, each as it goes on the wire; at most 50."""
+
+    def __init__(
+        self,
+        *,
+        authorities: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorities", b"authorities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderHostsMatchRequest: _TypeAlias = ProviderHostsMatchRequest  # noqa: Y015
+
+@_typing.final
+class ProviderHostsMatchResponse(_message.Message):
+    """Which hosts are providers'."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHORITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def authorities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of the question that are a provider's, in its order."""
+
+    def __init__(
+        self,
+        *,
+        authorities: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorities", b"authorities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderHostsMatchResponse: _TypeAlias = ProviderHostsMatchResponse  # noqa: Y015
+
+@_typing.final
 class DialrouteExplainRequest(_message.Message):
     """Asks why a call goes where it goes."""
 

@@ -65,6 +65,11 @@ class RouteServiceStub:
                 request_serializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListRequest.SerializeToString,
                 response_deserializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListResponse.FromString,
                 _registered_method=True)
+        self.ProviderHostsMatch = channel.unary_unary(
+                '/voipbin.route.v1.RouteService/ProviderHostsMatch',
+                request_serializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.ProviderHostsMatchRequest.SerializeToString,
+                response_deserializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.ProviderHostsMatchResponse.FromString,
+                _registered_method=True)
         self.DialrouteExplain = channel.unary_unary(
                 '/voipbin.route.v1.RouteService/DialrouteExplain',
                 request_serializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteExplainRequest.SerializeToString,
@@ -143,6 +148,15 @@ class RouteServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProviderHostsMatch(self, request, context):
+        """Tells which hosts are a provider's that is not deleted: its hostname, its outbound proxy, or the
+        domain of its postfix. Equal hosts are equal in any spelling. On the public Internet a host is a
+        provider's at every port, elsewhere (in a laboratory) only at the provider's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DialrouteExplain(self, request, context):
         """Tells which routes are considered for a number, in the order in which they would be tried,
         and why each is in or out. Nothing is dialled.
@@ -187,6 +201,11 @@ def add_RouteServiceServicer_to_server(servicer, server):
                     servicer.DialrouteList,
                     request_deserializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListRequest.FromString,
                     response_serializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListResponse.SerializeToString,
+            ),
+            'ProviderHostsMatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProviderHostsMatch,
+                    request_deserializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.ProviderHostsMatchRequest.FromString,
+                    response_serializer=voipbin_dot_route_dot_v1_dot_route__service__pb2.ProviderHostsMatchResponse.SerializeToString,
             ),
             'DialrouteExplain': grpc.unary_unary_rpc_method_handler(
                     servicer.DialrouteExplain,
@@ -357,6 +376,33 @@ class RouteService:
             '/voipbin.route.v1.RouteService/DialrouteList',
             voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListRequest.SerializeToString,
             voipbin_dot_route_dot_v1_dot_route__service__pb2.DialrouteListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProviderHostsMatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.route.v1.RouteService/ProviderHostsMatch',
+            voipbin_dot_route_dot_v1_dot_route__service__pb2.ProviderHostsMatchRequest.SerializeToString,
+            voipbin_dot_route_dot_v1_dot_route__service__pb2.ProviderHostsMatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,11 @@ class RouteServiceStub:
     - NOT_FOUND / PROVIDER_NOT_FOUND: a forced provider does not exist or is deleted.
     - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: `destination` is not in E.164 form.
     """
+    ProviderHostsMatch: _aio.UnaryUnaryMultiCallable[_route_service_pb2.ProviderHostsMatchRequest, _route_service_pb2.ProviderHostsMatchResponse]
+    """Tells which hosts are a provider's that is not deleted: its hostname, its outbound proxy, or the
+    domain of its postfix. Equal hosts are equal in any spelling. On the public Internet a host is a
+    provider's at every port, elsewhere (in a laboratory) only at the provider's own.
+    """
     DialrouteExplain: _aio.UnaryUnaryMultiCallable[_route_service_pb2.DialrouteExplainRequest, _route_service_pb2.DialrouteExplainResponse]
     """Tells which routes are considered for a number, in the order in which they would be tried,
     and why each is in or out. Nothing is dialled.
@@ -148,6 +153,17 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND / PROVIDER_NOT_FOUND: a forced provider does not exist or is deleted.
         - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: `destination` is not in E.164 form.
+        """
+
+    @_abc_1.abstractmethod
+    def ProviderHostsMatch(
+        self,
+        request: _route_service_pb2.ProviderHostsMatchRequest,
+        context: _aio.ServicerContext[_route_service_pb2.ProviderHostsMatchRequest, _abc.Awaitable[_route_service_pb2.ProviderHostsMatchResponse]],
+    ) -> _abc.Awaitable[_route_service_pb2.ProviderHostsMatchResponse]:
+        """Tells which hosts are a provider's that is not deleted: its hostname, its outbound proxy, or the
+        domain of its postfix. Equal hosts are equal in any spelling. On the public Internet a host is a
+        provider's at every port, elsewhere (in a laboratory) only at the provider's own.
         """
 
     @_abc_1.abstractmethod
