@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from call_manager.call.domain import (
     Outcome,
 )
 from call_manager.call.judging import NOTHING_KNOWN, CustomerFacts, Draft
+from call_manager.errors import Refusal
 from call_manager.metadata import CODECS, RTP_DEBUG
 from mesh.clock import new_id
 from mesh.metadata import Metadata, to_plain
@@ -82,49 +83,72 @@ class Origin:
 
 
 def calls_of(new: NewCalls, drafts: Sequence[Draft], origin: Origin) -> Settled:
-    """Return the calls to store: an admitted one waits for the dialer, a refused one is over."""
+    """Return the calls to store: an admitted one waits for the dialer, a refused one is over.
+
+    Of a linear groupcall the first one does; the others are held until their turn comes.
+    """
+    made = [_call(new, draft, origin) for draft in drafts]
+    if new.group is not None and new.group.linear:
+        waiting = [call for call in made if call.dial_state is DialState.QUEUED]
+        for call in waiting[1:]:
+            made[call.position] = replace(call, dial_state=DialState.HELD)
     return Settled(
         voided=False,
-        calls=tuple(_call(new, draft, origin) for draft in drafts),
+        calls=tuple(made),
         outcomes=tuple(_outcome(draft) for draft in drafts),
     )
+
+
+def refused(call: Call, refusal: Refusal, at: datetime) -> Call:
+    """Return a call that is over before it is dialled."""
+    return replace(
+        call,
+        activeflow_id=None,
+        status=CallStatus.HANGUP,
+        dial_state=DialState.DONE,
+        hangup_by=HangupBy.LOCAL,
+        hangup_reason=HangupReason.FAILED,
+        hangup_detail=refusal.message,
+        error_reason=refusal.reason,
+        tm_hangup=at,
+    )
+
+
+def refused_outcome(call_id: UUID, refusal: Refusal) -> Outcome:
+    """Return what a destination's refusal says to who asked."""
+    return Outcome(call_id, False, refusal.reason, refusal.message)
 
 
 def _outcome(draft: Draft) -> Outcome:
     if draft.refusal is None:
         return Outcome(draft.call_id, admitted=True)
-    return Outcome(draft.call_id, False, draft.refusal.reason, draft.refusal.message)
+    return refused_outcome(draft.call_id, draft.refusal)
 
 
 def _call(new: NewCalls, draft: Draft, origin: Origin) -> Call:
-    refused = draft.refusal is not None
-    return Call(
+    call = Call(
         id=draft.call_id,
         creation_id=new.id,
         position=draft.index,
         customer_id=new.customer_id,
         flow_id=new.flow_id,
         # Minted now, so that the flow's run has the same id however often it is asked for.
-        activeflow_id=new_id() if new.flow_id is not None and not refused else None,
+        activeflow_id=new_id() if new.flow_id is not None else None,
         source=draft.source or NOBODY,
         destination=draft.destination,
         anonymous=new.anonymous,
         metadata=_metadata(new, draft),
-        status=CallStatus.HANGUP if refused else CallStatus.DIALING,
+        status=CallStatus.DIALING,
         dialroutes=draft.dialroutes,
         dial_not_after=new.dial_not_after,
-        dial_state=DialState.DONE if refused else DialState.QUEUED,
+        dial_state=DialState.QUEUED,
         tm_create=origin.at,
-        hangup_by=HangupBy.LOCAL if refused else None,
-        hangup_reason=HangupReason.FAILED if refused else None,
-        hangup_detail=draft.refusal.message if draft.refusal is not None else "",
-        error_reason=draft.refusal.reason if draft.refusal is not None else "",
         traceparent=origin.traceparent,
         request_id=origin.request_id,
         groupcall_id=None if new.group is None else new.group.id,
         early_execution=new.early_execution,
-        tm_hangup=origin.at if refused else None,
     )
+    return call if draft.refusal is None else refused(call, draft.refusal, origin.at)
 
 
 def _metadata(new: NewCalls, draft: Draft) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
+
+from call_manager.billing.terms import NO_TERMS, Terms
 
 
 class AddressType(enum.StrEnum):
@@ -182,16 +184,21 @@ class Dialroute:
     """The route's id; for a forced provider the provider's id."""
     provider_id: UUID
     caps: ProviderCaps = NO_CAPS
-    """What the carrier takes; of no interest once the call is stored, and not stored."""
+    """What the carrier took when the call was created."""
+    terms: Terms = NO_TERMS
+    """What the call costs there, frozen when it was created."""
 
-    def to_plain(self) -> dict[str, str]:
+    def to_plain(self) -> dict[str, Any]:
         """Return the dialroute as JSON, for storage."""
-        return {"id": str(self.id), "provider_id": str(self.provider_id)}
+        named = {"id": str(self.id), "provider_id": str(self.provider_id)}
+        return {**named, "caps": astuple(self.caps), "terms": self.terms.to_plain()}
 
     @classmethod
     def of_plain(cls, stored: Mapping[str, Any]) -> Dialroute:
-        """Return the dialroute that `to_plain` stored."""
-        return cls(UUID(stored["id"]), UUID(stored["provider_id"]))
+        """Return the dialroute that `to_plain` stored; old ones say nothing of caps and terms."""
+        terms = Terms.of_plain(stored["terms"]) if "terms" in stored else NO_TERMS
+        caps = ProviderCaps(*stored.get("caps", ()))
+        return cls(UUID(stored["id"]), UUID(stored["provider_id"]), caps, terms)
 
 
 @dataclass(frozen=True, slots=True)
