@@ -1,7 +1,9 @@
-"""G.711 encoding by table (ITU-T G.711): 16-bit linear samples at 8 kHz to one octet each."""
+"""G.711 by table (ITU-T G.711): 16-bit linear samples at 8 kHz to one octet each, and back."""
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Iterable
 from functools import cache
 from typing import Final
@@ -47,3 +49,42 @@ def encode(samples: Iterable[int], codec: str) -> bytes:
     """Encode samples; each must fit 16 bits, signed."""
     octets = table(codec)
     return bytes(octets[sample & 0xFFFF] for sample in samples)
+
+
+def ulaw_sample(octet: int) -> int:
+    """Decode one octet of µ-law (table 2a)."""
+    octet = ~octet & 0xFF
+    magnitude = (((octet & 0x0F) << 3) + _ULAW_BIAS << (octet >> 4 & 7)) - _ULAW_BIAS
+    return -magnitude if octet & 0x80 else magnitude
+
+
+def alaw_sample(octet: int) -> int:
+    """Decode one octet of A-law (table 1a)."""
+    octet ^= 0x55
+    segment, mantissa = octet >> 4 & 7, (octet & 0x0F) << 4
+    magnitude = mantissa + 8 if segment == 0 else mantissa + 0x108 << segment - 1
+    return magnitude if octet & 0x80 else -magnitude
+
+
+def silence(codec: str) -> bytes:
+    """Return the octet of no sound; raises `ValueError` as `table` does."""
+    return table(codec)[:1]
+
+
+def encode_pcm(sound: bytes | memoryview, codec: str) -> bytes:
+    """Encode 16-bit linear samples, little-endian, of an even number of octets."""
+    if sys.byteorder == "big":
+        samples = array("H", bytes(sound))
+        samples.byteswap()
+        return bytes(map(table(codec).__getitem__, samples))
+    return bytes(map(table(codec).__getitem__, memoryview(sound).cast("H")))
+
+
+@cache
+def transcoding(source: str, target: str) -> bytes:
+    """Return what `bytes.translate` makes one codec of the other with, octet by octet."""
+    sample = {"PCMU": ulaw_sample, "PCMA": alaw_sample}[source.upper()]
+    octets = table(target)
+    if source.upper() == target.upper():
+        return bytes(range(256))
+    return bytes(octets[sample(octet) & 0xFFFF] for octet in range(256))

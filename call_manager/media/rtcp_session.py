@@ -37,11 +37,13 @@ class Sent:
     first_ns: int = 0
     last_ns: int = 0
     first_sequence: int = 0
+    missing: int = 0
+    """By how many octets telephone events were shorter than audio."""
 
     @property
     def octets(self) -> int:
-        """Of payload; all packets have one length."""
-        return self.packets * FRAME_SAMPLES
+        """Of payload; all packets of audio have one length."""
+        return self.packets * FRAME_SAMPLES - self.missing
 
 
 class RtcpSession:

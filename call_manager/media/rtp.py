@@ -1,4 +1,4 @@
-"""One leg's RTP stream (RFC 3550, RFC 3551): silence and tones out, what comes in measured."""
+"""One leg's RTP stream (RFC 3550, RFC 3551): silence and sounds out, what comes in measured."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from call_manager.channel import MediaReport
 from call_manager.media.arrivals import ANCILLARY_BYTES, arrival_ns, stamp
 from call_manager.media.capture import Address, Capture, CapturedPacket
 from call_manager.media.control import Control
-from call_manager.media.hearing import RTCP_KINDS, Hearing
+from call_manager.media.duplex import Duplex
+from call_manager.media.hearing import RTCP_KINDS, Expected, Hearing
 from call_manager.media.measuring import opinion, sent_count
+from call_manager.media.reception import HEADER
 from call_manager.media.rtcp_session import RtcpSession
 from call_manager.media.sending import Voice
 from call_manager.media.ticker import TICK_NS, Ticker
+from call_manager.media.tones import FRAME_SAMPLES
 from mesh.addresses import write_address
 
 READS_MAX: Final = 32  # Per turn, so that one flooded leg does not starve the others.
@@ -40,6 +43,8 @@ class PeerTerms:
     """Where it wants RTCP (RFC 3605); None is the port above RTP's."""
     rtcp_mux: bool = False
     """Whether RTCP goes over RTP's port (RFC 5761)."""
+    events: int | None = None
+    """Its payload type for telephone events (RFC 4733); None when it takes none."""
 
 
 NO_TERMS: Final = PeerTerms()
@@ -48,7 +53,7 @@ NO_TERMS: Final = PeerTerms()
 class RtpStream:
     """The audio of one leg over bound, non-blocking UDP sockets, which it owns.
 
-    Sends nothing before `start`; afterwards one packet per tick, silence unless a tone plays.
+    Sends nothing before `start`; afterwards one packet per tick, silence unless a sound plays.
     What comes is read once per tick, with the time at which the kernel got it.
     """
 
@@ -72,6 +77,8 @@ class RtpStream:
         self._voice = Voice()
         self._session = RtcpSession(self._voice.ssrc, self._voice.sent)
         self._hearing = Hearing(self._session)
+        self.audio = Duplex(self._voice, self._hearing)
+        """What is played here, and heard."""
         self._control = Control(self._session, sock, rtcp)
         self._remote: Address | None = None
         self._direction = NO_TERMS.direction
@@ -122,18 +129,11 @@ class RtpStream:
             self._voice.begin_talkspurt()
         self._remote = remote if usable else None
         self._held, self._direction = held, terms.direction
-        self._voice.speak(codec, payload_type)
+        self._voice.speak(codec, payload_type, terms.events)
+        self.audio.speak(codec)
         host = None if self._remote is None else self._remote[0]
-        self._hearing.expect(host, payload_type, terms.payloads)
+        self._hearing.expect(host, Expected(codec, payload_type, terms.payloads, terms.events))
         self._control.follow(self._remote, terms.rtcp, mux=terms.rtcp_mux)
-
-    async def beep(self, *, frequency_hz: float = 1000.0, duration_s: float = 0.5) -> None:
-        """Play one tone after those before it; returns when its last packet has left.
-
-        Returns at once on a leg without audio, and when the leg ends. Raises `ValueError` for
-        a frequency outside 20 to 3400 Hz or a duration outside 0 to 30 s.
-        """
-        await self._voice.beep(frequency_hz, duration_s)
 
     def close(self) -> None:
         """Say goodbye, stop sending and free the ports; harmless when repeated."""
@@ -148,7 +148,7 @@ class RtpStream:
             self._capture.flush()
         self._control.close()
         self._socket.close()
-        self._voice.silence()
+        self.audio.close()
 
     def report(self, attempt_id: UUID, host: str) -> MediaReport:
         """Return what the audio was like so far; `host` is our own, as the peer knows it."""
@@ -181,18 +181,25 @@ class RtpStream:
         if self._closed:
             return
         self._drain(until_ns=self._ticker.now_ns - TICK_NS)
-        voice = self._voice
+        voice, audience = self._voice, self._hearing.audience
         if voice.codec:
+            said = None
+            if audience is not None:
+                audience.turn()
             if self._remote is None or self._held:
                 voice.pass_over()
             else:
-                self._send(self._remote)
+                said = self._send(self._remote)
+            if audience is not None:
+                whole = said is not None and len(said) == HEADER.size + FRAME_SAMPLES
+                audience.tell(said[HEADER.size :] if said is not None and whole else None)
         self._until_seldom -= 1
         if not self._until_seldom:
             self._until_seldom = SELDOM_TICKS
             self._seldom()
 
-    def _send(self, remote: Address) -> None:
+    def _send(self, remote: Address) -> bytearray:
+        """Send this tick's packet, and return it."""
         at_ns = self._ticker.now_ns
         packet = self._voice.packet(at_ns)
         try:
@@ -200,10 +207,11 @@ class RtpStream:
         except OSError:
             # A full buffer or an unreachable peer loses this packet, as the network may.
             self.send_errors += 1
-            self._voice.take_back()
-            return
+            self._voice.take_back(packet)
+            return packet
         if self._capture is not None:
             self._keep(bytes(packet), at_ns, remote, sent=True)
+        return packet
 
     def _seldom(self) -> None:
         """Do what twice a second is often enough for."""

@@ -15,6 +15,13 @@ FREQUENCY_MAX_HZ: Final = 3400.0  # What a telephone channel carries.
 DURATION_MAX_S: Final = 30.0
 
 _AMPLITUDE: Final = 8000  # About -12 dBm0: clearly heard, far from clipping.
+_LOW_AMPLITUDE: Final = 6000
+_HIGH_AMPLITUDE: Final = 7500
+"""The upper of a key's two tones is sent 2 dB louder, since lines take more of it away."""
+
+_ROWS: Final = ("123A", "456B", "789C", "*0#D")
+_ROWS_HZ: Final = (697, 770, 852, 941)
+_COLUMNS_HZ: Final = (1209, 1336, 1477, 1633)
 
 
 def tone(frequency_hz: float, duration_s: float) -> Iterator[list[int]]:
@@ -35,6 +42,32 @@ def payloads(codec: str, frequency_hz: float, duration_s: float) -> Iterator[byt
     if not float(frequency_hz).is_integer():
         return (encode(frame, codec) for frame in frames)
     return _repeated(codec, int(frequency_hz), round(duration_s * SAMPLE_RATE_HZ))
+
+
+def key_hz(digit: str) -> tuple[int, int]:
+    """Return a key's two frequencies (ITU-T Q.23); raises `ValueError` for no key."""
+    for row, row_hz in zip(_ROWS, _ROWS_HZ, strict=True):
+        column = row.find(digit)
+        if len(digit) == 1 and column >= 0:
+            return row_hz, _COLUMNS_HZ[column]
+    raise ValueError(f"{digit!r} is no key of a telephone.")
+
+
+@lru_cache(maxsize=32)
+def key_frames(codec: str, digit: str) -> tuple[bytes, ...]:
+    """Return one second of a key's two tones, after which they go round; encoded.
+
+    Raises `ValueError` as `key_hz` and `g711.table` do.
+    """
+    low, high = (2 * math.pi * hz / SAMPLE_RATE_HZ for hz in key_hz(digit))
+    samples = [
+        round(_LOW_AMPLITUDE * math.sin(low * n) + _HIGH_AMPLITUDE * math.sin(high * n))
+        for n in range(SAMPLE_RATE_HZ)
+    ]
+    return tuple(
+        encode(samples[n : n + FRAME_SAMPLES], codec)
+        for n in range(0, SAMPLE_RATE_HZ, FRAME_SAMPLES)
+    )
 
 
 def _repeated(codec: str, frequency_hz: int, total: int) -> Iterator[bytes]:

@@ -58,7 +58,7 @@ class SipLeg:
         core = UacCore(spec, shared.timing)
         hooks = Hooks(
             emit=self._emit,
-            play=media.play,
+            play=media.follow,
             ended=on_ended,
             redaction=spec.redaction,
             planned=media.belong_to,

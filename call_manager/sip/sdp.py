@@ -20,6 +20,7 @@ CODECS_MAX: Final = 16
 PACKET_MS: Final = 20
 CONTENT_TYPE: Final = "application/sdp"
 
+EVENTS: Final = "telephone-event"
 REFUSED: Final = "port 0"
 FORMATS_MAX: Final = 64
 """Words of an `m=` line that are looked at; the longest real ones have two dozen."""
@@ -76,6 +77,8 @@ class RemoteAudio:
     """Where the peer wants RTCP (RFC 3605); None is the port above RTP's."""
     rtcp_mux: bool = False
     """Whether it asks for RTCP on RTP's own port (RFC 5761)."""
+    events: int | None = None
+    """Its payload type for telephone events at 8000 Hz (RFC 4733); None when it takes none."""
     unusable: str = field(default="", compare=False)
     """What it takes instead where nothing of the offer is taken, for the record."""
 
@@ -94,9 +97,13 @@ def write_offer(audio: LocalAudio, *, version: int = 1) -> bytes:
 
 
 def write_answer(audio: LocalAudio, remote: RemoteAudio, *, version: int) -> bytes:
-    """Answer a peer's offer with the one codec in use (RFC 3264 section 6)."""
+    """Answer a peer's offer with the one codec in use, and its telephone events, if there are any.
+
+    Both by the peer's own numbers (RFC 3264 section 6.1).
+    """
     payload = {remote.codec: remote.payload_type}
-    text = _write(audio, payload, _ANSWER_TO.get(remote.direction, "sendrecv"), version)
+    direction = _ANSWER_TO.get(remote.direction, "sendrecv")
+    text = _write(audio, payload, direction, version, remote.events)
     return text + b"a=rtcp-mux\r\n" if remote.rtcp_mux else text
 
 
@@ -140,8 +147,9 @@ def read(body: bytes, codecs: Sequence[str]) -> RemoteAudio:
     direction = next(
         (line[2:] for line in [*media, *session] if line[2:] in _DIRECTIONS), "sendrecv"
     )
+    events = _events(words[3:FORMATS_MAX], media)
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - RFC 2543's way to put on hold
-        return RemoteAudio(codec, number, None, "inactive", problem)
+        return RemoteAudio(codec, number, None, "inactive", problem, events=events)
     return RemoteAudio(
         codec,
         number,
@@ -151,12 +159,24 @@ def read(body: bytes, codecs: Sequence[str]) -> RemoteAudio:
         frozenset(number for _, number in listed),
         _rtcp(media, host),
         "a=rtcp-mux" in media,
+        events,
     )
+
+
+def _events(numbers: Sequence[str], media: Sequence[str]) -> int | None:
+    """Return the first listed payload type of telephone events that has G.711's clock."""
+    for line in media:
+        number, _, encoding = line.removeprefix("a=rtpmap:").partition(" ")
+        name, _, clock = encoding.strip().partition("/")
+        listed = line.startswith("a=rtpmap:") and number in numbers and _number(number) < 128
+        if listed and name.lower() == EVENTS and clock in {"", "8000", "8000/1"}:
+            return _number(number)
+    return None
 
 
 def _told(names: Iterable[str]) -> str:
     """Name some codecs of a peer's in a sentence of ours; DTMF is none."""
-    tokens = [name for name in names if _NAME.match(name) and name.lower() != "telephone-event"]
+    tokens = [name for name in names if _NAME.match(name) and name.lower() != EVENTS]
     return ", ".join(tokens[:_TOLD_MAX])
 
 
@@ -170,9 +190,16 @@ def _rtcp(media: Sequence[str], host: str) -> tuple[str, int] | None:
     return None
 
 
-def _write(audio: LocalAudio, numbers: dict[str, int], direction: str, version: int) -> bytes:
+def _write(
+    audio: LocalAudio,
+    numbers: dict[str, int],
+    direction: str,
+    version: int,
+    events: int | None = DTMF_PAYLOAD,
+) -> bytes:
     family = "IP6" if ":" in audio.host else "IP4"
-    formats = " ".join(str(number) for number in [*numbers.values(), DTMF_PAYLOAD])
+    told = [] if events is None else [events]
+    formats = " ".join(str(number) for number in [*numbers.values(), *told])
     lines = [
         "v=0",
         f"o=- {audio.session_id} {version} IN {family} {audio.host}",
@@ -185,12 +212,9 @@ def _write(audio: LocalAudio, numbers: dict[str, int], direction: str, version: 
         lines.append(f"a=rtpmap:{number} {name}/{_CLOCKS.get(name.upper(), '8000')}")
         if name.upper() == "G729":
             lines.append(f"a=fmtp:{number} annexb=no")
-    lines += [
-        f"a=rtpmap:{DTMF_PAYLOAD} telephone-event/8000",
-        f"a=fmtp:{DTMF_PAYLOAD} 0-16",
-        f"a=ptime:{PACKET_MS}",
-        f"a={direction}",
-    ]
+    for number in told:
+        lines += [f"a=rtpmap:{number} {EVENTS}/8000", f"a=fmtp:{number} 0-16"]
+    lines += [f"a=ptime:{PACKET_MS}", f"a={direction}"]
     return ("\r\n".join(lines) + "\r\n").encode("ascii")
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from call_manager.channel import CallJournal, InviteRecord, MediaReport
+from call_manager.channel import CallJournal, InviteRecord, Listener, MediaReport
 from call_manager.media.capture import Capture, CaptureLimits
 from call_manager.media.ports import RtpPorts
 from call_manager.media.rtp import PeerTerms, RtpStream
+from call_manager.media.sounds import Keys, Recorded
 from call_manager.media.ticker import Ticker
 from call_manager.media.tones import tone
 from call_manager.sip.sdp import ENCODABLE, RemoteAudio
@@ -32,7 +33,7 @@ class Studio:
 
 
 class LegMedia:
-    """A leg's audio: nothing before the answer, silence and tones until the end."""
+    """A leg's audio, fulfilling `call_manager.channel.Media`: from its first description on."""
 
     def __init__(self, studio: Studio, journal: CallJournal) -> None:
         self._studio = studio
@@ -51,11 +52,49 @@ class LegMedia:
         """RTP packets that came."""
         return 0 if self._stream is None else self._stream.packets_received
 
+    @property
+    def flows(self) -> bool:
+        """Whether the peer's audio is described, so that what is played can be heard."""
+        return self._stream is not None and self._stream.audio.flows
+
+    # What limits there are, hold for a leg without audio, too.
+
     async def beep(self, *, frequency_hz: float = 1000.0, duration_s: float = 0.5) -> None:
-        """Play one tone; see `RtpStream.beep` for limits."""
-        tone(frequency_hz, duration_s)  # The limits hold for a leg without audio, too.
+        """Play one tone; raises `ValueError` outside 20 to 3400 Hz or 0 to 30 s."""
+        tone(frequency_hz, duration_s)
         if self._stream is not None:
-            await self._stream.beep(frequency_hz=frequency_hz, duration_s=duration_s)
+            await self._stream.audio.beep(frequency_hz, duration_s)
+
+    async def play(self, sound: bytes) -> None:
+        """Play 16-bit linear samples, 8000 Hz; raises `ValueError` for more than an hour."""
+        Recorded(sound)
+        if self._stream is not None:
+            await self._stream.audio.play(sound)
+
+    async def echo(self) -> None:
+        """Send back what is heard, until it is cancelled or the leg ends."""
+        if self._stream is not None:
+            await self._stream.audio.echo()
+
+    async def send_digits(self, digits: str, *, duration_ms: int, interval_ms: int) -> None:
+        """Send 1 to 100 digits of 40 to 6000 ms, 5000 ms apart at most; else `ValueError`."""
+        Keys(digits, duration_ms, interval_ms)
+        if self._stream is not None:
+            await self._stream.audio.send_digits(digits, duration_ms, interval_ms)
+
+    async def digit(self) -> str:
+        """Wait for the peer's next digit; empty when the leg has no audio, or ended."""
+        return "" if self._stream is None else await self._stream.audio.digit()
+
+    def listen(self, listener: Listener) -> None:
+        """Tell it of every frame from now on; raises `ValueError` when eight listen already."""
+        if self._stream is not None:
+            self._stream.audio.listen(listener)
+
+    def leave(self, listener: Listener) -> None:
+        """Stop telling it; harmless when it is not told."""
+        if self._stream is not None:
+            self._stream.audio.leave(listener)
 
     def open(self, may_send_to: Callable[[str], bool], *, capture: bool) -> int:
         """Bind the leg's ports and return RTP's; raises `OSError` when every one is taken.
@@ -75,7 +114,7 @@ class LegMedia:
         """Count what is heard from now on to this INVITE."""
         self._attempt_id = record.attempt_id
 
-    def play(self, audio: RemoteAudio) -> None:
+    def follow(self, audio: RemoteAudio) -> None:
         """Send as the peer's SDP says; without a codec of ours, stay silent."""
         if self._stream is not None and audio.codec.upper() in ENCODABLE:
             self._stream.start(
@@ -83,7 +122,9 @@ class LegMedia:
                 audio.payload_type,
                 audio.address,
                 held=audio.direction in _HELD,
-                terms=PeerTerms(audio.direction, audio.payloads, audio.rtcp, audio.rtcp_mux),
+                terms=PeerTerms(
+                    audio.direction, audio.payloads, audio.rtcp, audio.rtcp_mux, audio.events
+                ),
             )
 
     def close(self) -> None:

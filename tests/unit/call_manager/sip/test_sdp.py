@@ -155,9 +155,11 @@ def test_no_body_raises(raw: bytes, text: str) -> None:
 )
 def test_a_direction_is_answered_by_its_mirror(theirs: str, ours: str) -> None:
     audio = LocalAudio("::1", 4000, OURS, 5)
-    answer = write_answer(audio, RemoteAudio("opus", 111, None, theirs), version=2).decode()
+    remote = RemoteAudio("opus", 111, None, theirs, events=96)
+    answer = write_answer(audio, remote, version=2).decode()
     assert f"a={ours}\r\n" in answer
-    assert "m=audio 4000 RTP/AVP 111 101" in answer
+    assert "m=audio 4000 RTP/AVP 111 96\r\n" in answer
+    assert "a=rtpmap:96 telephone-event/8000\r\n" in answer
     assert "o=- 5 2 IN IP6 ::1" in answer
 
 
@@ -166,3 +168,26 @@ def test_an_endless_list_of_formats_is_read_in_part() -> None:
     within = b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 9 RTP/AVP" + b" 99" * (FORMATS_MAX - 4) + b" 0"
     assert read(within, ("PCMU",)).codec == "PCMU"
     assert read(within.replace(b"AVP", b"AVP 99"), ("PCMU",)).codec == ""
+
+
+def test_telephone_events_are_answered_only_where_they_were_offered() -> None:
+    answer = write_answer(LocalAudio("::1", 4000, OURS, 5), RemoteAudio("PCMU", 0), version=2)
+    assert b"m=audio 4000 RTP/AVP 0\r\n" in answer
+    assert b"telephone-event" not in answer
+
+
+@pytest.mark.parametrize(
+    ("formats", "lines", "number"),
+    [
+        ("0 101", "a=rtpmap:101 telephone-event/8000", 101),
+        ("0 96", "a=rtpmap:96 Telephone-Event/8000/1", 96),
+        ("0 97 98", "a=rtpmap:97 telephone-event/48000\r\na=rtpmap:98 telephone-event/8000", 98),
+        ("0", "a=rtpmap:101 telephone-event/8000", None),
+        ("0 101", "a=rtpmap:101 telephone-event/16000", None),
+        ("0 300", "a=rtpmap:300 telephone-event/8000", None),
+        ("0 101", "", None),
+    ],
+)
+def test_the_peers_telephone_events_are_found(formats: str, lines: str, number: int | None) -> None:
+    body = f"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP {formats}\r\n{lines}\r\n"
+    assert read(body.encode(), OURS).events == number
