@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from call_manager.dialer.equipment import DialerSettings
 from call_manager.media.capture import CaptureLimits
 from call_manager.sip.settings import SipSettings, TlsListener
+from call_manager.speech.voices import SpeechEngine, voices
 from mesh.settings import MeshSettings, SettingsMistake, check_address
 
 MIB: Final = 1024 * 1024
@@ -102,6 +103,12 @@ class CallSettings(MeshSettings):
         le=14_400.0,
         description="Seconds a call may last before it is ended.",
     )
+    speech: SpeechEngine = Field(
+        default=SpeechEngine.AUTO,
+        description="Who speaks: `embedded` (SVOX Pico: English, French, German, Italian, Spanish),"
+        " `espeak-ng` (the program, which must be installed), or `auto`: the embedded voice, and"
+        " espeak-ng, where it is installed, for other languages.",
+    )
     dial_window_s: float = Field(
         default=30.0,
         gt=0.0,
@@ -121,6 +128,13 @@ class CallSettings(MeshSettings):
     @classmethod
     def _check_sip_address(cls, value: str | None) -> str | None:
         return value if value is None else check_address(value)
+
+    @field_validator("speech")
+    @classmethod
+    def _check_speech(cls, value: SpeechEngine) -> SpeechEngine:
+        if not voices(value):
+            raise SettingsMistake("there is no program espeak-ng here")
+        return value
 
     @model_validator(mode="after")
     def _check_sip(self) -> Self:

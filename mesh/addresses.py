@@ -42,6 +42,16 @@ def is_public(address: Address) -> bool:
     return inner in _GLOBAL_UNICAST and inner not in _DOCUMENTATION and inner.scope_id is None
 
 
+def may_be_reached(address: Address, *, private: bool) -> bool:
+    """Tell whether traffic may go to an address: public unicast, or with `private` any unicast."""
+    inner = inner_address(address)
+    if inner.is_multicast or inner.is_unspecified:
+        return False
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return False
+    return private or is_public(address)
+
+
 def write_address(address: tuple[str, int]) -> str:
     """Write an IP address and a port as `host:port`, IPv6 in brackets (RFC 3986 section 3.2.2)."""
     host, port = address

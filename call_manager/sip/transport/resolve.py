@@ -15,7 +15,7 @@ from call_manager.channel import DnsRecord, NextHop, Transport
 from call_manager.sip.effects import Destination
 from call_manager.sip.message import SIP_PORT
 from call_manager.sip.transport.lookup import Lookup, Records, ResolveError
-from mesh.addresses import Address, inner_address, is_public
+from mesh.addresses import Address, may_be_reached
 
 RESOLVE_S: Final = 5.0
 """The whole search, however many names it leads through."""
@@ -71,12 +71,7 @@ class Resolver:
     def allows(self, address: str) -> bool:
         """Tell whether traffic may go to an IP address: public unicast, or any in the lab."""
         ip = _ip(address)
-        if ip is None:
-            return False
-        inner = inner_address(ip)
-        if inner.is_multicast or inner.is_unspecified or "%" in address:
-            return False
-        return self._allow_private or is_public(ip)
+        return ip is not None and may_be_reached(ip, private=self._allow_private)
 
     async def locate(self, hop: NextHop) -> list[Destination]:
         """Return every usable place of a carrier, the one to try first first; never empty.

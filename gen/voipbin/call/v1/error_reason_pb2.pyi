@@ -244,6 +244,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "PROVIDER_RATE_REACHED", "metadata": {"index": "0", "provider_id": "…", "cap": "5"}}
     """
+    ERROR_REASON_SOUND_UNAVAILABLE: _ErrorReason.ValueType  # 90
+    """A sound cannot be fetched or read; the message says why.
+
+        {"reason": "SOUND_UNAVAILABLE", "metadata": {}}
+    """
+    ERROR_REASON_SPEECH_FAILED: _ErrorReason.ValueType  # 91
+    """A text cannot be said; the message says why.
+
+        {"reason": "SPEECH_FAILED", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of call_manager's errors; append only."""
@@ -469,5 +479,15 @@ ERROR_REASON_PROVIDER_RATE_REACHED: ErrorReason.ValueType  # 77
 """Every carrier that serves the destination has as many calls a second as it takes.
 
     {"reason": "PROVIDER_RATE_REACHED", "metadata": {"index": "0", "provider_id": "…", "cap": "5"}}
+"""
+ERROR_REASON_SOUND_UNAVAILABLE: ErrorReason.ValueType  # 90
+"""A sound cannot be fetched or read; the message says why.
+
+    {"reason": "SOUND_UNAVAILABLE", "metadata": {}}
+"""
+ERROR_REASON_SPEECH_FAILED: ErrorReason.ValueType  # 91
+"""A text cannot be said; the message says why.
+
+    {"reason": "SPEECH_FAILED", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
