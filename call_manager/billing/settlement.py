@@ -1,0 +1,89 @@
+"""What the end of a call settles: what was reserved is charged or given back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
+from uuid import UUID
+
+from call_manager.billing.admission import billed_number
+from call_manager.billing.domain import FREE, Movement, Rate
+from call_manager.billing.ledger import Entry
+from call_manager.call.domain import Address, Dialroute
+
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A call that ends, and what is still held for it."""
+
+    call_id: UUID
+    customer_id: UUID
+    destination: Address
+    dialroutes: tuple[Dialroute, ...]
+    duration_max_s: int
+    provider_id: UUID | None
+    slot_provider_id: UUID | None
+    reserved: int
+    answered_at: datetime | None
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """Return the call of a row of the `call` table, which is locked."""
+        return cls(
+            call_id=row["id"],
+            customer_id=row["customer_id"],
+            destination=Address.of_plain(row["destination"]),
+            dialroutes=tuple(Dialroute.of_plain(stored) for stored in row["dialroutes"]),
+            duration_max_s=row["duration_max_s"],
+            provider_id=row["provider_id"],
+            slot_provider_id=row["slot_provider_id"],
+            reserved=row["reserved"],
+            answered_at=row["tm_progressing"],
+        )
+
+    @property
+    def counted(self) -> bool:
+        """Tell whether it counts among its customer's calls; what is older than caps does not."""
+        return self.duration_max_s > 0
+
+    @property
+    def rate(self) -> Rate:
+        """The rate of the carrier that answered, as it was when the call was created."""
+        for route in self.dialroutes:
+            if route.provider_id == self.provider_id:
+                return route.terms.rate
+        return FREE
+
+    def cost(self, ended_at: datetime) -> int:
+        """Return what it costs; never more than what was reserved."""
+        return min(self.rate.cost(seconds(self.answered_at, ended_at)), self.reserved)
+
+    def entry(self, ended_at: datetime) -> Entry | None:
+        """Return what is booked at its end; nothing for a call without a carrier."""
+        if not self.dialroutes:
+            return None
+        lasted_s, rate = seconds(self.answered_at, ended_at), self.rate
+        answered = self.answered_at is not None
+        cost = self.cost(ended_at)
+        return Entry(
+            movement=Movement.CHARGE if answered else Movement.RELEASE,
+            amount=-cost,
+            reserved_amount=-self.reserved,
+            reference_id=self.call_id,
+            provider_id=self.provider_id,
+            number=billed_number(self.destination),
+            rate=rate,
+            duration_s=lasted_s,
+            billed_s=rate.billed_s(lasted_s),
+        )
+
+
+def seconds(answered_at: datetime | None, ended_at: datetime) -> int:
+    """Return for how long a call was answered, begun seconds in full; 0 when it never was."""
+    if answered_at is None:
+        return 0
+    return max(1, -((answered_at - ended_at) // _SECOND))
