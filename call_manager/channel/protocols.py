@@ -84,7 +84,8 @@ class Media(Protocol):
     async def digit(self) -> str:
         """Wait for the next digit that the peer sends, each once however often it is repeated.
 
-        Those that came before it was asked for wait, the oldest of 100 first.
+        Those that came before it was asked for wait, the newest 100, the oldest of them first.
+        Empty when the leg has no audio, or ended: then no other will come.
         """
 
     def listen(self, listener: Listener) -> None:

@@ -87,4 +87,7 @@ def transcoding(source: str, target: str) -> bytes:
     octets = table(target)
     if source.upper() == target.upper():
         return bytes(range(256))
-    return bytes(octets[sample(octet) & 0xFFFF] for octet in range(256))
+    made = bytearray(octets[sample(octet) & 0xFFFF] for octet in range(256))
+    # A-law knows no zero; its silence is to stay silence.
+    made[silence(source)[0]] = silence(target)[0]
+    return bytes(made)

@@ -9,32 +9,33 @@ import time
 
 import pytest
 
-from call_manager.media.g711 import alaw_octet, encode, table, ulaw_octet
+from call_manager.media.g711 import (
+    alaw_octet,
+    alaw_sample,
+    encode,
+    encode_pcm,
+    silence,
+    table,
+    transcoding,
+    ulaw_octet,
+    ulaw_sample,
+)
 from call_manager.media.ports import RtpPorts
 from call_manager.media.ticker import Ticker
-from call_manager.media.tones import payloads, tone
-
-
-def ulaw_linear(octet: int) -> int:
-    """ITU-T G.711 table 2a, written the other way round."""
-    octet = ~octet & 0xFF
-    magnitude = (((octet & 0x0F) << 3) + 132 << (octet >> 4 & 7)) - 132
-    return -magnitude if octet & 0x80 else magnitude
-
-
-def alaw_linear(octet: int) -> int:
-    """ITU-T G.711 table 1a, written the other way round."""
-    octet ^= 0x55
-    segment, mantissa = octet >> 4 & 7, (octet & 0x0F) << 4
-    magnitude = mantissa + 8 if segment == 0 else mantissa + 0x108 << segment - 1
-    return magnitude if octet & 0x80 else -magnitude
+from call_manager.media.tones import key_frames, key_hz, payloads, tone
+from tests.support import spectrum
 
 
 @pytest.mark.parametrize("octet", range(256))
 def test_every_octet_comes_back_from_its_own_value(octet: int) -> None:
-    assert alaw_octet(alaw_linear(octet)) == octet
+    code = bytes([octet])
+    assert alaw_octet(spectrum.of_alaw(code)[0]) == octet
     # 0x7F is minus zero, which no sample is.
-    assert ulaw_octet(ulaw_linear(octet)) == (0xFF if octet == 0x7F else octet)
+    assert ulaw_octet(spectrum.of_ulaw(code)[0]) == (0xFF if octet == 0x7F else octet)
+    assert (ulaw_sample(octet), alaw_sample(octet)) == (
+        spectrum.of_ulaw(code)[0],
+        spectrum.of_alaw(code)[0],
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,12 +49,48 @@ def test_known_values(sample: int, ulaw: int, alaw: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoder", "decoder"), [(ulaw_octet, ulaw_linear), (alaw_octet, alaw_linear)]
+    ("encoder", "decoder"), [(ulaw_octet, ulaw_sample), (alaw_octet, alaw_sample)]
 )
 def test_no_sample_is_far_from_what_is_heard(encoder: object, decoder: object) -> None:
     for sample in range(-32000, 32001, 37):
         heard = decoder(encoder(sample))  # type: ignore[operator]
         assert abs(heard - sample) <= max(16, abs(sample) / 16)
+
+
+@pytest.mark.parametrize(("source", "target"), [("PCMU", "PCMA"), ("PCMA", "PCMU")])
+def test_one_law_is_made_of_the_other_without_much_loss(source: str, target: str) -> None:
+    linear = {"PCMU": ulaw_sample, "PCMA": alaw_sample}
+    for octet in range(256):
+        made = transcoding(source, target)[octet]
+        before = linear[source](octet)
+        assert abs(linear[target](made) - before) <= max(16, abs(before) / 16)
+    assert silence(source).translate(transcoding(source, target)) == silence(target)
+    assert transcoding(source, source) == bytes(range(256))
+
+
+def test_linear_samples_are_encoded_like_numbers() -> None:
+    samples = [0, 1, -1, 32767, -32768, 1000, -1000]
+    sound = b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples)
+    for codec in ("PCMU", "PCMA"):
+        assert encode_pcm(memoryview(sound), codec) == encode(samples, codec)
+
+
+@pytest.mark.parametrize("digit", "0123456789*#ABCD")
+def test_a_key_has_its_two_tones_and_no_other(digit: str) -> None:
+    """ITU-T Q.23."""
+    sound = spectrum.of_ulaw(b"".join(key_frames("PCMU", digit)))
+    rows, columns = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+    place = "123A456B789C*0#D".index(digit)
+    wanted = {rows[place // 4], columns[place % 4]}
+    assert {hz for hz in (*rows, *columns) if spectrum.level(sound, hz) > 4000} == wanted
+    assert set(key_hz(digit)) == wanted
+    assert len(sound) == 8000
+
+
+@pytest.mark.parametrize("digit", ["", "E", "12"])
+def test_no_key_has_no_tones(digit: str) -> None:
+    with pytest.raises(ValueError, match="no key"):
+        key_hz(digit)
 
 
 def test_another_codec_has_no_table() -> None:
