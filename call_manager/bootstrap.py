@@ -11,6 +11,8 @@ from voipbin.call.v1 import (
     call_service_pb2_grpc,
     failover_service_pb2,
     failover_service_pb2_grpc,
+    groupcall_service_pb2,
+    groupcall_service_pb2_grpc,
     number_service_pb2,
     number_service_pb2_grpc,
     outbound_config_service_pb2,
@@ -36,6 +38,8 @@ from call_manager.call.routes import RemoteRoutes
 from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
 from call_manager.dialer import Dialer, Peers
+from call_manager.groupcall.rpc import GroupcallRpc
+from call_manager.groupcall.service import GroupcallService
 from call_manager.number.rpc import NumberRpc
 from call_manager.number.service import NumberService
 from call_manager.outbound_config.rpc import OutboundConfigRpc
@@ -86,7 +90,7 @@ def build(settings: CallSettings) -> Node:
     routes = RemoteRoutes(RouteServiceStub(route_manager))
     numbers = StoredNumbers(database, lab=settings.lab)
     judges = rules.rules(routes, numbers, private_hosts=settings.lab)
-    calls = CallService(database, judges, clock, queue=dialer, live=dialer)
+    calls = CallService(database, judges, clock, dialling=dialer)
     parts = SagaParts(database, calls, flows, clock)
     placements = Placements(parts, grace_s=PLACEMENTS_GRACE_S)
     placing = PlacementService(parts, placements, timedelta(seconds=settings.dial_window_s))
@@ -99,6 +103,11 @@ def build(settings: CallSettings) -> Node:
                 call_service_pb2_grpc.add_CallServiceServicer_to_server,
                 CallRpc(calls, placing),
                 call_service_pb2.DESCRIPTOR,
+            ),
+            (
+                groupcall_service_pb2_grpc.add_GroupcallServiceServicer_to_server,
+                GroupcallRpc(GroupcallService(database, clock, dialer), placing),
+                groupcall_service_pb2.DESCRIPTOR,
             ),
             (
                 timeline_service_pb2_grpc.add_TimelineServiceServicer_to_server,

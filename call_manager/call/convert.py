@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,7 +15,6 @@ from voipbin.route.v1 import provider_pb2
 
 from call_manager.call.attempt import Attempt
 from call_manager.call.attempt_convert import attempt_to_proto
-from call_manager.call.creation import NewCalls
 from call_manager.call.dialing import DialConfig, NumberFormat
 from call_manager.call.domain import (
     Address,
@@ -28,10 +25,8 @@ from call_manager.call.domain import (
     CallStatus,
     Outcome,
 )
-from call_manager.call.judging import CustomerFacts
 from call_manager.channel import Transport
 from call_manager.errors import AnonymousInvalid
-from call_manager.metadata import CALL_METADATA
 from call_manager.wire import optional_id
 from mesh.errors import InvalidArgument
 from mesh.metadata import plain_to_value
@@ -70,47 +65,6 @@ _NUMBER_FORMATS: Final[Mapping[int, NumberFormat]] = {
 }
 
 
-def new_calls(request: call_service_pb2.CallsCreateRequest, peer: str) -> NewCalls:
-    """Return what a CallsCreate asks for.
-
-    Raises the metadata registry's errors, AnonymousInvalid, and InvalidArgument when the calls'
-    ids do not match the destinations or `dial_not_after` is no time.
-    """
-    metadata = CALL_METADATA.parse(request.metadata, peer)
-    if len(request.call_ids) != len(request.destinations):
-        raise InvalidArgument("There must be one call id for each destination.", field="call_ids")
-    return NewCalls(
-        id=UUID(request.id),
-        customer_id=UUID(request.customer_id),
-        call_ids=tuple(UUID(text) for text in request.call_ids),
-        flow_id=UUID(request.flow_id) if request.flow_id else None,
-        source=_source(request),
-        destinations=tuple(address(one) for one in request.destinations),
-        anonymous=anonymous(request.anonymous),
-        metadata=metadata,
-        dial_not_after=moment("dial_not_after", request.dial_not_after),
-        fingerprint=fingerprint(request),
-        customer=CustomerFacts(
-            status=request.customer.status,
-            identity_verification=request.customer.identity_verification,
-            rtp_debug=request.customer.rtp_debug,
-        ),
-    )
-
-
-def fingerprint(request: call_service_pb2.CallsCreateRequest) -> str:
-    """Return what two requests share exactly when they ask for the same calls.
-
-    `dial_not_after` is left out: it limits when, not what; and so is what is known of the customer.
-    """
-    asked = call_service_pb2.CallsCreateRequest()
-    asked.CopyFrom(request)
-    asked.ClearField("dial_not_after")
-    asked.ClearField("customer")
-    text = json.dumps(MessageToDict(asked), sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
 def call_filter(request: call_service_pb2.CallListRequest) -> CallFilter:
     """Return which calls a list asks for; raises InvalidArgument for what is no time."""
     status = call_pb2.CallStatus.Name(request.status).removeprefix("CALL_STATUS_")
@@ -134,11 +88,6 @@ def moment(field: str, sent: Timestamp) -> datetime:
     except ValueError as error:
         # protobuf carries any number of seconds; RFC 3339 ends with the year 9999.
         raise InvalidArgument(f"`{field}` must lie in the years 1 to 9999.", field=field) from error
-
-
-def _source(request: call_service_pb2.CallsCreateRequest) -> Address | None:
-    # REST clients send an empty object where they mean none.
-    return address(request.source) if request.source.target else None
 
 
 def address(sent: address_pb2.Address) -> Address:
@@ -184,6 +133,7 @@ def call_to_proto(call: Call, attempts: Sequence[Attempt] = ()) -> call_pb2.Call
         type=call_pb2.CALL_TYPE_FLOW,
         source=address_to_proto(call.source),
         destination=address_to_proto(call.destination),
+        groupcall_id=_id(call.groupcall_id),
         status=_STATUSES[call.status],
         metadata={name: plain_to_value(value) for name, value in call.metadata.items()},
         direction=call_pb2.CALL_DIRECTION_OUTGOING,

@@ -85,16 +85,11 @@ class Origin:
 def calls_of(new: NewCalls, drafts: Sequence[Draft], origin: Origin) -> Settled:
     """Return the calls to store: an admitted one waits for the dialer, a refused one is over.
 
-    Of a linear groupcall the first one does; the others are held until their turn comes.
+    Those of a linear groupcall are held: whoever stores them lets the first one go.
     """
-    made = [_call(new, draft, origin) for draft in drafts]
-    if new.group is not None and new.group.linear:
-        waiting = [call for call in made if call.dial_state is DialState.QUEUED]
-        for call in waiting[1:]:
-            made[call.position] = replace(call, dial_state=DialState.HELD)
     return Settled(
         voided=False,
-        calls=tuple(made),
+        calls=tuple(_call(new, draft, origin) for draft in drafts),
         outcomes=tuple(_outcome(draft) for draft in drafts),
     )
 
@@ -141,7 +136,7 @@ def _call(new: NewCalls, draft: Draft, origin: Origin) -> Call:
         status=CallStatus.DIALING,
         dialroutes=draft.dialroutes,
         dial_not_after=new.dial_not_after,
-        dial_state=DialState.QUEUED,
+        dial_state=_waits(new),
         tm_create=origin.at,
         traceparent=origin.traceparent,
         request_id=origin.request_id,
@@ -149,6 +144,11 @@ def _call(new: NewCalls, draft: Draft, origin: Origin) -> Call:
         early_execution=new.early_execution,
     )
     return call if draft.refusal is None else refused(call, draft.refusal, origin.at)
+
+
+def _waits(new: NewCalls) -> DialState:
+    linear = new.group is not None and new.group.linear
+    return DialState.HELD if linear else DialState.QUEUED
 
 
 def _metadata(new: NewCalls, draft: Draft) -> dict[str, Any]:

@@ -62,7 +62,9 @@ _CHANGE_KNOWN: Final = _TO_CHANGE.returning(*CHANGING_COLUMNS)
 _DELETE: Final = (
     update(CALLS).where(CALLS.c.id == bindparam("of"), CALLS.c.tm_delete.is_(None)).returning(CALLS)
 )
-_CHANGE_UNCLAIMED: Final = _CHANGE.where(CALLS.c.dial_state == DialState.QUEUED.value)
+_CHANGE_UNCLAIMED: Final = _CHANGE.where(
+    CALLS.c.dial_state.in_([DialState.QUEUED.value, DialState.HELD.value])
+)
 
 
 async def insert_creation(tx: Transaction, creation: Creation) -> bool:

@@ -26,7 +26,7 @@ from voipbin.call.v1.call_service_pb2 import (
 )
 from voipbin.call.v1.call_service_pb2_grpc import CallServiceServicer
 
-from call_manager.call import convert
+from call_manager.call import asked, convert
 from call_manager.call.service import CallService
 from call_manager.explanation.convert import explanation_to_proto
 from call_manager.placement.service import PlacementService
@@ -53,9 +53,10 @@ class CallRpc(CallServiceServicer):
         self, request: CallsCreateRequest, context: Context
     ) -> CallsCreateResponse:
         caller = current_caller()
-        made = await self._calls.create(caller, convert.new_calls(request, caller.peer))
+        made = await self._calls.create(caller, asked.new_calls(request, caller.peer))
         return CallsCreateResponse(
             calls=[convert.call_to_proto(call) for call in made.calls],
+            groupcall_ids=[request.groupcall_id] if request.groupcall_id else [],
             outcomes=[convert.outcome_to_proto(outcome) for outcome in made.outcomes],
         )
 

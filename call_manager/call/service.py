@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from call_manager.call import repository
@@ -21,6 +20,9 @@ from call_manager.errors import (
     StateInvalid,
 )
 from call_manager.explanation import Explanation
+from call_manager.groupcall import membership
+from call_manager.groupcall import repository as groupcalls
+from call_manager.groupcall.membership import Change, Dialling
 from call_manager.metadata import ROUTE_PROVIDER_IDS, SKIP_SOURCE_VALIDATION
 from call_manager.timeline import repository as timeline
 from call_manager.timeline.analysis import explained
@@ -31,22 +33,6 @@ from mesh.database import Database, Transaction
 from mesh.errors import PermissionDenied
 from mesh.identity import Caller
 from mesh.pagination import PageRequest
-
-
-class DialQueue(Protocol):
-    """Who dials what is committed."""
-
-    def wake(self) -> None:
-        """Look for queued calls soon. A lost wake costs a poll's time and nothing else."""
-        ...
-
-
-class LiveCalls(Protocol):
-    """The calls that this process has on the wire."""
-
-    def hangup(self, call_id: UUID) -> None:
-        """End the call if it is live here; its row already says why. Harmless otherwise."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +46,17 @@ class SeenCall:
 
 
 class CallService:
-    """Creates, shows and ends calls; dialling them is the queue's part.
+    """Creates, shows and ends calls; `dialling` dials what is committed.
 
     `rules` say, in their order, which destinations may be dialled.
     """
 
     def __init__(
-        self, database: Database, rules: Sequence[Rule], clock: Clock, *, queue: DialQueue,
-        live: LiveCalls,
-    ) -> None:  # fmt: skip
+        self, database: Database, rules: Sequence[Rule], clock: Clock, *, dialling: Dialling
+    ) -> None:
         self._database = database
         self._clock = clock
-        self._queue = queue
-        self._live = live
+        self._dialling = dialling
         self._rules = rules
 
     async def create(self, caller: Caller, new: NewCalls) -> Settled:
@@ -105,7 +89,7 @@ class CallService:
 
     def dial(self) -> None:
         """Have the dialer look for calls that were just stored."""
-        self._queue.wake()
+        self._dialling.wake()
 
     async def void(self, creation_id: UUID) -> Settled:
         """Make sure that a creation never happens, unless it has; then return it."""
@@ -146,31 +130,32 @@ class CallService:
         """Keep the wish to end a call and tell its session. Raises CallNotFound, StateInvalid."""
         now = self._clock.now()
 
-        async def work(tx: Transaction) -> Call:
+        async def work(tx: Transaction) -> tuple[Call, Change]:
             found = await visible_call(tx, caller, call_id)
             if found.tm_delete is not None:
                 raise StateInvalid(call_id)
-            asked = await repository.request_hangup(tx, call_id, Cause.NORMAL, now)
-            return asked or found
+            change = await membership.hung_up(tx, found, Cause.NORMAL, now)
+            return change.call or found, change
 
-        return self._told(await self._database.transact(work, name="call_hangup"))
+        return self._told(*await self._database.transact(work, name="call_hangup"))
 
     async def delete(self, caller: Caller, call_id: UUID) -> Call:
         """Hang a call up if it lives, then mark it deleted. Raises CallNotFound."""
         now = self._clock.now()
 
-        async def work(tx: Transaction) -> Call:
+        async def work(tx: Transaction) -> tuple[Call, Change]:
             found = await visible_call(tx, caller, call_id)
-            await repository.request_hangup(tx, call_id, Cause.NORMAL, now)
-            return await repository.mark_deleted(tx, call_id, now) or found
+            change = await membership.hung_up(tx, found, Cause.NORMAL, now)
+            return await repository.mark_deleted(tx, call_id, now) or found, change
 
-        return self._told(await self._database.transact(work, name="call_delete"))
+        return self._told(*await self._database.transact(work, name="call_delete"))
 
-    def _told(self, call: Call) -> Call:
+    def _told(self, call: Call, change: Change) -> Call:
+        membership.tell(change, self._dialling)
         # Also when it was ending already: whoever asked first may have been cancelled between
         # the commit and the telling.
         if call.status in (CallStatus.CANCELING, CallStatus.TERMINATING):
-            self._live.hangup(call.id)
+            self._dialling.hangup(call.id)
         return call
 
     async def _judged(self, new: NewCalls) -> tuple[Draft, ...]:
@@ -210,8 +195,12 @@ async def store(tx: Transaction, new: NewCalls, made: Settled) -> Settled:
     # The creation's row decides who wins, against a repeat and against CallsVoid.
     if not await repository.insert_creation(tx, creation):
         return await _repeated(tx, new, await _existing(tx, new.id))
+    if new.group is not None and not await groupcalls.insert(tx, new, new.group, made):
+        raise CreationIdReused(new.id)
     if not await repository.insert_calls(tx, made.calls):
         raise CreationIdReused(new.id)
+    if new.group is not None:
+        await membership.begun(tx, new.group.id, made.calls[0].tm_create)
     return made
 
 

@@ -50,7 +50,7 @@ class Peers:
 
 
 class Dialer:
-    """Dials what is committed; fulfils the call service's `DialQueue` and `LiveCalls`.
+    """Dials what is committed; fulfils `groupcall.membership.Dialling`.
 
     It owns the channel: `start` starts it and ends what a dead process left, `stop` hangs every
     live call up and stops it. Start it after the database, stop it before.
@@ -74,6 +74,7 @@ class Dialer:
             captures=CaptureWriter(database),
             clock=clock,
             settings=settings,
+            dialling=self,
         )
         self._sessions: dict[UUID, tuple[Session, asyncio.Task[None]]] = {}
         self._woken = asyncio.Event()

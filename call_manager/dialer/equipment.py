@@ -12,6 +12,7 @@ from call_manager.dialer.activeflows import Activeflows
 from call_manager.dialer.captures import CaptureWriter
 from call_manager.dialer.providers import Providers
 from call_manager.dialer.traces import TraceWriter
+from call_manager.groupcall.membership import Dialling
 from mesh import telemetry
 from mesh.clock import Clock, new_id
 from mesh.database import Database
@@ -51,6 +52,8 @@ class Equipment:
     captures: CaptureWriter
     clock: Clock
     settings: DialerSettings
+    dialling: Dialling
+    """Who carries the other calls of a groupcall: the dialer itself."""
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.journal import StoredJournal
 from call_manager.dialer.providers import ConfigUnavailable
 from call_manager.dialer.session import LEG_END_S_MAX
+from call_manager.groupcall import membership
+from call_manager.groupcall.membership import Change
 from mesh import telemetry
 from mesh.clock import new_id
 from mesh.database import Transaction
@@ -99,12 +101,13 @@ class Recovery:
     async def _given_up(self, call: Call) -> bool:
         end = endings.broken(self._equipment.clock.now())
 
-        async def work(tx: Transaction) -> None:
-            await calls.finish(tx, call.id, end)
+        async def work(tx: Transaction) -> Change:
+            change = await membership.ended(tx, call, end)
             await attempts.close_left(tx, call.id, end.at)
+            return change
 
         try:
-            await self._equipment.database.transact(work, name="call_recover")
+            self._tell(await self._equipment.database.transact(work, name="call_recover"))
         except Exception:
             log.exception("a call's end waits for the database")
             return False
@@ -117,18 +120,22 @@ class Recovery:
             await self._clear(call, [await self._armed(one) for one in left])
         stored = await self._attempts(call)
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> Change:
             # A hangup may have been asked for while the wire was cleared.
             now = await calls.call(tx, call.id) or call
             end = endings.recovered(now, live, stored, self._equipment.clock.now())
-            await calls.finish(tx, call.id, end)
+            change = await membership.ended(tx, now, end)
             await attempts.close_left(tx, call.id, end.at)
+            return change
 
         await self._equipment.traces.flush()
-        await self._equipment.database.transact(work, name="call_recover")
+        self._tell(await self._equipment.database.transact(work, name="call_recover"))
         log.info("a call of a dead process is over", attempts=len(stored), live=len(live))
         if stored and call.flow_id is not None and call.activeflow_id is not None:
             self._equipment.activeflows.stop(call.activeflow_id)
+
+    def _tell(self, change: Change) -> None:
+        membership.tell(change, self._equipment.dialling)
 
     async def _clear(self, call: Call, live: Sequence[StoredAttempt]) -> None:
         journal = StoredJournal(call.id, self._equipment)

@@ -17,10 +17,11 @@ from call_manager.call.hangup import Cause
 from call_manager.call.repository import Finish
 from call_manager.call.sip_address import Undialable
 from call_manager.channel import Answered, DialTarget, Ended, EndedBy, Leg, Progress
-from call_manager.dialer import attempts, endings, metrics
+from call_manager.dialer import endings, metrics
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.flow_runner import Ending, FlowRunner
 from call_manager.dialer.journal import NOT_DIALLED, SessionJournal
+from call_manager.dialer.keeping import Keeper
 from call_manager.dialer.legs import EndedFirst, Legs, Wish
 from call_manager.dialer.providers import ConfigUnavailable
 from mesh import ambient, telemetry
@@ -31,9 +32,6 @@ LEG_END_S_MAX: Final = 100.0
 """How long a leg may take to end once it is told to. A CANCEL may first wait for a provisional
 answer, then for the final one, and a late 2xx for its BYE: three times 64*T1 (RFC 3261 17.1)."""
 
-_FINISH_DELAY_S: Final = 0.2
-_FINISH_DELAY_S_MAX: Final = 5.0
-
 log = structlog.get_logger()
 
 
@@ -43,6 +41,7 @@ class Session:
     def __init__(self, call: Call, equipment: Equipment) -> None:
         self._call = call
         self._equipment = equipment
+        self._keeper = Keeper(call, equipment)
         self._wish = Wish()
         self._leg: Leg | None = None
         self._journal: SessionJournal | None = None
@@ -65,14 +64,9 @@ class Session:
 
     async def shut_down(self) -> None:
         """Commit that the call is ending because the service stops, and end it."""
-        now = self._equipment.clock.now()
-
-        async def work(tx: Transaction) -> None:
-            await calls.request_hangup(tx, self._call.id, Cause.NORMAL, now)
-
         self._ending.detail = self._ending.detail or endings.STOPPED
         try:
-            await self._equipment.database.transact(work, name="call_shut_down")
+            await self._keeper.hung_up()
         finally:
             self.hangup()
 
@@ -178,7 +172,7 @@ class Session:
         log.info("the call is answered", codec=answered.codec)
         at = answered.at
         ours = self._ending.cause is not None
-        if ours or not await self._advance(CallStatus.PROGRESSING, at, tm_progressing=at):
+        if ours or not await self._keeper.answered(at):
             # It was to end before the answer came.
             self._end_leg()
             return
@@ -258,34 +252,14 @@ class Session:
             self._journal.end_observation()
 
     async def _finish(self, end: Finish) -> None:
-        """End the call's row, once its trace is stored. Asked again until the database has it."""
+        """End the call's row, once its trace is stored."""
         await self._equipment.traces.flush()
         await self._equipment.captures.flush()
-        ended = await self._kept(end)
+        ended = await self._keeper.ended(end, lost=self._lost)
         if ended is not None:
             metrics.ENDED.labels(str(ended.hangup_reason), str(ended.hangup_by)).inc()
             log.info("the call is over", by=ended.hangup_by, reason=ended.hangup_reason,
                      sip_code=ended.sip_code, detail=ended.hangup_detail)  # fmt: skip
-
-    async def _kept(self, end: Finish) -> Call | None:
-        async def work(tx: Transaction) -> Call | None:
-            ended = await calls.finish(tx, self._call, end)
-            if self._lost:
-                # After the call's row is held: what is perhaps being stored now is seen by then.
-                await attempts.close_left(tx, self._call.id, end.at)
-            return ended
-
-        delay_s = _FINISH_DELAY_S
-        while True:
-            try:
-                return await self._equipment.database.transact(work, name="call_finish")
-            except (MeshError, SQLAlchemyError) as error:
-                log.warning("a call's end waits for the database", error=str(error))
-            except Exception:
-                # Whatever it was: given up, the call would live for ever in the eyes of all.
-                log.exception("a call's end could not be kept")
-            await self._equipment.clock.sleep(delay_s)
-            delay_s = min(delay_s * 2, _FINISH_DELAY_S_MAX)
 
     def _now(self) -> datetime:
         return self._equipment.clock.now()

@@ -1,4 +1,4 @@
-"""What a customer asks for with `POST /v1.0/calls`, and what its end may be. Pure: no I/O."""
+"""What a customer asks for with `POST /v1.0/calls` or `/groupcalls`, and its end. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ class Placement:
     traceparent: str
     request_id: str
     tm_create: datetime
+    groupcall_id: UUID | None = None
+    """The groupcall that the calls are to be; None: `content` asks for calls on their own."""
     status: Status = Status.PENDING
     verdict: Verdict | None = None
     """Why it fails. Set while still pending: decided, and what was made is being undone."""

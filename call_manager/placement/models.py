@@ -46,6 +46,7 @@ class CallPlacementRow(Table, table=True):
     fingerprint: str = _string(64)
     content: bytes = Field(sa_column=Column(LargeBinary(), nullable=False))
     call_ids: list[str] = _json()
+    groupcall_id: UUID | None = _uuid(nullable=True)
     temporary_flow_id: UUID | None = _uuid(nullable=True)
     provider_ids: list[str] = _json()
     verified: bool = Field(sa_column=Column(Boolean(), nullable=False))

@@ -88,6 +88,7 @@ def _values(placement: Placement) -> dict[str, Any]:
         "fingerprint": placement.fingerprint,
         "content": placement.content,
         "call_ids": [str(call_id) for call_id in placement.call_ids],
+        "groupcall_id": placement.groupcall_id,
         "temporary_flow_id": placement.temporary_flow_id,
         "provider_ids": [str(provider_id) for provider_id in placement.provider_ids],
         "verified": placement.verified,
@@ -117,6 +118,7 @@ def _placement(row: RowMapping) -> Placement:
         traceparent=row["traceparent"],
         request_id=row["request_id"],
         tm_create=row["tm_create"],
+        groupcall_id=row["groupcall_id"],
         status=Status(row["status"]),
         verdict=None if verdict is None else Verdict.of_plain(verdict),
     )

@@ -1,4 +1,4 @@
-"""The use case of `POST /v1.0/calls`."""
+"""The use cases of `POST /v1.0/calls` and of `POST /v1.0/groupcalls`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from voipbin.call.v1.call_service_pb2 import CallCreateRequest
+from voipbin.call.v1.groupcall_service_pb2 import GroupcallCreateRequest
 from voipbin.mesh.v1.identity_pb2 import Identity
 
 from call_manager.call import repository as calls
@@ -21,7 +21,10 @@ from call_manager.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
 )
+from call_manager.groupcall import repository as groupcalls
+from call_manager.groupcall.domain import Groupcall
 from call_manager.placement import convert, repository
+from call_manager.placement.convert import Request
 from call_manager.placement.domain import Placement, Status
 from call_manager.placement.placements import Placements
 from call_manager.placement.saga import SagaParts
@@ -51,7 +54,20 @@ class PlacementService:
     placements: Placements
     dial_window: timedelta
 
-    async def create(self, caller: Caller, request: CallCreateRequest) -> Sequence[Call]:
+    async def create_group(self, caller: Caller, request: GroupcallCreateRequest) -> Groupcall:
+        """Place the calls asked for as one groupcall and return it as it stands; see `create`."""
+        placed = await self.create(caller, request)
+
+        async def work(tx: Transaction) -> Groupcall | None:
+            named = placed[0].groupcall_id
+            return None if named is None else await groupcalls.by_id(tx, named)
+
+        group = await self.parts.database.read(work, name="placement_group")
+        if group is None:
+            raise LookupError("a groupcall that was placed cannot be read")
+        return group
+
+    async def create(self, caller: Caller, request: Request) -> Sequence[Call]:
         """Place the calls asked for and return them, or those of the request's key.
 
         Raises CustomerNotActive, what flow_manager says of flow and actions, the first refusal
@@ -76,7 +92,7 @@ class PlacementService:
             return admitted.calls
         return await self._calls(ended)
 
-    def _draft(self, asker: Identity, request: CallCreateRequest) -> Placement:
+    def _draft(self, asker: Identity, request: Request) -> Placement:
         now = self.parts.clock.now()
         inline = bool(request.actions) and convert.named_flow(request) is None
         return Placement(
@@ -85,6 +101,7 @@ class PlacementService:
             idempotency_key=request.idempotency_key or None,
             content=convert.content_of(request),
             call_ids=tuple(new_id() for _ in request.destinations),
+            groupcall_id=new_id() if isinstance(request, GroupcallCreateRequest) else None,
             temporary_flow_id=new_id() if inline else None,
             provider_ids=tuple(UUID(text) for text in asker.provider_ids),
             verified=asker.identity_verification == VERIFIED,
@@ -105,7 +122,7 @@ class PlacementService:
 
         return await self.parts.database.read(work, name="placement_standing")
 
-    async def _check_flow(self, request: CallCreateRequest, customer_id: UUID) -> None:
+    async def _check_flow(self, request: Request, customer_id: UUID) -> None:
         """Raise what can be found wrong before anything is written."""
         named = convert.named_flow(request)
         if named is not None:

@@ -149,9 +149,7 @@ class World:
             routes = RemoteRoutes(route_service_pb2_grpc.RouteServiceStub(asking))
             numbers = StoredNumbers(self.database, lab=self.lab)
             judges = rules.rules(routes, numbers, private_hosts=False)
-            calls = CallService(
-                self.database, judges, SystemClock(), queue=self.dialled, live=self.dialled
-            )
+            calls = CallService(self.database, judges, SystemClock(), dialling=self.dialled)
             # What a customer asks for is tested where there is a flow_manager: `placing_world.py`.
             parts = SagaParts(self.database, calls, Flows(asking), SystemClock())
             placing = PlacementService(parts, Placements(parts, grace_s=0.0), timedelta(seconds=30))

@@ -194,6 +194,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "NUMBERS_TOO_MANY", "metadata": {"limit": "10000"}}
     """
+    ERROR_REASON_INVALID_NUMBER_TYPE: _ErrorReason.ValueType  # 52
+    """What may be called beside ordinary numbers names no type of numbers, or one twice.
+
+        {"reason": "INVALID_NUMBER_TYPE", "metadata": {"index": "0", "type": "premium"}}
+    """
+    ERROR_REASON_NUMBER_TYPE_FORBIDDEN: _ErrorReason.ValueType  # 53
+    """Only a super-admin allows that type of numbers.
+
+        {"reason": "NUMBER_TYPE_FORBIDDEN", "metadata": {"type": "emergency"}}
+    """
     ERROR_REASON_INSUFFICIENT_BALANCE: _ErrorReason.ValueType  # 60
     """What is available does not pay for the shortest call.
 
@@ -214,10 +224,45 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "DAILY_SPEND_REACHED", "metadata": {"index": "0", "cap": "10.000000", "used": "9.400000"}}
     """
+    ERROR_REASON_BILLING_ACCOUNT_NOT_FOUND: _ErrorReason.ValueType  # 64
+    """No such billing account.
+
+        {"reason": "BILLING_ACCOUNT_NOT_FOUND", "metadata": {"billing_account_id": "…"}}
+    """
+    ERROR_REASON_BILLING_NOT_FOUND: _ErrorReason.ValueType  # 65
+    """No such movement of an account, or it is another customer's.
+
+        {"reason": "BILLING_NOT_FOUND", "metadata": {"billing_id": "…"}}
+    """
+    ERROR_REASON_RATE_NOT_FOUND: _ErrorReason.ValueType  # 66
+    """No such rate, or it is deleted, or none fits a number.
+
+        {"reason": "RATE_NOT_FOUND", "metadata": {"rate_id": "…"}}
+    """
+    ERROR_REASON_RATE_EXISTS: _ErrorReason.ValueType  # 67
+    """There is a rate of that provider and prefix.
+
+        {"reason": "RATE_EXISTS", "metadata": {"prefix": "+8210"}}
+    """
+    ERROR_REASON_BALANCE_NOT_AVAILABLE: _ErrorReason.ValueType  # 68
+    """More would be taken out of an account than is there and not reserved.
+
+        {"reason": "BALANCE_NOT_AVAILABLE", "metadata": {"available": "1.000000", "reserved": "0.600000"}}
+    """
     ERROR_REASON_DIALING_DISABLED: _ErrorReason.ValueType  # 70
     """Nobody may call anybody: the platform's kill switch.
 
         {"reason": "DIALING_DISABLED", "metadata": {"why": "…"}}
+    """
+    ERROR_REASON_NUMBER_TYPE_NOT_ALLOWED: _ErrorReason.ValueType  # 71
+    """The number is of a type that is blocked unless the customer's configuration allows it.
+
+        {"reason": "NUMBER_TYPE_NOT_ALLOWED", "metadata": {"index": "0", "type": "premium_rate"}}
+    """
+    ERROR_REASON_PROVIDER_HOST_NOT_ALLOWED: _ErrorReason.ValueType  # 72
+    """A SIP address is at a carrier's own host.
+
+        {"reason": "PROVIDER_HOST_NOT_ALLOWED", "metadata": {"index": "0"}}
     """
     ERROR_REASON_CALLS_AT_ONCE_REACHED: _ErrorReason.ValueType  # 73
     """The customer has as many calls as it may have at once.
@@ -244,6 +289,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "PROVIDER_RATE_REACHED", "metadata": {"index": "0", "provider_id": "…", "cap": "5"}}
     """
+    ERROR_REASON_GROUPCALL_NOT_FOUND: _ErrorReason.ValueType  # 80
+    """No such groupcall, or it is another customer's.
+
+        {"reason": "GROUPCALL_NOT_FOUND", "metadata": {"groupcall_id": "…"}}
+    """
     ERROR_REASON_SOUND_UNAVAILABLE: _ErrorReason.ValueType  # 90
     """A sound cannot be fetched or read; the message says why.
 
@@ -253,6 +303,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A text cannot be said; the message says why.
 
         {"reason": "SPEECH_FAILED", "metadata": {}}
+    """
+    ERROR_REASON_CALL_NOT_ANSWERED: _ErrorReason.ValueType  # 85
+    """The call is not answered yet, or over.
+
+        {"reason": "CALL_NOT_ANSWERED", "metadata": {"call_id": "…"}}
+    """
+    ERROR_REASON_SPEECHES_TOO_MANY: _ErrorReason.ValueType  # 86
+    """As many texts wait to be heard on the call as may.
+
+        {"reason": "SPEECHES_TOO_MANY", "metadata": {"call_id": "…", "limit": "10"}}
+    """
+    ERROR_REASON_RECORDING_NOT_FOUND: _ErrorReason.ValueType  # 87
+    """No such recording, or it is another customer's, or its audio was deleted.
+
+        {"reason": "RECORDING_NOT_FOUND", "metadata": {"recording_id": "…"}}
+    """
+    ERROR_REASON_RECORDING_IN_PROGRESS: _ErrorReason.ValueType  # 88
+    """The recording goes on: another cannot begin, and its file is not ready.
+
+        {"reason": "RECORDING_IN_PROGRESS", "metadata": {"recording_id": "…"}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -430,6 +500,16 @@ ERROR_REASON_NUMBERS_TOO_MANY: ErrorReason.ValueType  # 51
 
     {"reason": "NUMBERS_TOO_MANY", "metadata": {"limit": "10000"}}
 """
+ERROR_REASON_INVALID_NUMBER_TYPE: ErrorReason.ValueType  # 52
+"""What may be called beside ordinary numbers names no type of numbers, or one twice.
+
+    {"reason": "INVALID_NUMBER_TYPE", "metadata": {"index": "0", "type": "premium"}}
+"""
+ERROR_REASON_NUMBER_TYPE_FORBIDDEN: ErrorReason.ValueType  # 53
+"""Only a super-admin allows that type of numbers.
+
+    {"reason": "NUMBER_TYPE_FORBIDDEN", "metadata": {"type": "emergency"}}
+"""
 ERROR_REASON_INSUFFICIENT_BALANCE: ErrorReason.ValueType  # 60
 """What is available does not pay for the shortest call.
 
@@ -450,10 +530,45 @@ ERROR_REASON_DAILY_SPEND_REACHED: ErrorReason.ValueType  # 63
 
     {"reason": "DAILY_SPEND_REACHED", "metadata": {"index": "0", "cap": "10.000000", "used": "9.400000"}}
 """
+ERROR_REASON_BILLING_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 64
+"""No such billing account.
+
+    {"reason": "BILLING_ACCOUNT_NOT_FOUND", "metadata": {"billing_account_id": "…"}}
+"""
+ERROR_REASON_BILLING_NOT_FOUND: ErrorReason.ValueType  # 65
+"""No such movement of an account, or it is another customer's.
+
+    {"reason": "BILLING_NOT_FOUND", "metadata": {"billing_id": "…"}}
+"""
+ERROR_REASON_RATE_NOT_FOUND: ErrorReason.ValueType  # 66
+"""No such rate, or it is deleted, or none fits a number.
+
+    {"reason": "RATE_NOT_FOUND", "metadata": {"rate_id": "…"}}
+"""
+ERROR_REASON_RATE_EXISTS: ErrorReason.ValueType  # 67
+"""There is a rate of that provider and prefix.
+
+    {"reason": "RATE_EXISTS", "metadata": {"prefix": "+8210"}}
+"""
+ERROR_REASON_BALANCE_NOT_AVAILABLE: ErrorReason.ValueType  # 68
+"""More would be taken out of an account than is there and not reserved.
+
+    {"reason": "BALANCE_NOT_AVAILABLE", "metadata": {"available": "1.000000", "reserved": "0.600000"}}
+"""
 ERROR_REASON_DIALING_DISABLED: ErrorReason.ValueType  # 70
 """Nobody may call anybody: the platform's kill switch.
 
     {"reason": "DIALING_DISABLED", "metadata": {"why": "…"}}
+"""
+ERROR_REASON_NUMBER_TYPE_NOT_ALLOWED: ErrorReason.ValueType  # 71
+"""The number is of a type that is blocked unless the customer's configuration allows it.
+
+    {"reason": "NUMBER_TYPE_NOT_ALLOWED", "metadata": {"index": "0", "type": "premium_rate"}}
+"""
+ERROR_REASON_PROVIDER_HOST_NOT_ALLOWED: ErrorReason.ValueType  # 72
+"""A SIP address is at a carrier's own host.
+
+    {"reason": "PROVIDER_HOST_NOT_ALLOWED", "metadata": {"index": "0"}}
 """
 ERROR_REASON_CALLS_AT_ONCE_REACHED: ErrorReason.ValueType  # 73
 """The customer has as many calls as it may have at once.
@@ -480,6 +595,11 @@ ERROR_REASON_PROVIDER_RATE_REACHED: ErrorReason.ValueType  # 77
 
     {"reason": "PROVIDER_RATE_REACHED", "metadata": {"index": "0", "provider_id": "…", "cap": "5"}}
 """
+ERROR_REASON_GROUPCALL_NOT_FOUND: ErrorReason.ValueType  # 80
+"""No such groupcall, or it is another customer's.
+
+    {"reason": "GROUPCALL_NOT_FOUND", "metadata": {"groupcall_id": "…"}}
+"""
 ERROR_REASON_SOUND_UNAVAILABLE: ErrorReason.ValueType  # 90
 """A sound cannot be fetched or read; the message says why.
 
@@ -489,5 +609,25 @@ ERROR_REASON_SPEECH_FAILED: ErrorReason.ValueType  # 91
 """A text cannot be said; the message says why.
 
     {"reason": "SPEECH_FAILED", "metadata": {}}
+"""
+ERROR_REASON_CALL_NOT_ANSWERED: ErrorReason.ValueType  # 85
+"""The call is not answered yet, or over.
+
+    {"reason": "CALL_NOT_ANSWERED", "metadata": {"call_id": "…"}}
+"""
+ERROR_REASON_SPEECHES_TOO_MANY: ErrorReason.ValueType  # 86
+"""As many texts wait to be heard on the call as may.
+
+    {"reason": "SPEECHES_TOO_MANY", "metadata": {"call_id": "…", "limit": "10"}}
+"""
+ERROR_REASON_RECORDING_NOT_FOUND: ErrorReason.ValueType  # 87
+"""No such recording, or it is another customer's, or its audio was deleted.
+
+    {"reason": "RECORDING_NOT_FOUND", "metadata": {"recording_id": "…"}}
+"""
+ERROR_REASON_RECORDING_IN_PROGRESS: ErrorReason.ValueType  # 88
+"""The recording goes on: another cannot begin, and its file is not ready.
+
+    {"reason": "RECORDING_IN_PROGRESS", "metadata": {"recording_id": "…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

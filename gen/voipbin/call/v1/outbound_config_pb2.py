@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voipbin/call/v1/outbound_config.proto\x12\x0fvoipbin.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xce\x02\n\x0eOutboundConfig\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x1d\n\x15\x64\x65stination_whitelist\x18\x05 \x03(\t\x12\x0e\n\x06\x63odecs\x18\x06 \x01(\t\x12\x31\n!default_outgoing_source_number_id\x18\x07 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12-\n\ttm_create\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voipbin/call/v1/outbound_config.proto\x12\x0fvoipbin.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xec\x02\n\x0eOutboundConfig\x12\x12\n\x02id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x1b\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x1d\n\x15\x64\x65stination_whitelist\x18\x05 \x03(\t\x12\x0e\n\x06\x63odecs\x18\x06 \x01(\t\x12\x31\n!default_outgoing_source_number_id\x18\x07 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12-\n\ttm_create\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_update\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttm_delete\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14\x61llowed_number_types\x18\x0b \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,5 +40,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OUTBOUNDCONFIG'].fields_by_name['default_outgoing_source_number_id']._loaded_options = None
   _globals['_OUTBOUNDCONFIG'].fields_by_name['default_outgoing_source_number_id']._serialized_options = b'\262\324\030\002\020\001'
   _globals['_OUTBOUNDCONFIG']._serialized_start=123
-  _globals['_OUTBOUNDCONFIG']._serialized_end=457
+  _globals['_OUTBOUNDCONFIG']._serialized_end=487
 # @@protoc_insertion_point(module_scope)

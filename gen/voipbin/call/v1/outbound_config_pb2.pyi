@@ -35,6 +35,7 @@ class OutboundConfig(_message.Message):
     TM_CREATE_FIELD_NUMBER: _builtins.int
     TM_UPDATE_FIELD_NUMBER: _builtins.int
     TM_DELETE_FIELD_NUMBER: _builtins.int
+    ALLOWED_NUMBER_TYPES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The configuration's id (UUID)."""
     customer_id: _builtins.str
@@ -65,6 +66,10 @@ class OutboundConfig(_message.Message):
     def tm_delete(self) -> _timestamp_pb2.Timestamp:
         """When it was deleted."""
 
+    @_builtins.property
+    def allowed_number_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of numbers that may be called although they are blocked by default."""
+
     def __init__(
         self,
         *,
@@ -78,10 +83,11 @@ class OutboundConfig(_message.Message):
         tm_create: _timestamp_pb2.Timestamp | None = ...,
         tm_update: _timestamp_pb2.Timestamp | None = ...,
         tm_delete: _timestamp_pb2.Timestamp | None = ...,
+        allowed_number_types: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "customer_id", b"customer_id", "default_outgoing_source_number_id", b"default_outgoing_source_number_id", "destination_whitelist", b"destination_whitelist", "detail", b"detail", "id", b"id", "name", b"name", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_number_types", b"allowed_number_types", "codecs", b"codecs", "customer_id", b"customer_id", "default_outgoing_source_number_id", b"default_outgoing_source_number_id", "destination_whitelist", b"destination_whitelist", "detail", b"detail", "id", b"id", "name", b"name", "tm_create", b"tm_create", "tm_delete", b"tm_delete", "tm_update", b"tm_update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -79,6 +79,7 @@ class OutboundConfigOwnUpdateRequest(_message.Message):
     CODECS_FIELD_NUMBER: _builtins.int
     DEFAULT_OUTGOING_SOURCE_NUMBER_ID_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ALLOWED_NUMBER_TYPES_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Whose configuration (UUID)."""
     name: _builtins.str
@@ -103,6 +104,13 @@ class OutboundConfigOwnUpdateRequest(_message.Message):
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of the fields above to change."""
 
+    @_builtins.property
+    def allowed_number_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of numbers that may be called although they are blocked by default: `premium_rate`,
+        `shared_cost`, `satellite`, `global`, `personal`, `pager`, `unknown`,
+        `toll_fraud`, and, where a super-admin allowed it, `emergency`. Empty: none.
+        """
+
     def __init__(
         self,
         *,
@@ -113,10 +121,11 @@ class OutboundConfigOwnUpdateRequest(_message.Message):
         codecs: _builtins.str = ...,
         default_outgoing_source_number_id: _builtins.str = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        allowed_number_types: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "customer_id", b"customer_id", "default_outgoing_source_number_id", b"default_outgoing_source_number_id", "destination_whitelist", b"destination_whitelist", "detail", b"detail", "name", b"name", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_number_types", b"allowed_number_types", "codecs", b"codecs", "customer_id", b"customer_id", "default_outgoing_source_number_id", b"default_outgoing_source_number_id", "destination_whitelist", b"destination_whitelist", "detail", b"detail", "name", b"name", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -158,6 +167,7 @@ class OutboundConfigCreateRequest(_message.Message):
     DESTINATION_WHITELIST_FIELD_NUMBER: _builtins.int
     CODECS_FIELD_NUMBER: _builtins.int
     DEFAULT_OUTGOING_SOURCE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    ALLOWED_NUMBER_TYPES_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Whose configuration (UUID); the caller's own customer when unset."""
     name: _builtins.str
@@ -178,6 +188,13 @@ class OutboundConfigCreateRequest(_message.Message):
         300. Empty: none.
         """
 
+    @_builtins.property
+    def allowed_number_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of numbers that may be called although they are blocked by default: `premium_rate`,
+        `shared_cost`, `satellite`, `global`, `personal`, `pager`, `unknown`, `toll_fraud` and
+        `emergency`. Empty: none.
+        """
+
     def __init__(
         self,
         *,
@@ -187,10 +204,11 @@ class OutboundConfigCreateRequest(_message.Message):
         destination_whitelist: _abc.Iterable[_builtins.str] | None = ...,
         codecs: _builtins.str = ...,
         default_outgoing_source_number_id: _builtins.str = ...,
+        allowed_number_types: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "customer_id", b"customer_id", "default_outgoing_source_number_id", b"default_outgoing_source_number_id", "destination_whitelist", b"destination_whitelist", "detail", b"detail", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_number_types", b"allowed_number_types", "codecs", b"codecs", "customer_id", b"customer_id", "default_outgoing_source_number_id", b"default_outgoing_source_number_id", "destination_whitelist", b"destination_whitelist", "detail", b"detail", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -337,6 +355,7 @@ class OutboundConfigUpdateRequest(_message.Message):
     CODECS_FIELD_NUMBER: _builtins.int
     DEFAULT_OUTGOING_SOURCE_NUMBER_ID_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ALLOWED_NUMBER_TYPES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The configuration's id (UUID)."""
     name: _builtins.str
@@ -361,6 +380,13 @@ class OutboundConfigUpdateRequest(_message.Message):
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of the fields above to change."""
 
+    @_builtins.property
+    def allowed_number_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of numbers that may be called although they are blocked by default: `premium_rate`,
+        `shared_cost`, `satellite`, `global`, `personal`, `pager`, `unknown`, `toll_fraud` and
+        `emergency`. Empty: none.
+        """
+
     def __init__(
         self,
         *,
@@ -371,10 +397,11 @@ class OutboundConfigUpdateRequest(_message.Message):
         codecs: _builtins.str = ...,
         default_outgoing_source_number_id: _builtins.str = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        allowed_number_types: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codecs", b"codecs", "default_outgoing_source_number_id", b"default_outgoing_source_number_id", "destination_whitelist", b"destination_whitelist", "detail", b"detail", "id", b"id", "name", b"name", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_number_types", b"allowed_number_types", "codecs", b"codecs", "default_outgoing_source_number_id", b"default_outgoing_source_number_id", "destination_whitelist", b"destination_whitelist", "detail", b"detail", "id", b"id", "name", b"name", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

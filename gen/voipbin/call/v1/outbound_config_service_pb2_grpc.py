@@ -94,8 +94,10 @@ class OutboundConfigServiceServicer:
 
         Errors:
         - INVALID_ARGUMENT / INVALID_COUNTRY_CODE: the whitelist names what is no country.
+        - INVALID_ARGUMENT / INVALID_NUMBER_TYPE: what may be called beside ordinary numbers names no type.
         - INVALID_ARGUMENT / INVALID_CODECS: the codecs are no list of codec names.
         - INVALID_ARGUMENT / DEFAULT_SOURCE_INVALID: the default source is no normal, active number of the customer's.
+        - PERMISSION_DENIED / NUMBER_TYPE_FORBIDDEN: only a super-admin allows that type.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,6 +109,7 @@ class OutboundConfigServiceServicer:
         Errors:
         - ALREADY_EXISTS / OUTBOUND_CONFIG_EXISTS: the customer has one.
         - INVALID_ARGUMENT / INVALID_COUNTRY_CODE: the whitelist names what is no country.
+        - INVALID_ARGUMENT / INVALID_NUMBER_TYPE: what may be called beside ordinary numbers names no type.
         - INVALID_ARGUMENT / INVALID_CODECS: the codecs are no list of codec names.
         - INVALID_ARGUMENT / DEFAULT_SOURCE_INVALID: the default source is no normal, active number of the customer's.
         """
@@ -141,6 +144,7 @@ class OutboundConfigServiceServicer:
         Errors:
         - NOT_FOUND / OUTBOUND_CONFIG_NOT_FOUND: no such configuration, or it is deleted.
         - INVALID_ARGUMENT / INVALID_COUNTRY_CODE: the whitelist names what is no country.
+        - INVALID_ARGUMENT / INVALID_NUMBER_TYPE: what may be called beside ordinary numbers names no type.
         - INVALID_ARGUMENT / INVALID_CODECS: the codecs are no list of codec names.
         - INVALID_ARGUMENT / DEFAULT_SOURCE_INVALID: the default source is no normal, active number of the customer's.
         """

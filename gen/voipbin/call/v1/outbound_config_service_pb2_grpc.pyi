@@ -24,8 +24,10 @@ class OutboundConfigServiceStub:
 
     Errors:
     - INVALID_ARGUMENT / INVALID_COUNTRY_CODE: the whitelist names what is no country.
+    - INVALID_ARGUMENT / INVALID_NUMBER_TYPE: what may be called beside ordinary numbers names no type.
     - INVALID_ARGUMENT / INVALID_CODECS: the codecs are no list of codec names.
     - INVALID_ARGUMENT / DEFAULT_SOURCE_INVALID: the default source is no normal, active number of the customer's.
+    - PERMISSION_DENIED / NUMBER_TYPE_FORBIDDEN: only a super-admin allows that type.
     """
     OutboundConfigCreate: _aio.UnaryUnaryMultiCallable[_outbound_config_service_pb2.OutboundConfigCreateRequest, _outbound_config_service_pb2.OutboundConfigCreateResponse]
     """Makes a customer's configuration.
@@ -33,6 +35,7 @@ class OutboundConfigServiceStub:
     Errors:
     - ALREADY_EXISTS / OUTBOUND_CONFIG_EXISTS: the customer has one.
     - INVALID_ARGUMENT / INVALID_COUNTRY_CODE: the whitelist names what is no country.
+    - INVALID_ARGUMENT / INVALID_NUMBER_TYPE: what may be called beside ordinary numbers names no type.
     - INVALID_ARGUMENT / INVALID_CODECS: the codecs are no list of codec names.
     - INVALID_ARGUMENT / DEFAULT_SOURCE_INVALID: the default source is no normal, active number of the customer's.
     """
@@ -55,6 +58,7 @@ class OutboundConfigServiceStub:
     Errors:
     - NOT_FOUND / OUTBOUND_CONFIG_NOT_FOUND: no such configuration, or it is deleted.
     - INVALID_ARGUMENT / INVALID_COUNTRY_CODE: the whitelist names what is no country.
+    - INVALID_ARGUMENT / INVALID_NUMBER_TYPE: what may be called beside ordinary numbers names no type.
     - INVALID_ARGUMENT / INVALID_CODECS: the codecs are no list of codec names.
     - INVALID_ARGUMENT / DEFAULT_SOURCE_INVALID: the default source is no normal, active number of the customer's.
     """
@@ -95,8 +99,10 @@ class OutboundConfigServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - INVALID_ARGUMENT / INVALID_COUNTRY_CODE: the whitelist names what is no country.
+        - INVALID_ARGUMENT / INVALID_NUMBER_TYPE: what may be called beside ordinary numbers names no type.
         - INVALID_ARGUMENT / INVALID_CODECS: the codecs are no list of codec names.
         - INVALID_ARGUMENT / DEFAULT_SOURCE_INVALID: the default source is no normal, active number of the customer's.
+        - PERMISSION_DENIED / NUMBER_TYPE_FORBIDDEN: only a super-admin allows that type.
         """
 
     @_abc_1.abstractmethod
@@ -110,6 +116,7 @@ class OutboundConfigServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - ALREADY_EXISTS / OUTBOUND_CONFIG_EXISTS: the customer has one.
         - INVALID_ARGUMENT / INVALID_COUNTRY_CODE: the whitelist names what is no country.
+        - INVALID_ARGUMENT / INVALID_NUMBER_TYPE: what may be called beside ordinary numbers names no type.
         - INVALID_ARGUMENT / INVALID_CODECS: the codecs are no list of codec names.
         - INVALID_ARGUMENT / DEFAULT_SOURCE_INVALID: the default source is no normal, active number of the customer's.
         """
@@ -150,6 +157,7 @@ class OutboundConfigServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND / OUTBOUND_CONFIG_NOT_FOUND: no such configuration, or it is deleted.
         - INVALID_ARGUMENT / INVALID_COUNTRY_CODE: the whitelist names what is no country.
+        - INVALID_ARGUMENT / INVALID_NUMBER_TYPE: what may be called beside ordinary numbers names no type.
         - INVALID_ARGUMENT / INVALID_CODECS: the codecs are no list of codec names.
         - INVALID_ARGUMENT / DEFAULT_SOURCE_INVALID: the default source is no normal, active number of the customer's.
         """

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Action(_message.Message):
-    """One thing a call does: answer, sleep, beep, hangup, stop."""
+    """One thing a call or its flow does: answer, talk, sleep, goto, hangup."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,7 +33,9 @@ class Action(_message.Message):
     id: _builtins.str
     """The action's id (UUID), unique in its flow; minted when unset."""
     next_id: _builtins.str
-    """The action that follows (UUID); unset: the next one in the list."""
+    """The action that follows (UUID); unset: the next one in the list. Instead of an action's id it may
+    end in 1, the rest zero: the first action; in 2: the flow's end; in 3: the next one in the list.
+    """
     type: _builtins.str
     """What to do; a type nobody here knows is refused when the flow is written."""
     error: _builtins.str

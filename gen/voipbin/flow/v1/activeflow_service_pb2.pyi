@@ -131,7 +131,10 @@ class Activeflow(_message.Message):
 
     @_builtins.property
     def executed_actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.Action]:
-        """The actions handed out so far, oldest first."""
+        """The actions that ran so far, oldest first, each as it was done: those that were handed out, and
+        those that flow_manager does itself. Where the options of all take more than 256 KiB, those of
+        the oldest are left empty.
+        """
 
     @_builtins.property
     def tm_create(self) -> _timestamp_pb2.Timestamp:
@@ -229,6 +232,7 @@ class ActiveflowNextRequest(_message.Message):
     VARIABLES_FIELD_NUMBER: _builtins.int
     FINISHED_ERROR_FIELD_NUMBER: _builtins.int
     FOUND_VARIABLES_FIELD_NUMBER: _builtins.int
+    FINISHED_STEP_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The running flow's id (UUID), minted by the asker."""
     customer_id: _builtins.str
@@ -243,7 +247,11 @@ class ActiveflowNextRequest(_message.Message):
     """The action the asker has finished (UUID); empty at the first question."""
     finished_error: _builtins.str
     """Why the finished action failed, one sentence of at most 1024 characters; empty when it did not.
-    The flow goes on all the same.
+    The flow goes on all the same. Left out of account where the question is a repeated one.
+    """
+    finished_step: _builtins.int
+    """The `step` that came with the finished action. 0: not stated; then a repeated question cannot be
+    told from a new one where the same action was handed out twice running, as in a loop of one.
     """
     @_builtins.property
     def variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -255,7 +263,7 @@ class ActiveflowNextRequest(_message.Message):
     @_builtins.property
     def found_variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the finished action found out, by variable name: later actions may name it. Only names that
-        begin with `voipbin.`, at most 20.
+        begin with `voipbin.`, at most 20. Left out of account where the question is a repeated one.
         """
 
     def __init__(
@@ -270,10 +278,11 @@ class ActiveflowNextRequest(_message.Message):
         variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         finished_error: _builtins.str = ...,
         found_variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        finished_step: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "finished_action_id", b"finished_action_id", "finished_error", b"finished_error", "flow_id", b"flow_id", "found_variables", b"found_variables", "id", b"id", "reference_id", b"reference_id", "reference_type", b"reference_type", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "finished_action_id", b"finished_action_id", "finished_error", b"finished_error", "finished_step", b"finished_step", "flow_id", b"flow_id", "found_variables", b"found_variables", "id", b"id", "reference_id", b"reference_id", "reference_type", b"reference_type", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -287,23 +296,27 @@ class ActiveflowNextResponse(_message.Message):
 
     ACTION_FIELD_NUMBER: _builtins.int
     ACTIVEFLOW_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """Which of all executed actions the one to do is, 1 for the first; 0 when the flow is over."""
     @_builtins.property
     def action(self) -> _action_pb2.Action:
         """The action to do; absent when the flow is over."""
 
     @_builtins.property
     def activeflow(self) -> Global___Activeflow:
-        """The running flow as it stands."""
+        """The running flow as it stands, with the newest ten of its executed actions."""
 
     def __init__(
         self,
         *,
         action: _action_pb2.Action | None = ...,
         activeflow: Global___Activeflow | None = ...,
+        step: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "activeflow", b"activeflow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "activeflow", b"activeflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "activeflow", b"activeflow", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,7 +35,7 @@ class ActiveflowServiceStub:
     - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or deleted.
     - INVALID_ARGUMENT / INVALID_ACTION_TYPE: an action's type is unknown here.
     - INVALID_ARGUMENT / INVALID_ACTION_OPTION: an action's option is missing, unknown or out of range.
-    - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` names no action, or ids repeat.
+    - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` or option names no action, or ids repeat.
     - INVALID_ARGUMENT / ACTION_NEEDS_CALL: an action can be done on a call only.
     - INVALID_ARGUMENT / INVALID_VARIABLES: the variables are too many, too long or badly named.
     - ALREADY_EXISTS / ACTIVEFLOW_ID_REUSED: the id was used before.
@@ -105,7 +105,7 @@ class ActiveflowServiceServicer(metaclass=_abc_1.ABCMeta):
         - NOT_FOUND / FLOW_NOT_FOUND: no such flow, it is another customer's, or deleted.
         - INVALID_ARGUMENT / INVALID_ACTION_TYPE: an action's type is unknown here.
         - INVALID_ARGUMENT / INVALID_ACTION_OPTION: an action's option is missing, unknown or out of range.
-        - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` names no action, or ids repeat.
+        - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` or option names no action, or ids repeat.
         - INVALID_ARGUMENT / ACTION_NEEDS_CALL: an action can be done on a call only.
         - INVALID_ARGUMENT / INVALID_VARIABLES: the variables are too many, too long or badly named.
         - ALREADY_EXISTS / ACTIVEFLOW_ID_REUSED: the id was used before.

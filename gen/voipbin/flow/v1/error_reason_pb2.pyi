@@ -40,9 +40,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "INVALID_ACTION_OPTION", "metadata": {"index": "0", "option": "duration"}}
     """
     ERROR_REASON_INVALID_ACTION_TARGET: _ErrorReason.ValueType  # 4
-    """An action's `next_id` names no action of the flow, or two actions share an id.
+    """An action's `next_id` or an option of it names no action of the flow, two actions share an id, or
+    one has an id that is reserved.
 
         {"reason": "INVALID_ACTION_TARGET", "metadata": {"index": "0", "next_id": "…"}}
+        {"reason": "INVALID_ACTION_TARGET", "metadata": {"index": "0", "option": "target_ids.1", "target_id": "…"}}
     """
     ERROR_REASON_FLOW_ID_REUSED: _ErrorReason.ValueType  # 5
     """The id was used for another flow, or for one since deleted.
@@ -111,9 +113,11 @@ ERROR_REASON_INVALID_ACTION_OPTION: ErrorReason.ValueType  # 3
     {"reason": "INVALID_ACTION_OPTION", "metadata": {"index": "0", "option": "duration"}}
 """
 ERROR_REASON_INVALID_ACTION_TARGET: ErrorReason.ValueType  # 4
-"""An action's `next_id` names no action of the flow, or two actions share an id.
+"""An action's `next_id` or an option of it names no action of the flow, two actions share an id, or
+one has an id that is reserved.
 
     {"reason": "INVALID_ACTION_TARGET", "metadata": {"index": "0", "next_id": "…"}}
+    {"reason": "INVALID_ACTION_TARGET", "metadata": {"index": "0", "option": "target_ids.1", "target_id": "…"}}
 """
 ERROR_REASON_FLOW_ID_REUSED: ErrorReason.ValueType  # 5
 """The id was used for another flow, or for one since deleted.

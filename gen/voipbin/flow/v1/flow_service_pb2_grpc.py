@@ -78,7 +78,7 @@ class FlowServiceServicer:
         Errors:
         - INVALID_ARGUMENT / INVALID_ACTION_TYPE: an action's type is unknown here.
         - INVALID_ARGUMENT / INVALID_ACTION_OPTION: an action's option is missing, unknown or out of range.
-        - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` names no action, or ids repeat.
+        - INVALID_ARGUMENT / INVALID_ACTION_TARGET: an action's `next_id` or option names no action, or ids repeat.
         - NOT_FOUND / FLOW_NOT_FOUND: the flow to run on completion does not exist, is deleted or temporary, or is another customer's.
         - ALREADY_EXISTS / FLOW_ID_REUSED: the id was used for another flow, or for one since deleted.
         - RESOURCE_EXHAUSTED / FLOWS_TOO_MANY: the customer has 10,000 flows.

@@ -25,39 +25,39 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvoipbin/mesh/v1/options.proto\x12\x0fvoipbin.mesh.v1\x1a google/protobuf/descriptor.proto\"\xf3\x01\n\x0cMethodPolicy\x12+\n\x08\x65xposure\x18\x01 \x01(\x0e\x32\x19.voipbin.mesh.v1.Exposure\x12\x30\n\x0bpermissions\x18\x02 \x03(\x0e\x32\x1b.voipbin.mesh.v1.Permission\x12\x11\n\tanonymous\x18\x03 \x01(\x08\x12\x0f\n\x07\x63\x61llers\x18\x04 \x03(\t\x12\x12\n\nidempotent\x18\x05 \x01(\x08\x12\x34\n\rbare_failures\x18\x06 \x01(\x0b\x32\x1d.voipbin.mesh.v1.BareFailures\x12\x16\n\x0e\x66rozen_allowed\x18\x07 \x01(\x08\"#\n\x0c\x42\x61reFailures\x12\x13\n\x0bhttp_status\x18\x01 \x01(\x05\"\xb0\x02\n\x0b\x46ieldPolicy\x12,\n\x06source\x18\x01 \x01(\x0e\x32\x1c.voipbin.mesh.v1.FieldSource\x12,\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1c.voipbin.mesh.v1.FieldFormat\x12\x0e\n\x06secret\x18\x03 \x01(\x08\x12\x35\n\trefers_to\x18\x04 \x01(\x0b\x32\".voipbin.mesh.v1.ResourceReference\x12\'\n\x06\x63ookie\x18\x05 \x01(\x0b\x32\x17.voipbin.mesh.v1.Cookie\x12,\n\tkey_limit\x18\x06 \x01(\x0e\x32\x19.voipbin.mesh.v1.KeyLimit\x12\x0f\n\x07\x65xample\x18\x07 \x01(\t\x12\x16\n\x0einvalid_reason\x18\x08 \x01(\t\")\n\x06\x43ookie\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tmax_age_s\x18\x02 \x01(\x05\">\n\x11ResourceReference\x12\x0f\n\x07get_rpc\x18\x01 \x01(\t\x12\x18\n\x10not_found_reason\x18\x02 \x01(\t\":\n\x0bMessageJson\x12+\n\x05unset\x18\x01 \x01(\x0e\x32\x1c.voipbin.mesh.v1.UnsetFields\"\"\n\x08\x45numJson\x12\x16\n\x0eunknown_reason\x18\x01 \x01(\t\"0\n\x0cReasonPolicy\x12\x13\n\x0bhttp_status\x18\x01 \x01(\x05\x12\x0b\n\x03\x66ix\x18\x02 \x01(\t*P\n\x08\x45xposure\x12\x18\n\x14\x45XPOSURE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45XPOSURE_PUBLIC\x10\x01\x12\x15\n\x11\x45XPOSURE_INTERNAL\x10\x02*\xab\x01\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\"\n\x1ePERMISSION_PROJECT_SUPER_ADMIN\x10\x01\x12\x1d\n\x19PERMISSION_CUSTOMER_AGENT\x10\x10\x12\x1d\n\x19PERMISSION_CUSTOMER_ADMIN\x10 \x12\x1f\n\x1bPERMISSION_CUSTOMER_MANAGER\x10@*R\n\x08KeyLimit\x12\x19\n\x15KEY_LIMIT_UNSPECIFIED\x10\x00\x12\x16\n\x12KEY_LIMIT_PROVIDER\x10\x01\x12\x13\n\x0fKEY_LIMIT_CALLS\x10\x02*\xbb\x01\n\x0b\x46ieldSource\x12\x1c\n\x18\x46IELD_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x46IELD_SOURCE_CUSTOMER_ID\x10\x01\x12\x19\n\x15\x46IELD_SOURCE_AGENT_ID\x10\x02\x12 \n\x1c\x46IELD_SOURCE_IDEMPOTENCY_KEY\x10\x03\x12\x1c\n\x18\x46IELD_SOURCE_UPDATE_MASK\x10\x04\x12\x15\n\x11\x46IELD_SOURCE_PEER\x10\x05*Y\n\x0b\x46ieldFormat\x12\x1c\n\x18\x46IELD_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IELD_FORMAT_UUID\x10\x01\x12\x15\n\x11\x46IELD_FORMAT_TEXT\x10\x02*B\n\x0bUnsetFields\x12\x1c\n\x18UNSET_FIELDS_UNSPECIFIED\x10\x00\x12\x15\n\x11UNSET_FIELDS_OMIT\x10\x01:O\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0b\x32\x1d.voipbin.mesh.v1.MethodPolicy:L\n\x05\x66ield\x12\x1d.google.protobuf.FieldOptions\x18\xc6\x8a\x03 \x01(\x0b\x32\x1c.voipbin.mesh.v1.FieldPolicy:M\n\x04json\x12\x1f.google.protobuf.MessageOptions\x18\xc7\x8a\x03 \x01(\x0b\x32\x1c.voipbin.mesh.v1.MessageJson:R\n\x06reason\x12!.google.protobuf.EnumValueOptions\x18\xc8\x8a\x03 \x01(\x0b\x32\x1d.voipbin.mesh.v1.ReasonPolicy:L\n\tenum_json\x12\x1c.google.protobuf.EnumOptions\x18\xc9\x8a\x03 \x01(\x0b\x32\x19.voipbin.mesh.v1.EnumJsonb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvoipbin/mesh/v1/options.proto\x12\x0fvoipbin.mesh.v1\x1a google/protobuf/descriptor.proto\"\x8b\x02\n\x0cMethodPolicy\x12+\n\x08\x65xposure\x18\x01 \x01(\x0e\x32\x19.voipbin.mesh.v1.Exposure\x12\x30\n\x0bpermissions\x18\x02 \x03(\x0e\x32\x1b.voipbin.mesh.v1.Permission\x12\x11\n\tanonymous\x18\x03 \x01(\x08\x12\x0f\n\x07\x63\x61llers\x18\x04 \x03(\t\x12\x12\n\nidempotent\x18\x05 \x01(\x08\x12\x34\n\rbare_failures\x18\x06 \x01(\x0b\x32\x1d.voipbin.mesh.v1.BareFailures\x12\x16\n\x0e\x66rozen_allowed\x18\x07 \x01(\x08\x12\x16\n\x0e\x62ody_bytes_max\x18\x08 \x01(\x05\"#\n\x0c\x42\x61reFailures\x12\x13\n\x0bhttp_status\x18\x01 \x01(\x05\"\xb0\x02\n\x0b\x46ieldPolicy\x12,\n\x06source\x18\x01 \x01(\x0e\x32\x1c.voipbin.mesh.v1.FieldSource\x12,\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1c.voipbin.mesh.v1.FieldFormat\x12\x0e\n\x06secret\x18\x03 \x01(\x08\x12\x35\n\trefers_to\x18\x04 \x01(\x0b\x32\".voipbin.mesh.v1.ResourceReference\x12\'\n\x06\x63ookie\x18\x05 \x01(\x0b\x32\x17.voipbin.mesh.v1.Cookie\x12,\n\tkey_limit\x18\x06 \x01(\x0e\x32\x19.voipbin.mesh.v1.KeyLimit\x12\x0f\n\x07\x65xample\x18\x07 \x01(\t\x12\x16\n\x0einvalid_reason\x18\x08 \x01(\t\")\n\x06\x43ookie\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tmax_age_s\x18\x02 \x01(\x05\">\n\x11ResourceReference\x12\x0f\n\x07get_rpc\x18\x01 \x01(\t\x12\x18\n\x10not_found_reason\x18\x02 \x01(\t\":\n\x0bMessageJson\x12+\n\x05unset\x18\x01 \x01(\x0e\x32\x1c.voipbin.mesh.v1.UnsetFields\"\"\n\x08\x45numJson\x12\x16\n\x0eunknown_reason\x18\x01 \x01(\t\"0\n\x0cReasonPolicy\x12\x13\n\x0bhttp_status\x18\x01 \x01(\x05\x12\x0b\n\x03\x66ix\x18\x02 \x01(\t*P\n\x08\x45xposure\x12\x18\n\x14\x45XPOSURE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45XPOSURE_PUBLIC\x10\x01\x12\x15\n\x11\x45XPOSURE_INTERNAL\x10\x02*\xab\x01\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\"\n\x1ePERMISSION_PROJECT_SUPER_ADMIN\x10\x01\x12\x1d\n\x19PERMISSION_CUSTOMER_AGENT\x10\x10\x12\x1d\n\x19PERMISSION_CUSTOMER_ADMIN\x10 \x12\x1f\n\x1bPERMISSION_CUSTOMER_MANAGER\x10@*R\n\x08KeyLimit\x12\x19\n\x15KEY_LIMIT_UNSPECIFIED\x10\x00\x12\x16\n\x12KEY_LIMIT_PROVIDER\x10\x01\x12\x13\n\x0fKEY_LIMIT_CALLS\x10\x02*\xbb\x01\n\x0b\x46ieldSource\x12\x1c\n\x18\x46IELD_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x46IELD_SOURCE_CUSTOMER_ID\x10\x01\x12\x19\n\x15\x46IELD_SOURCE_AGENT_ID\x10\x02\x12 \n\x1c\x46IELD_SOURCE_IDEMPOTENCY_KEY\x10\x03\x12\x1c\n\x18\x46IELD_SOURCE_UPDATE_MASK\x10\x04\x12\x15\n\x11\x46IELD_SOURCE_PEER\x10\x05*Y\n\x0b\x46ieldFormat\x12\x1c\n\x18\x46IELD_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IELD_FORMAT_UUID\x10\x01\x12\x15\n\x11\x46IELD_FORMAT_TEXT\x10\x02*B\n\x0bUnsetFields\x12\x1c\n\x18UNSET_FIELDS_UNSPECIFIED\x10\x00\x12\x15\n\x11UNSET_FIELDS_OMIT\x10\x01:O\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0b\x32\x1d.voipbin.mesh.v1.MethodPolicy:L\n\x05\x66ield\x12\x1d.google.protobuf.FieldOptions\x18\xc6\x8a\x03 \x01(\x0b\x32\x1c.voipbin.mesh.v1.FieldPolicy:M\n\x04json\x12\x1f.google.protobuf.MessageOptions\x18\xc7\x8a\x03 \x01(\x0b\x32\x1c.voipbin.mesh.v1.MessageJson:R\n\x06reason\x12!.google.protobuf.EnumValueOptions\x18\xc8\x8a\x03 \x01(\x0b\x32\x1d.voipbin.mesh.v1.ReasonPolicy:L\n\tenum_json\x12\x1c.google.protobuf.EnumOptions\x18\xc9\x8a\x03 \x01(\x0b\x32\x19.voipbin.mesh.v1.EnumJsonb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voipbin.mesh.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXPOSURE']._serialized_start=927
-  _globals['_EXPOSURE']._serialized_end=1007
-  _globals['_PERMISSION']._serialized_start=1010
-  _globals['_PERMISSION']._serialized_end=1181
-  _globals['_KEYLIMIT']._serialized_start=1183
-  _globals['_KEYLIMIT']._serialized_end=1265
-  _globals['_FIELDSOURCE']._serialized_start=1268
-  _globals['_FIELDSOURCE']._serialized_end=1455
-  _globals['_FIELDFORMAT']._serialized_start=1457
-  _globals['_FIELDFORMAT']._serialized_end=1546
-  _globals['_UNSETFIELDS']._serialized_start=1548
-  _globals['_UNSETFIELDS']._serialized_end=1614
+  _globals['_EXPOSURE']._serialized_start=951
+  _globals['_EXPOSURE']._serialized_end=1031
+  _globals['_PERMISSION']._serialized_start=1034
+  _globals['_PERMISSION']._serialized_end=1205
+  _globals['_KEYLIMIT']._serialized_start=1207
+  _globals['_KEYLIMIT']._serialized_end=1289
+  _globals['_FIELDSOURCE']._serialized_start=1292
+  _globals['_FIELDSOURCE']._serialized_end=1479
+  _globals['_FIELDFORMAT']._serialized_start=1481
+  _globals['_FIELDFORMAT']._serialized_end=1570
+  _globals['_UNSETFIELDS']._serialized_start=1572
+  _globals['_UNSETFIELDS']._serialized_end=1638
   _globals['_METHODPOLICY']._serialized_start=85
-  _globals['_METHODPOLICY']._serialized_end=328
-  _globals['_BAREFAILURES']._serialized_start=330
-  _globals['_BAREFAILURES']._serialized_end=365
-  _globals['_FIELDPOLICY']._serialized_start=368
-  _globals['_FIELDPOLICY']._serialized_end=672
-  _globals['_COOKIE']._serialized_start=674
-  _globals['_COOKIE']._serialized_end=715
-  _globals['_RESOURCEREFERENCE']._serialized_start=717
-  _globals['_RESOURCEREFERENCE']._serialized_end=779
-  _globals['_MESSAGEJSON']._serialized_start=781
-  _globals['_MESSAGEJSON']._serialized_end=839
-  _globals['_ENUMJSON']._serialized_start=841
-  _globals['_ENUMJSON']._serialized_end=875
-  _globals['_REASONPOLICY']._serialized_start=877
-  _globals['_REASONPOLICY']._serialized_end=925
+  _globals['_METHODPOLICY']._serialized_end=352
+  _globals['_BAREFAILURES']._serialized_start=354
+  _globals['_BAREFAILURES']._serialized_end=389
+  _globals['_FIELDPOLICY']._serialized_start=392
+  _globals['_FIELDPOLICY']._serialized_end=696
+  _globals['_COOKIE']._serialized_start=698
+  _globals['_COOKIE']._serialized_end=739
+  _globals['_RESOURCEREFERENCE']._serialized_start=741
+  _globals['_RESOURCEREFERENCE']._serialized_end=803
+  _globals['_MESSAGEJSON']._serialized_start=805
+  _globals['_MESSAGEJSON']._serialized_end=863
+  _globals['_ENUMJSON']._serialized_start=865
+  _globals['_ENUMJSON']._serialized_end=899
+  _globals['_REASONPOLICY']._serialized_start=901
+  _globals['_REASONPOLICY']._serialized_end=949
 # @@protoc_insertion_point(module_scope)

@@ -209,6 +209,7 @@ class MethodPolicy(_message.Message):
     IDEMPOTENT_FIELD_NUMBER: _builtins.int
     BARE_FAILURES_FIELD_NUMBER: _builtins.int
     FROZEN_ALLOWED_FIELD_NUMBER: _builtins.int
+    BODY_BYTES_MAX_FIELD_NUMBER: _builtins.int
     exposure: Global___Exposure.ValueType
     """Whether the public door serves it. Unspecified fails the build."""
     anonymous: _builtins.bool
@@ -219,6 +220,10 @@ class MethodPolicy(_message.Message):
     """
     frozen_allowed: _builtins.bool
     """Served to callers of a frozen customer too, so that they can come back."""
+    body_bytes_max: _builtins.int
+    """The largest request body over REST, in bytes, where it is more than the usual 262144: for an
+    RPC whose body is a file (`google.api.HttpBody`). 0 means the usual.
+    """
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[Global___Permission.ValueType]:
         """One of these bits is needed; a platform super-admin always passes. Needed on every
@@ -247,10 +252,11 @@ class MethodPolicy(_message.Message):
         idempotent: _builtins.bool = ...,
         bare_failures: Global___BareFailures | None = ...,
         frozen_allowed: _builtins.bool = ...,
+        body_bytes_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bare_failures", b"bare_failures"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "bare_failures", b"bare_failures", "callers", b"callers", "exposure", b"exposure", "frozen_allowed", b"frozen_allowed", "idempotent", b"idempotent", "permissions", b"permissions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "bare_failures", b"bare_failures", "body_bytes_max", b"body_bytes_max", "callers", b"callers", "exposure", b"exposure", "frozen_allowed", b"frozen_allowed", "idempotent", b"idempotent", "permissions", b"permissions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,7 +11,7 @@ from voipbin.call.v1.call_service_pb2 import CallsCreateRequest
 from voipbin.flow.v1.action_pb2 import Action
 from voipbin.route.v1.provider_pb2 import Provider
 
-from call_manager.call import convert
+from call_manager.call import asked, convert
 from call_manager.call.domain import Address, AddressType, Anonymous
 from call_manager.call.sip_address import SipAddress, Undialable
 from call_manager.errors import AnonymousInvalid
@@ -64,11 +64,11 @@ def test_the_fingerprint_knows_every_field_but_the_time_to_dial_by() -> None:
     request = CallsCreateRequest(id=str(uuid4()), customer_id=str(uuid4()), call_ids=["a"])
     request.metadata["rtp_debug"].CopyFrom(plain_to_value(True))
     request.metadata["skip_source_validation"].CopyFrom(plain_to_value(True))
-    before = convert.fingerprint(request)
+    before = asked.fingerprint(request)
     request.dial_not_after.seconds = 5
-    assert convert.fingerprint(request) == before
+    assert asked.fingerprint(request) == before
     request.metadata["rtp_debug"].CopyFrom(plain_to_value(False))
-    assert convert.fingerprint(request) != before
+    assert asked.fingerprint(request) != before
 
 
 def test_a_carriers_configuration_is_read_in_a_stable_order() -> None:
@@ -146,5 +146,5 @@ def test_a_time_to_dial_by_that_is_no_time_is_refused(seconds: int, nanos: int) 
         dial_not_after=Timestamp(seconds=seconds, nanos=nanos),
     )
     with pytest.raises(InvalidArgument) as caught:
-        convert.new_calls(request, "route_manager")
+        asked.new_calls(request, "route_manager")
     assert [violation.field for violation in caught.value.violations] == ["dial_not_after"]
