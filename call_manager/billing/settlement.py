@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Final, Self
 from uuid import UUID
+
+from sqlalchemy import RowMapping
 
 from call_manager.billing.admission import billed_number
 from call_manager.billing.domain import FREE, Movement, Rate
 from call_manager.billing.ledger import Entry
 from call_manager.call.domain import Address, Dialroute
+
+OPEN_COLUMNS: Final = (
+    "id",
+    "customer_id",
+    "destination",
+    "dialroutes",
+    "duration_max_s",
+    "provider_id",
+    "slot_provider_id",
+    "reserved",
+    "tm_progressing",
+)
+"""What of a call's row is read to settle it."""
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -31,7 +45,7 @@ class Open:
     answered_at: datetime | None
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> Self:
+    def of_row(cls, row: RowMapping) -> Self:
         """Return the call of a row of the `call` table, which is locked."""
         return cls(
             call_id=row["id"],

@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, bindparam, select, update
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, select, update
 
+from call_manager.billing.settlement import OPEN_COLUMNS, Open
+from call_manager.billing.settling import settle
 from call_manager.call import attempt, events, hangup
 from call_manager.call.domain import (
     ENDING,
@@ -31,6 +32,7 @@ from call_manager.call.domain import (
 )
 from call_manager.call.models import CallAttemptRow, CallCreationRow, CallRow
 from call_manager.call.rows import CHANGING, call_of, changed_call, values_of
+from call_manager.recording.closing import close
 from mesh.database import Transaction, insert_if_absent
 from mesh.pagination import PageRequest, Times
 
@@ -43,15 +45,19 @@ ATTEMPTS_MAX: Final = 100
 
 # Built once: building and hashing a statement costs several times what running it does.
 _CREATION_INSERT: Final = insert_if_absent(CREATIONS, "id").returning(CREATIONS.c.id)
+_OUTCOMES_UPDATE: Final = update(CREATIONS).where(CREATIONS.c.id == bindparam("of"))
 _CALLS_INSERT: Final = insert_if_absent(CALLS, "id").returning(CALLS.c.id)
 _CREATION: Final = select(CREATIONS).where(CREATIONS.c.id == bindparam("of"))
 _VARIABLES: Final = select(CREATIONS.c.variables).where(CREATIONS.c.id == bindparam("of"))
 _CALL: Final = select(CALLS).where(CALLS.c.id == bindparam("of"))
 # Locked, or on PostgreSQL the status could move on before the change that goes by it; SQLite has
 # one writer and no such clause.
-_STATUS_TO_CHANGE: Final = (
-    select(CALLS.c.status).where(CALLS.c.id == bindparam("of")).with_for_update()
+_TO_END: Final = (
+    select(*(CALLS.c[name] for name in ("status", "dial_state", *OPEN_COLUMNS)))
+    .where(CALLS.c.id == bindparam("of"))
+    .with_for_update()
 )
+_UNDIALLED: Final = (DialState.QUEUED.value, DialState.HELD.value)
 _TO_CHANGE: Final = update(CALLS).where(
     CALLS.c.id == bindparam("of"), CALLS.c.status.in_(bindparam("among", expanding=True))
 )
@@ -61,9 +67,6 @@ CHANGING_COLUMNS: Final = tuple(CALLS.c[name] for name in CHANGING)
 _CHANGE_KNOWN: Final = _TO_CHANGE.returning(*CHANGING_COLUMNS)
 _DELETE: Final = (
     update(CALLS).where(CALLS.c.id == bindparam("of"), CALLS.c.tm_delete.is_(None)).returning(CALLS)
-)
-_CHANGE_UNCLAIMED: Final = _CHANGE.where(
-    CALLS.c.dial_state.in_([DialState.QUEUED.value, DialState.HELD.value])
 )
 
 
@@ -79,6 +82,12 @@ async def insert_creation(tx: Transaction, creation: Creation) -> bool:
         "tm_create": creation.tm_create,
     }
     return bool(await tx.all(_CREATION_INSERT, values))
+
+
+async def keep_outcomes(tx: Transaction, creation_id: UUID, outcomes: Sequence[Outcome]) -> None:
+    """Store what became of a creation's destinations after all."""
+    plain = [outcome.to_plain() for outcome in outcomes]
+    await tx.run(_OUTCOMES_UPDATE, {"of": creation_id, "outcomes": plain})
 
 
 async def creation(tx: Transaction, creation_id: UUID) -> Creation | None:
@@ -141,11 +150,16 @@ async def calls_page(
     if wanted.provider_id is not None:
         conditions.append(columns.provider_id == wanted.provider_id)
     if limit:
-        conditions += [columns.provider_id.in_(limit), ~_beyond(columns.id, limit).exists()]
+        conditions += only_at(limit)
     statement: Select[Any] = select(CALLS).where(*conditions)
     times = Times(wanted.created_after, wanted.created_before)
     rows, token = request.split(await tx.all(request.within(statement, CALLS, times)))
     return tuple(call_of(row) for row in rows), token
+
+
+def only_at(limit: Collection[UUID]) -> list[ColumnElement[bool]]:
+    """Return what holds of calls that were dialled at these carriers and at no other."""
+    return [CALLS.c.provider_id.in_(limit), ~_beyond(CALLS.c.id, limit).exists()]
 
 
 async def went_beyond(tx: Transaction, call_id: UUID, limit: Collection[UUID]) -> bool:
@@ -194,9 +208,9 @@ class Finish:
 async def finish(tx: Transaction, which: Call | UUID, end: Finish) -> Call | None:
     """End a call, exactly once; None when it has ended already or does not exist."""
     call_id = which.id if isinstance(which, Call) else which
-    row = await tx.one_or_none(_STATUS_TO_CHANGE, {"of": call_id})
+    row = await tx.one_or_none(_TO_END, {"of": call_id})
     last = CallStatus(row["status"]) if row is not None else CallStatus.HANGUP
-    if last not in may_come_from(CallStatus.HANGUP):
+    if row is None or last not in may_come_from(CallStatus.HANGUP):
         return None
     values: dict[str, Any] = {
         "status": CallStatus.HANGUP.value,
@@ -205,12 +219,17 @@ async def finish(tx: Transaction, which: Call | UUID, end: Finish) -> Call | Non
         "hangup_detail": end.detail,
         "dial_state": DialState.DONE.value,
         "current_action": None,
+        "recording_id": None,
         "tm_hangup": end.at,
         "tm_update": end.at,
     }
     if end.sip_code is not None:
         values |= {"sip_code": end.sip_code, "sip_reason": end.sip_reason}
-    return await _moved(tx, which, [last], values)
+    values |= await settle(tx, Open.of_row(row), end.at)
+    ended = await _moved(tx, which, [last], values)
+    if ended is not None and ended.recording_ids:
+        await close(tx, call_id, end.at)
+    return ended
 
 
 async def request_hangup(
@@ -221,7 +240,13 @@ async def request_hangup(
     A call that nobody has claimed ends here, never dialled. Any other goes on to `canceling` or
     `terminating`, and its session does the rest.
     """
+    row = await tx.one_or_none(_TO_END, {"of": call_id})
+    last = CallStatus.HANGUP if row is None else CallStatus(row["status"])
+    if row is None or last not in ENDING:
+        return None
     asked = {"hangup_requested_at": at, "hangup_cause": int(cause), "tm_update": at}
+    if last is not CallStatus.DIALING or row["dial_state"] not in _UNDIALLED:
+        return await _moved(tx, call_id, [last], {"status": ENDING[last].value, **asked})
     undialled = {
         "status": CallStatus.HANGUP.value,
         "hangup_by": hangup.by_of(CallStatus.CANCELING).value,
@@ -230,15 +255,8 @@ async def request_hangup(
         "tm_hangup": at,
         **asked,
     }
-    ended = await _changed(tx, _CHANGE_UNCLAIMED, call_id, [CallStatus.DIALING], undialled)
-    if ended is not None:
-        return ended
-    for status, ending in ENDING.items():
-        values = {"status": ending.value, **asked}
-        changed = await _changed(tx, _CHANGE, call_id, [status], values)
-        if changed is not None:
-            return changed
-    return None
+    undialled |= await settle(tx, Open.of_row(row), at)
+    return await _moved(tx, call_id, [last], undialled)
 
 
 async def mark_deleted(tx: Transaction, call_id: UUID, at: datetime) -> Call | None:
@@ -250,23 +268,11 @@ async def mark_deleted(tx: Transaction, call_id: UUID, at: datetime) -> Call | N
 async def _moved(
     tx: Transaction, which: Call | UUID, among: Iterable[CallStatus], values: Mapping[str, Any]
 ) -> Call | None:
-    if isinstance(which, UUID):
-        return await _changed(tx, _CHANGE, which, among, values)
-    asked = {"of": which.id, "among": [status.value for status in among], **values}
-    row = await tx.one_or_none(_CHANGE_KNOWN, asked)
-    return await changed(tx, events.of_status(CallStatus(values["status"])), row, which)
-
-
-async def _changed(
-    tx: Transaction,
-    change: ReturningUpdate[Any],
-    call_id: UUID,
-    among: Iterable[CallStatus],
-    values: Mapping[str, Any],
-) -> Call | None:
-    statuses = [status.value for status in among]
-    row = await tx.one_or_none(change, {"of": call_id, "among": statuses, **values})
-    return await changed(tx, events.of_status(CallStatus(values["status"])), row)
+    known = which if isinstance(which, Call) else None
+    call_id = which.id if isinstance(which, Call) else which
+    asked = {"of": call_id, "among": [status.value for status in among], **values}
+    row = await tx.one_or_none(_CHANGE if known is None else _CHANGE_KNOWN, asked)
+    return await changed(tx, events.of_status(CallStatus(values["status"])), row, known)
 
 
 async def changed(
