@@ -90,7 +90,7 @@ class InvalidActionOption(MeshError):
 
 
 class InvalidActionTarget(MeshError):
-    """An action's `next_id` names no action of the flow, or two actions share an id."""
+    """A `next_id` or an option names no action of the flow, or an id is used twice or reserved."""
 
     code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_ACTION_TARGET"
 
@@ -109,6 +109,28 @@ class InvalidActionTarget(MeshError):
         """Return the error of an id that an earlier action has, too."""
         return cls(
             f"Action {index} has the id {action_id}, which an earlier action has, too.",
+            field=f"actions[{index}].id",
+            index=str(index),
+            id=str(action_id),
+        )
+
+    @classmethod
+    def of_option(cls, index: int, type_: str, place: str, target_id: UUID) -> InvalidActionTarget:
+        """Return the error of an option that names no action of the flow."""
+        return cls(
+            f"Action {index} ({type_}): the option {quoted(place)!r} names {target_id}, which is no"
+            " action of the flow.",
+            field=f"actions[{index}].option.{quoted(place)}",
+            index=str(index),
+            option=quoted(place),
+            target_id=str(target_id),
+        )
+
+    @classmethod
+    def reserved(cls, index: int, action_id: UUID) -> InvalidActionTarget:
+        """Return the error of an id that has a meaning of its own in every flow."""
+        return cls(
+            f"Action {index} has the id {action_id}, which is reserved.",
             field=f"actions[{index}].id",
             index=str(index),
             id=str(action_id),

@@ -10,6 +10,7 @@ from voipbin.flow.v1 import action_pb2
 from voipbin.flow.v1 import activeflow_service_pb2 as pb
 
 from flow_manager.action.convert import action_to_proto, optional_id, stated_actions
+from flow_manager.action.domain import Action
 from flow_manager.activeflow.domain import (
     Activeflow,
     ActiveflowDraft,
@@ -35,6 +36,12 @@ _STATUSES_OUT: Final = {
 }
 _STATUSES: Final = {shown: status for status, shown in _STATUSES_OUT.items()}
 
+DETAILS_BYTES_MAX: Final = 256 * 1024
+"""The most that the options and errors of executed actions take in an answer, so that it fits."""
+
+_SHORT_ERROR_CHARACTERS: Final = 64
+"""What is left of an older error where there are too many details."""
+
 
 def question(request: pb.ActiveflowNextRequest) -> Question:
     """Read what is asked; the contract's rules have been checked before."""
@@ -45,6 +52,9 @@ def question(request: pb.ActiveflowNextRequest) -> Question:
         reference_type=_REFERENCE_TYPES[request.reference_type],
         reference_id=UUID(request.reference_id),
         finished_action_id=optional_id(request.finished_action_id),
+        finished_step=request.finished_step,
+        finished_error=request.finished_error,
+        found=dict(request.found_variables),
         variables=dict(request.variables),
     )
 
@@ -80,12 +90,15 @@ def answer(activeflow: Activeflow) -> pb.ActiveflowNextResponse:
     response = pb.ActiveflowNextResponse(activeflow=message)
     if message.HasField("current_action"):
         response.action.CopyFrom(message.current_action)
+        response.step = activeflow.step_count
     return response
 
 
-def activeflow_to_proto(activeflow: Activeflow) -> pb.Activeflow:
-    """Write a running flow."""
-    executed = _executed(activeflow)
+def activeflow_to_proto(
+    activeflow: Activeflow, *, details_bytes_max: int = DETAILS_BYTES_MAX
+) -> pb.Activeflow:
+    """Write a running flow; where the details of all its steps are more, the newest have theirs."""
+    executed = _executed(activeflow, details_bytes_max)
     message = pb.Activeflow(
         id=str(activeflow.id),
         customer_id=str(activeflow.customer_id),
@@ -111,15 +124,23 @@ def _id_text(id_: UUID | None) -> str:
     return "" if id_ is None or id_ == ZERO_ID else str(id_)
 
 
-def _executed(activeflow: Activeflow) -> list[action_pb2.Action]:
-    # There may be a thousand steps of a few actions: each action is written once, then copied.
-    written: dict[UUID, action_pb2.Action] = {}
+def _executed(activeflow: Activeflow, details_bytes_max: int) -> list[action_pb2.Action]:
+    # There may be a thousand steps of a few actions: most are written once, then copied.
+    written: dict[UUID, tuple[Action, action_pb2.Action]] = {}
     executed: list[action_pb2.Action] = []
-    for step in activeflow.steps:
-        if step.action.id not in written:
-            written[step.action.id] = action_to_proto(step.action)
+    left = details_bytes_max
+    for step in reversed(activeflow.steps):
+        known = written.get(step.action.id)
+        if known is None or known[0] is not step.action:
+            known = written[step.action.id] = (step.action, action_to_proto(step.action))
         message = action_pb2.Action()
-        message.CopyFrom(written[step.action.id])
+        message.CopyFrom(known[1])
         message.tm_execute.FromDatetime(step.tm_execute)
+        message.error = step.error
+        left -= message.option.ByteSize() + len(message.error)
+        # The newest is what runs now.
+        if left < 0 and executed:
+            message.option.Clear()
+            message.error = message.error[:_SHORT_ERROR_CHARACTERS]
         executed.append(message)
-    return executed
+    return executed[::-1]

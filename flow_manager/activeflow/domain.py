@@ -1,11 +1,12 @@
-"""How a running flow moves from action to action. Pure.
+"""What a running flow is, and which question leads it on. Pure.
 
-The asker names the action that it finished. A question may be repeated, because its answer was
-lost, and must not skip an action: so the action that was handed out last leads on, the one before
-it leads to the same answer as before, and any other is a mistake.
+The asker names the action that it finished, and its place among all that ran (the step). A question
+may be repeated, because its answer was lost, and must not skip an action: so the action that was
+handed out last leads on, the one handed out before it leads to the same answer as before, and any
+other is a mistake.
 
-An action that is its own `next_id` is both at once, and leads on: a repeated question then skips
-one of its rounds.
+An asker that states no step cannot be told apart where both are the same action, as in a loop of
+one: it leads on then, and a repeated question skips one of the rounds.
 """
 
 from __future__ import annotations
@@ -17,14 +18,22 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from flow_manager.action.domain import Action, ActionTypes, StatedAction
+from flow_manager.action.domain import Action, StatedAction
 from flow_manager.errors import ActiveflowActionMismatch, ActiveflowIdReused
 from flow_manager.flow.domain import Flow
 from mesh.clock import ZERO_ID
+from mesh.variables import RESERVED_PREFIX
 
 STEPS_MAX: Final = 1000
-"""The most actions a running flow hands out (CONTRACT.md section 2.7); then it is over, for it
-runs in a circle. It also bounds what is kept of each."""
+"""The most actions a running flow does (CONTRACT.md section 2.7), those that are handed out and
+those that steer it; then it is over, for it runs in a circle. It also bounds what is kept of
+each."""
+
+PLATFORM_VARIABLES_MAX: Final = 200
+"""The most variables of the platform's that are kept with a running flow."""
+
+ERROR_CHARACTERS_MAX: Final = 1024
+"""The longest sentence that is kept of why an action failed."""
 
 
 class ActiveflowStatus(StrEnum):
@@ -46,10 +55,36 @@ class ReferenceType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An action that was handed out, and when."""
+    """An action that ran, and when."""
 
     action: Action
+    """As it was done: with its options resolved."""
     tm_execute: datetime
+    error: str = ""
+    """Why it failed; empty when it did not."""
+    is_resolved: bool = True
+    """Whether its options are kept with it; else they are those of the flow's action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """An action that was handed out: which of all steps it was, 1 for the first, and its id."""
+
+    step: int
+    action_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A flow that runs within another, or the running flow's own."""
+
+    flow_id: UUID
+    actions: tuple[Action, ...]
+    """The flow's actions when it was fetched; later changes of the flow do not reach it."""
+    fetch_id: UUID | None
+    """The action, one frame further out, that fetched it; None for the outermost."""
+    loops: Mapping[UUID, int] = field(default_factory=dict)
+    """How often each `goto` that counts has jumped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +98,14 @@ class Question:
     reference_id: UUID
     finished_action_id: UUID | None
     """None at the first question."""
+    finished_step: int = 0
+    """The step of the finished action; 0: not stated."""
+    finished_error: str = ""
+    """Why the finished action failed; empty when it did not."""
+    found: Mapping[str, str] = field(default_factory=dict)
+    """What the finished action found out, by variable name."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What `${name}` stands for; the first question's stay."""
+    """What `${name}` stands for at the start; read at the first question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +154,17 @@ class Activeflow:
     """How many are before it in the chain of those that follow one another."""
     status: ActiveflowStatus = ActiveflowStatus.RUNNING
     steps: tuple[Step, ...] = ()
-    """What was handed out so far, oldest first."""
+    """What ran so far, oldest first; a running flow waits for the last of them."""
+    earlier: int = 0
+    """How many steps there are before `steps`, where not all were read."""
+    before: Handed | None = None
+    """What was handed out before the last one; None for the first."""
+    frames: tuple[Frame, ...] = ()
+    """The flows that are fetched into one another, the innermost last."""
+    loops: Mapping[UUID, int] = field(default_factory=dict)
+    """How often each `goto` of its own that counts has jumped."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    """What `${name}` stands for, by now."""
     traceparent: str = ""
     """The trace it was started in; set where flow_manager does the actions itself."""
     tm_delete: datetime | None = None
@@ -131,6 +181,16 @@ class Activeflow:
         What follows a call's flow keeps the call as its reference, and does not need it.
         """
         return self.reference_type is ReferenceType.API or self.reference_activeflow_id is not None
+
+    @property
+    def step_count(self) -> int:
+        """Return how many actions ran so far."""
+        return self.earlier + len(self.steps)
+
+    @property
+    def handed(self) -> Handed | None:
+        """Return what was handed out last; None before the first action."""
+        return Handed(self.step_count, self.steps[-1].action.id) if self.steps else None
 
     @property
     def current(self) -> Step | None:
@@ -164,10 +224,29 @@ def tombstone(activeflow_id: UUID, now: datetime) -> Activeflow:
     )
 
 
-def begin(fresh: Activeflow, flow: Flow, types: ActionTypes) -> Activeflow:
-    """Start a running flow as its flow is now: its first action is handed out, or it is over."""
-    taken = replace(fresh, actions=flow.actions, on_complete_flow_id=flow.on_complete_flow_id)
-    return replace(advance(taken, types, fresh.tm_create), tm_update=None)
+def begun(fresh: Activeflow, flow: Flow) -> Activeflow:
+    """Return a running flow with what it runs: its flow as that is now."""
+    return replace(fresh, actions=flow.actions, on_complete_flow_id=flow.on_complete_flow_id)
+
+
+def told(activeflow: Activeflow, question: Question) -> Activeflow:
+    """Return a running flow with what became of the action that a question says is finished."""
+    if not activeflow.steps:
+        return activeflow
+    error = question.finished_error[:ERROR_CHARACTERS_MAX]
+    return replace(
+        activeflow,
+        steps=(*activeflow.steps[:-1], replace(activeflow.steps[-1], error=error)),
+        variables=_with_found(activeflow.variables, question.found),
+    )
+
+
+def recent(activeflow: Activeflow, most: int) -> Activeflow:
+    """Return a running flow with the newest of its steps only."""
+    left_out = max(len(activeflow.steps) - most, 0)
+    return replace(
+        activeflow, steps=activeflow.steps[left_out:], earlier=activeflow.earlier + left_out
+    )
 
 
 def leads_on(activeflow: Activeflow, question: Question) -> bool:
@@ -180,21 +259,11 @@ def leads_on(activeflow: Activeflow, question: Question) -> bool:
         raise ActiveflowIdReused(question.id)
     if not activeflow.is_running:
         return False
-    # Before the first action there was none, so the first question is repeated without one.
-    last_two = [None, *(step.action.id for step in activeflow.steps)][-2:]
-    if question.finished_action_id == last_two[-1]:
+    if _names(question, activeflow.handed):
         return True
-    if question.finished_action_id == last_two[0]:
+    if _names(question, activeflow.before):
         return False
     raise ActiveflowActionMismatch(question.id)
-
-
-def advance(activeflow: Activeflow, types: ActionTypes, now: datetime) -> Activeflow:
-    """Hand out the next action, or end: after the last one, at a stop, and after `STEPS_MAX`."""
-    following = _following(activeflow)
-    if following is None or _ends_flow(following, types) or len(activeflow.steps) >= STEPS_MAX:
-        return end(activeflow, now)
-    return replace(activeflow, steps=(*activeflow.steps, Step(following, now)), tm_update=now)
 
 
 def end(activeflow: Activeflow, now: datetime) -> Activeflow:
@@ -204,21 +273,22 @@ def end(activeflow: Activeflow, now: datetime) -> Activeflow:
     return replace(activeflow, status=ActiveflowStatus.ENDED, tm_update=now)
 
 
-def _following(activeflow: Activeflow) -> Action | None:
-    actions = activeflow.actions
-    if not activeflow.steps:
-        return actions[0] if actions else None
-    done = activeflow.steps[-1].action
-    by_id = {action.id: index for index, action in enumerate(actions)}
-    index = by_id[done.id] + 1 if done.next_id is None else by_id[done.next_id]
-    return actions[index] if index < len(actions) else None
+def _with_found(variables: Mapping[str, str], found: Mapping[str, str]) -> Mapping[str, str]:
+    # Known names take their new values; new ones are taken while there is room for them.
+    room = PLATFORM_VARIABLES_MAX - sum(name.startswith(RESERVED_PREFIX) for name in variables)
+    new = [name for name in found if name not in variables]
+    left_out = set(new[max(room, 0) :])
+    return {**variables, **{name: found[name] for name in found if name not in left_out}}
 
 
-def _ends_flow(action: Action, types: ActionTypes) -> bool:
-    # A type that a later version no longer knows is handed out: it was accepted once, and the
-    # one who runs it says what cannot be done.
-    known = types.get(action.type)
-    return known is not None and known.ends_flow
+def _names(question: Question, handed: Handed | None) -> bool:
+    # Before the first action there was none, so the first question is repeated without one.
+    if handed is None:
+        return question.finished_action_id is None
+    return question.finished_action_id == handed.action_id and question.finished_step in (
+        0,
+        handed.step,
+    )
 
 
 def _is_about(question: Question, activeflow: Activeflow) -> bool:

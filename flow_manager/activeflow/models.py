@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Text, text
 from sqlmodel import Field
 
 from flow_manager.tables import Table
@@ -52,7 +52,7 @@ class ActiveflowRow(Table, table=True):
     status: str = Field(sa_column=Column(String(16), nullable=False))
     """`domain.ActiveflowStatus`."""
     step_count: int = Field(sa_column=Column(Integer(), nullable=False))
-    """How many actions were handed out; who adds a step states how many there were."""
+    """How many actions ran; who adds a step states how many there were."""
     on_complete_flow_id: UUID | None = Field(default=None, sa_column=Column(Uuid()))
     on_complete_skipped: str = Field(
         sa_column=Column(String(64), nullable=False, server_default="")
@@ -61,7 +61,11 @@ class ActiveflowRow(Table, table=True):
     reference_activeflow_id: UUID | None = Field(default=None, sa_column=Column(Uuid()))
     complete_count: int = Field(sa_column=Column(Integer(), nullable=False, server_default="0"))
     variables: dict[str, str] | None = Field(default=None, sa_column=Column(Json()))
-    """What `${name}` in options stands for; unset for none."""
+    """What `${name}` in options stands for by now; unset for none."""
+    frames: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(Json()))
+    """`state.frames_to_json` of the flows that run within this one; unset for none."""
+    state: dict[str, Any] | None = Field(default=None, sa_column=Column(Json()))
+    """`state.state_to_json`: what else it takes to go on; unset in rows of before there was it."""
     traceparent: str | None = Field(default=None, sa_column=Column(String(64)))
     """The trace that flow_manager goes on with where it does the actions itself."""
     tm_due: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
@@ -72,7 +76,7 @@ class ActiveflowRow(Table, table=True):
 
 
 class ActiveflowStepRow(Table, table=True):
-    """One action that was handed out."""
+    """One action that ran."""
 
     __tablename__ = "activeflow_step"
 
@@ -82,6 +86,10 @@ class ActiveflowStepRow(Table, table=True):
     number: int = Field(sa_column=Column(Integer(), primary_key=True, autoincrement=False))
     """1 for the first."""
     action_id: UUID = Field(sa_column=Column(Uuid(), nullable=False))
+    action: dict[str, Any] | None = Field(default=None, sa_column=Column(Json()))
+    """The action as it was done; unset where it is as in the running flow's own actions."""
+    error: str = Field(sa_column=Column(Text(), nullable=False, server_default=""))
+    """Why it failed; empty when it did not."""
     tm_execute: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
 
 

@@ -16,10 +16,10 @@ def log_progress(activeflow: Activeflow) -> None:
     if current is not None:
         action_id = str(current.action.id)
         log.info("action handed out", action_id=action_id, action=current.action.type, **facts)
-    elif len(activeflow.steps) >= STEPS_MAX:
+    elif activeflow.step_count >= STEPS_MAX:
         log.warning("activeflow ended: it runs in a circle", steps=STEPS_MAX, **facts)
     else:
-        log.info("activeflow ended", steps=len(activeflow.steps), **facts)
+        log.info("activeflow ended", steps=activeflow.step_count, **facts)
     if activeflow.on_complete_skipped:
         log.warning(
             "what was to follow did not run", reason=activeflow.on_complete_skipped, **facts

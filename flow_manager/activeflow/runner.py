@@ -16,8 +16,7 @@ from flow_manager.action.domain import ActionTypes
 from flow_manager.activeflow import repository
 from flow_manager.activeflow.domain import Activeflow
 from flow_manager.activeflow.progress import log_progress
-from flow_manager.activeflow.storage import Storage
-from flow_manager.activeflow.unattended import go_on
+from flow_manager.activeflow.storage import TOLD_STEPS_MAX, Storage
 from flow_manager.flow.service import FlowService
 from mesh import telemetry
 from mesh.clock import Clock
@@ -40,7 +39,6 @@ class ActiveflowRunner:
         self, database: Database, flows: FlowService, types: ActionTypes, clock: Clock
     ) -> None:
         self._database = database
-        self._types = types
         self._clock = clock
         self._storage = Storage(types, flows)
         self._woken = asyncio.Event()
@@ -105,10 +103,10 @@ class ActiveflowRunner:
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Activeflow | None:
-            found = await repository.get(tx, activeflow_id, hold=True)
+            found = await repository.get(tx, activeflow_id, hold=True, newest=TOLD_STEPS_MAX)
             if found is None:
                 return None
-            moved = go_on(found, self._types, now)
+            moved = await self._storage.go_on(tx, found, now)
             return await self._storage.move(tx, found, moved)
 
         moved = await self._database.transact(work, name="activeflow_go_on")

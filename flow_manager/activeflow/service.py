@@ -21,8 +21,7 @@ from flow_manager.activeflow.domain import (
 )
 from flow_manager.activeflow.progress import log_progress
 from flow_manager.activeflow.shown import shown
-from flow_manager.activeflow.storage import Storage
-from flow_manager.activeflow.unattended import check_needs_no_call
+from flow_manager.activeflow.storage import TOLD_STEPS_MAX, Storage
 from flow_manager.errors import (
     ActiveflowActionMismatch,
     ActiveflowIdReused,
@@ -80,7 +79,7 @@ class ActiveflowService:
             flow = temporary
             if flow is None:
                 flow = await self._flows.runnable(tx, draft.customer_id, draft.flow_id or ZERO_ID)
-            check_needs_no_call(flow.actions, self._types)
+            self._types.check_need_no_call(flow.actions)
             fresh = Activeflow(
                 id=activeflow_id,
                 customer_id=draft.customer_id,
@@ -91,7 +90,7 @@ class ActiveflowService:
                 variables=draft.variables,
                 traceparent=telemetry.traceparent(),
             )
-            added = await self._storage.add(tx, domain.begin(fresh, flow, self._types))
+            added = await self._storage.add(tx, await self._storage.begin(tx, fresh, flow))
             if added is None:
                 raise ActiveflowIdReused(activeflow_id)
             if temporary is not None:
@@ -124,30 +123,32 @@ class ActiveflowService:
     async def next(self, question: Question) -> Activeflow:
         """Return the running flow, its `current` step being the answer; none: it is over.
 
+        It comes with the newest of its steps only, or a question would cost the more the longer it
+        runs.
         The first question creates it. Raises FlowNotFound (first question only),
         ActiveflowIdReused and ActiveflowActionMismatch.
         """
         now = self._clock.now()
 
         async def work(tx: Transaction) -> Activeflow:
-            stored = await _held(tx, question.id)
+            stored = await _held(tx, question.id, newest=TOLD_STEPS_MAX)
             if stored is None:
                 flow = await self._flow(tx, question)
-                begun = domain.begin(domain.of_question(question, now), flow, self._types)
-                added = await self._storage.add(tx, begun)
+                fresh = domain.of_question(question, now)
+                added = await self._storage.add(tx, await self._storage.begin(tx, fresh, flow))
                 if added is not None:
                     return added
-                stored = await _existing(tx, question.id)
+                stored = await _existing(tx, question.id, newest=TOLD_STEPS_MAX)
             if stored.status is ActiveflowStatus.VOIDED:
                 return domain.end(domain.of_question(question, stored.tm_create), now)
             if not domain.leads_on(stored, question):
                 return stored
-            moved = domain.advance(stored, self._types, now)
+            moved = await self._storage.answer(tx, stored, question, now)
             return await self._storage.move(tx, stored, moved)
 
         activeflow = await self._database.transact(work, name="activeflow_next")
         self._announce(activeflow)
-        return self._shown(activeflow)
+        return self._shown(domain.recent(activeflow, TOLD_STEPS_MAX))
 
     async def stop(self, caller: Caller, activeflow_id: UUID) -> Activeflow | None:
         """End a running flow, and return it.
@@ -222,12 +223,16 @@ def _owned(found: Activeflow | None, caller: Caller, activeflow_id: UUID) -> Act
     return found
 
 
-async def _held(tx: Transaction, activeflow_id: UUID) -> Activeflow | None:
-    return await repository.get(tx, activeflow_id, hold=True)
+async def _held(
+    tx: Transaction, activeflow_id: UUID, *, newest: int = domain.STEPS_MAX
+) -> Activeflow | None:
+    return await repository.get(tx, activeflow_id, hold=True, newest=newest)
 
 
-async def _existing(tx: Transaction, activeflow_id: UUID) -> Activeflow:
-    found = await _held(tx, activeflow_id)
+async def _existing(
+    tx: Transaction, activeflow_id: UUID, *, newest: int = domain.STEPS_MAX
+) -> Activeflow:
+    found = await _held(tx, activeflow_id, newest=newest)
     if found is None:
         raise LookupError("a running flow whose id is taken cannot be read")
     return found

@@ -1,36 +1,32 @@
-"""A running flow as it is shown: every `${name}` in its options replaced. Pure."""
+"""A running flow as it is shown: every `${name}` in its options replaced. Pure.
+
+What an action's options were when it ran is kept with its step. Steps of before that was so have
+none: their running flow's variables never changed, and tell it still.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
 from flow_manager.action.domain import Action, ActionTypes
 from flow_manager.activeflow.domain import Activeflow, Step
-from mesh.clock import ZERO_ID
+from flow_manager.activeflow.variables import own_variables
 
 
 def shown(activeflow: Activeflow, types: ActionTypes) -> Activeflow:
     """Return the running flow with the `${name}`s of what was handed out replaced."""
-    names = {**activeflow.variables, **_own_variables(activeflow)}
+    if all(step.is_resolved for step in activeflow.steps):
+        return activeflow
+    names = {**activeflow.variables, **own_variables(activeflow)}
     resolved: dict[UUID, Action] = {}
-    for step in activeflow.steps:
-        if step.action.id not in resolved:
-            resolved[step.action.id] = types.resolve(step.action, names)
-    steps = tuple(Step(resolved[step.action.id], step.tm_execute) for step in activeflow.steps)
-    return replace(activeflow, steps=steps)
 
+    def resolve(step: Step) -> Step:
+        if step.is_resolved:
+            return step
+        id_ = step.action.id
+        if id_ not in resolved:
+            resolved[id_] = types.resolve(step.action, names).action
+        return replace(step, action=resolved[id_], is_resolved=True)
 
-def _own_variables(activeflow: Activeflow) -> Mapping[str, str]:
-    # CONTRACT.md section 2.7; those of the call come with the call's first question.
-    return {
-        "voipbin.activeflow.id": str(activeflow.id),
-        "voipbin.activeflow.flow_id": str(activeflow.flow_id),
-        "voipbin.activeflow.reference_type": activeflow.reference_type.value,
-        "voipbin.activeflow.reference_id": str(activeflow.reference_id),
-        "voipbin.activeflow.reference_activeflow_id": str(
-            activeflow.reference_activeflow_id or ZERO_ID
-        ),
-        "voipbin.activeflow.complete_count": str(activeflow.complete_count),
-    }
+    return replace(activeflow, steps=tuple(resolve(step) for step in activeflow.steps))

@@ -1,34 +1,38 @@
-"""Keeps running flows: each change with its due time, the customer's count, and its event.
+"""Moves running flows on, and keeps them: each with its due time and an event for each change.
 
 What follows a running flow begins in the transaction that ends it: once, whatever happens.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from flow_manager import events
-from flow_manager.action.domain import ActionTypes
+from flow_manager.action.domain import Action, ActionTypes
 from flow_manager.activeflow import convert, repository
-from flow_manager.activeflow.domain import Activeflow, begin
+from flow_manager.activeflow.domain import Activeflow, Question, begun, recent, told
 from flow_manager.activeflow.shown import shown
+from flow_manager.activeflow.steering import STEERING
 from flow_manager.activeflow.unattended import (
     CHAIN_TOO_LONG,
     FOLLOWERS_MAX,
     RUNNING_MAX,
-    check_needs_no_call,
+    STRIDE_MAX,
     due,
     follower,
 )
+from flow_manager.activeflow.walk import FlowWanted, Walk
 from flow_manager.errors import (
     ActionNeedsCall,
     ActiveflowIdReused,
     ActiveflowsTooMany,
     FlowNotFound,
 )
+from flow_manager.flow.domain import Flow
 from flow_manager.flow.service import FlowService
 from mesh import telemetry
 from mesh.database import Transaction
@@ -36,7 +40,11 @@ from mesh.errors import ServiceUnavailable
 from mesh.outbox import Event
 
 TOLD_STEPS_MAX: Final = 10
-"""The newest steps that an event tells of; all of them would make a long flow's events square."""
+"""The newest steps that an event tells of, if there are not more that no event told of yet; all of
+them would make a long flow's events square."""
+
+TOLD_DETAILS_BYTES_MAX: Final = 24 * 1024
+"""The most that options and errors of the executed actions take in an event, so that it is kept."""
 
 _NOT_FOLLOWED: Final = (ActionNeedsCall, ActiveflowIdReused, ActiveflowsTooMany, FlowNotFound)
 """Why nothing may follow; none of them is a reason not to end what is over."""
@@ -48,6 +56,33 @@ class Storage:
     def __init__(self, types: ActionTypes, flows: FlowService) -> None:
         self._types = types
         self._flows = flows
+
+    async def begin(self, tx: Transaction, fresh: Activeflow, flow: Flow) -> Activeflow:
+        """Start a running flow as its flow is now: its first action is handed out, or it is over.
+
+        Nothing is stored.
+        """
+        now = fresh.tm_create
+        return replace(await self._advanced(tx, begun(fresh, flow), now, {}), tm_update=None)
+
+    async def answer(
+        self, tx: Transaction, activeflow: Activeflow, question: Question, now: datetime
+    ) -> Activeflow:
+        """Go on after the action that a question says is finished; nothing is stored."""
+        return await self._advanced(tx, told(activeflow, question), now, {})
+
+    async def go_on(self, tx: Transaction, activeflow: Activeflow, now: datetime) -> Activeflow:
+        """Do the actions whose time has come, for flows we run ourselves; nothing is stored.
+
+        They are `STRIDE_MAX` at most, and those that steer the flow on the way to each.
+        """
+        flows: dict[UUID, Sequence[Action] | None] = {}
+        for _ in range(STRIDE_MAX):
+            at = due(activeflow, self._types)
+            if at is None or at > now:
+                break
+            activeflow = await self._advanced(tx, activeflow, now, flows)
+        return activeflow
 
     async def add(self, tx: Transaction, begun: Activeflow) -> Activeflow | None:
         """Store a new running flow and return it; None, and nothing, when its id is taken.
@@ -63,7 +98,7 @@ class Storage:
                 await repository.PLACES.release(tx, begun.customer_id)
             return None
         added = await self._followed(tx, begun)
-        await self._tell(tx, "created", added)
+        await self._tell(tx, "created", added, len(added.steps))
         return added
 
     async def move(
@@ -84,7 +119,7 @@ class Storage:
             await repository.PLACES.release(tx, before.customer_id)
         if follow:
             after = await self._followed(tx, after)
-        await self._tell(tx, "updated", after)
+        await self._tell(tx, "updated", after, after.step_count - before.step_count)
         return after
 
     async def mark_deleted(
@@ -96,6 +131,31 @@ class Storage:
         deleted = replace(activeflow, tm_delete=now, tm_update=now)
         await self._tell(tx, "deleted", deleted)
         return deleted
+
+    async def _advanced(
+        self,
+        tx: Transaction,
+        activeflow: Activeflow,
+        now: datetime,
+        flows: dict[UUID, Sequence[Action] | None],
+    ) -> Activeflow:
+        walk = Walk(activeflow, self._types, flows, now)
+        while True:
+            try:
+                return walk.go(STEERING)
+            except FlowWanted as wanted:
+                # Each is wanted once, by one of the actions that the walk is bounded by.
+                flows[wanted.flow_id] = await self._actions(
+                    tx, activeflow.customer_id, wanted.flow_id
+                )
+
+    async def _actions(
+        self, tx: Transaction, customer_id: UUID, flow_id: UUID
+    ) -> Sequence[Action] | None:
+        try:
+            return (await self._flows.runnable(tx, customer_id, flow_id)).actions
+        except FlowNotFound:
+            return None
 
     async def _followed(self, tx: Transaction, activeflow: Activeflow) -> Activeflow:
         """Begin what follows one that is over; return that one, with why nothing does."""
@@ -115,17 +175,21 @@ class Storage:
         fresh = follower(ended, flow_id, telemetry.traceparent())
         try:
             flow = await self._flows.runnable(tx, ended.customer_id, flow_id)
-            check_needs_no_call(flow.actions, self._types)
+            self._types.check_need_no_call(flow.actions)
             # It may be over at once, and be followed itself, until the chain is too long.
-            if await self.add(tx, begin(fresh, flow, self._types)) is None:
+            if await self.add(tx, await self.begin(tx, fresh, flow)) is None:
                 raise ActiveflowIdReused(fresh.id)
         except _NOT_FOLLOWED as error:
             return error.reason
         return ""
 
-    async def _tell(self, tx: Transaction, change: str, activeflow: Activeflow) -> None:
-        told = replace(activeflow, steps=activeflow.steps[-TOLD_STEPS_MAX:])
-        message = convert.activeflow_to_proto(shown(told, self._types))
+    async def _tell(
+        self, tx: Transaction, change: str, activeflow: Activeflow, new_steps: int = 0
+    ) -> None:
+        told_of = recent(activeflow, max(TOLD_STEPS_MAX, new_steps))
+        message = convert.activeflow_to_proto(
+            shown(told_of, self._types), details_bytes_max=TOLD_DETAILS_BYTES_MAX
+        )
         event = Event(
             event_type=f"{events.ACTIVEFLOW}_{change}",
             resource_type=events.ACTIVEFLOW,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
-from flow_manager.action.domain import Action, ActionTypes
-from flow_manager.activeflow.domain import Activeflow, advance
-from flow_manager.errors import ActionNeedsCall
+from flow_manager.action.domain import ActionTypes
+from flow_manager.activeflow.domain import Activeflow
 
 FOLLOWERS_MAX: Final = 5
 """The most running flows that follow one another after a first one (CONTRACT.md section 2.7)."""
@@ -18,7 +16,7 @@ RUNNING_MAX: Final = 1000
 """The most flows of one customer that run without a call at once."""
 
 STRIDE_MAX: Final = 100
-"""The most actions that flow_manager does itself in one go (CONTRACT.md section 2.7)."""
+"""The most actions that are waited for in one go (CONTRACT.md section 2.7)."""
 
 CHAIN_TOO_LONG: Final = "ACTIVEFLOW_CHAIN_TOO_LONG"
 """Why nothing follows the last of a chain of `FOLLOWERS_MAX`."""
@@ -32,24 +30,6 @@ def due(activeflow: Activeflow, types: ActionTypes) -> datetime | None:
     known = types.get(current.action.type)
     wait_ms = known.wait_ms(current.action.option) if known is not None else 0
     return current.tm_execute + timedelta(milliseconds=wait_ms)
-
-
-def go_on(activeflow: Activeflow, types: ActionTypes, now: datetime) -> Activeflow:
-    """Do the actions whose time has come, `STRIDE_MAX` at most; for flows we run ourselves."""
-    for _ in range(STRIDE_MAX):
-        at = due(activeflow, types)
-        if at is None or at > now:
-            break
-        activeflow = advance(activeflow, types, now)
-    return activeflow
-
-
-def check_needs_no_call(actions: Sequence[Action], types: ActionTypes) -> None:
-    """Raise ActionNeedsCall for the first action that only a call can do."""
-    able = tuple(name for name in types.names if not _needs_call(name, types))
-    for index, action in enumerate(actions):
-        if _needs_call(action.type, types):
-            raise ActionNeedsCall(index, action.type, able)
 
 
 def follower(ended: Activeflow, flow_id: UUID, traceparent: str) -> Activeflow:
@@ -69,8 +49,3 @@ def follower(ended: Activeflow, flow_id: UUID, traceparent: str) -> Activeflow:
         reference_activeflow_id=ended.id,
         complete_count=ended.complete_count + 1,
     )
-
-
-def _needs_call(name: str, types: ActionTypes) -> bool:
-    known = types.get(name)
-    return known is None or known.needs_call

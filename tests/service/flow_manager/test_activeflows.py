@@ -12,6 +12,7 @@ from voipbin.flow.v1 import flow_pb2
 from mesh.clock import new_id
 from mesh.identity import acting_as
 from mesh.remote import RemoteError
+from tests.service.flow_manager.asking import get
 from tests.service.flow_manager.conftest import House, Reference, an_action
 from tests.support.node import an_identity
 
@@ -129,9 +130,9 @@ async def test_a_flow_without_actions_is_over_at_once(house: House) -> None:
 
 
 async def test_a_flow_in_a_circle_ends_after_a_thousand_actions(house: House) -> None:
-    one, two = str(new_id()), str(new_id())
+    one, two, someone = str(new_id()), str(new_id()), an_identity()
     flow = await house.create(
-        an_identity(),
+        someone,
         an_action("beep", id=one, next_id=two),
         an_action("beep", id=two, next_id=one),
     )
@@ -140,10 +141,12 @@ async def test_a_flow_in_a_circle_ends_after_a_thousand_actions(house: House) ->
     handed_out = 0
     while answer.HasField("action"):
         handed_out += 1
+        assert answer.step == handed_out
+        assert len(answer.activeflow.executed_actions) == min(handed_out, 10)
         answer = await house.next(call, answer.action.id)
     assert handed_out == 1000
-    assert answer.activeflow.status == ENDED
-    assert len(answer.activeflow.executed_actions) == 1000
+    assert (answer.activeflow.status, answer.step) == (ENDED, 0)
+    assert len((await get(house, someone, call.activeflow_id)).executed_actions) == 1000
 
 
 async def test_only_an_own_flow_that_is_not_deleted_can_be_started(house: House) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,58 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flow_manager.action.domain import Action
-from flow_manager.action.registry import ACTION_TYPES
 from flow_manager.activeflow.domain import (
     STEPS_MAX,
-    Activeflow,
     ActiveflowStatus,
     Question,
-    ReferenceType,
-    advance,
-    begin,
     end,
     leads_on,
-    of_question,
 )
 from flow_manager.errors import ActiveflowActionMismatch, ActiveflowIdReused
-from flow_manager.flow.domain import FlowDraft
 from mesh.clock import new_id
+from tests.unit.flow_manager.walking import FIRST, LATER, NOW, advance, current_id, started
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
-LATER = NOW + timedelta(seconds=1)
-IDS = [UUID(int=number) for number in range(1, 10)]
-FIRST = Question(
-    id=new_id(),
-    customer_id=new_id(),
-    flow_id=new_id(),
-    reference_type=ReferenceType.CALL,
-    reference_id=new_id(),
-    finished_action_id=None,
-)
+IDS = [UUID(int=number) for number in range(101, 110)]
 
 
 def beeps(count: int) -> list[Action]:
     return [Action(action_id, "beep") for action_id in IDS[:count]]
 
 
-def started(*actions: Action) -> Activeflow:
-    flow = FlowDraft(FIRST.customer_id).flow(FIRST.flow_id, actions, NOW)
-    return begin(of_question(FIRST, NOW), flow, ACTION_TYPES)
-
-
 def finished(action_id: UUID | None) -> Question:
     return replace(FIRST, finished_action_id=action_id)
-
-
-def current_id(activeflow: Activeflow) -> UUID | None:
-    return None if activeflow.current is None else activeflow.current.action.id
 
 
 def test_a_flow_starts_with_its_first_action() -> None:
     activeflow = started(*beeps(2))
     assert current_id(activeflow) == IDS[0]
     assert activeflow.status is ActiveflowStatus.RUNNING
-    assert activeflow.tm_update is None
 
 
 def test_a_flow_without_actions_is_over_at_once() -> None:
@@ -76,7 +49,7 @@ def test_the_actions_follow_each_other_in_the_order_of_the_list() -> None:
     seen = []
     while activeflow.current is not None:
         seen.append(current_id(activeflow))
-        activeflow = advance(activeflow, ACTION_TYPES, LATER)
+        activeflow = advance(activeflow)
     assert seen == IDS[:3]
     assert activeflow.status is ActiveflowStatus.ENDED
     assert [step.action.id for step in activeflow.steps] == IDS[:3]
@@ -84,13 +57,13 @@ def test_the_actions_follow_each_other_in_the_order_of_the_list() -> None:
 
 def test_a_next_id_leads_elsewhere() -> None:
     jump = Action(IDS[0], "beep", next_id=IDS[2])
-    activeflow = advance(started(jump, *beeps(3)[1:]), ACTION_TYPES, LATER)
+    activeflow = advance(started(jump, *beeps(3)[1:]))
     assert current_id(activeflow) == IDS[2]
 
 
 def test_a_stop_ends_the_flow_and_is_never_handed_out() -> None:
     activeflow = started(Action(IDS[0], "beep"), Action(IDS[1], "stop"), Action(IDS[2], "beep"))
-    activeflow = advance(activeflow, ACTION_TYPES, LATER)
+    activeflow = advance(activeflow)
     assert activeflow.status is ActiveflowStatus.ENDED
     assert [step.action.id for step in activeflow.steps] == IDS[:1]
 
@@ -102,7 +75,7 @@ def test_an_action_type_that_is_no_longer_known_is_handed_out() -> None:
 def test_a_flow_in_a_circle_ends_after_the_most_steps_there_may_be() -> None:
     activeflow = started(Action(IDS[0], "beep", IDS[1]), Action(IDS[1], "beep", IDS[0]))
     handed_out = 1
-    while (activeflow := advance(activeflow, ACTION_TYPES, LATER)).is_running:
+    while (activeflow := advance(activeflow)).is_running:
         handed_out += 1
         assert handed_out <= STEPS_MAX
     assert handed_out == STEPS_MAX
@@ -110,7 +83,7 @@ def test_a_flow_in_a_circle_ends_after_the_most_steps_there_may_be() -> None:
 
 
 def test_the_action_handed_out_last_leads_on_and_the_one_before_it_does_not() -> None:
-    activeflow = advance(started(*beeps(3)), ACTION_TYPES, LATER)
+    activeflow = advance(started(*beeps(3)))
     assert leads_on(activeflow, finished(IDS[1]))
     assert not leads_on(activeflow, finished(IDS[0]))
 
@@ -119,14 +92,14 @@ def test_the_first_question_may_be_repeated_until_the_first_action_is_finished()
     activeflow = started(*beeps(3))
     assert not leads_on(activeflow, FIRST)
     with pytest.raises(ActiveflowActionMismatch):
-        leads_on(advance(activeflow, ACTION_TYPES, LATER), FIRST)
+        leads_on(advance(activeflow), FIRST)
 
 
 @pytest.mark.parametrize("action_id", [IDS[0], IDS[3], new_id()])
 def test_an_action_that_is_neither_of_the_last_two_is_a_mistake(action_id: UUID) -> None:
     activeflow = started(*beeps(4))
     for _ in range(2):
-        activeflow = advance(activeflow, ACTION_TYPES, LATER)
+        activeflow = advance(activeflow)
     with pytest.raises(ActiveflowActionMismatch) as caught:
         leads_on(activeflow, finished(action_id))
     assert caught.value.metadata == {"activeflow_id": str(FIRST.id)}
@@ -159,7 +132,7 @@ def test_however_often_questions_are_repeated_no_action_is_skipped(
     while activeflow.is_running:
         question = finished(current_id(activeflow))
         assert leads_on(activeflow, question)
-        activeflow = advance(activeflow, ACTION_TYPES, LATER)
+        activeflow = advance(activeflow)
         while next(lost, False) and activeflow.is_running:
             assert not leads_on(activeflow, question)
         done.append(current_id(activeflow))
