@@ -89,7 +89,9 @@ def build(settings: CallSettings) -> Node:
     )
     routes = RemoteRoutes(RouteServiceStub(route_manager))
     numbers = StoredNumbers(database, lab=settings.lab)
-    judges = rules.rules(routes, numbers, private_hosts=settings.lab)
+    judges = rules.rules(
+        routes, numbers, private_hosts=settings.lab, toll_fraud=settings.blocked_prefixes()
+    )
     calls = CallService(database, judges, clock, dialling=dialer)
     parts = SagaParts(database, calls, flows, clock)
     placements = Placements(parts, grace_s=PLACEMENTS_GRACE_S)

@@ -7,6 +7,12 @@ from typing import Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from call_manager.call.number_types import (
+    TOLL_FRAUD_FILE,
+    Prefixes,
+    PrefixesInvalid,
+    read_prefixes,
+)
 from call_manager.dialer.equipment import DialerSettings
 from call_manager.media.capture import CaptureLimits
 from call_manager.sip.settings import SipSettings, TlsListener
@@ -116,6 +122,12 @@ class CallSettings(MeshSettings):
         description="Seconds after their record in which calls of `POST /v1.0/calls` may still be"
         " dialled.",
     )
+    blocked_prefixes_file: Path = Field(
+        default=TOLL_FRAUD_FILE,
+        description="The file of number prefixes that are known for toll fraud, one a line in"
+        " E.164 form, `#` begins a comment; read at the start. Not set: the list that comes with"
+        " the platform.",
+    )
     live_calls_grace_s: float = Field(
         default=40.0,
         ge=0.0,
@@ -135,6 +147,19 @@ class CallSettings(MeshSettings):
         if not voices(value):
             raise SettingsMistake("there is no program espeak-ng here")
         return value
+
+    @field_validator("blocked_prefixes_file")
+    @classmethod
+    def _check_prefixes(cls, value: Path) -> Path:
+        try:
+            read_prefixes(value)
+        except PrefixesInvalid as error:
+            raise SettingsMistake(str(error)) from error
+        return value
+
+    def blocked_prefixes(self) -> Prefixes:
+        """Return the prefixes known for toll fraud. Raises PrefixesInvalid."""
+        return read_prefixes(self.blocked_prefixes_file)
 
     @model_validator(mode="after")
     def _check_sip(self) -> Self:

@@ -61,6 +61,7 @@ _RATES: Final = select(RATES).where(
 )
 # On PostgreSQL whoever switches waits for who has asked: once it is switched off, it is.
 _DIALING: Final = select(DIALING).where(DIALING.c.id == DIALING_ID).with_for_update(read=True)
+_DIALING_NOW: Final = select(DIALING).where(DIALING.c.id == DIALING_ID)
 _RATE_INSERT: Final = insert_if_absent(RATES)
 
 
@@ -212,7 +213,15 @@ def rate_of_row(row: RowMapping) -> StoredRate:
 
 async def dialing(tx: Transaction) -> Dialing:
     """Return how the kill switch stands; nobody changes it before the transaction's end."""
-    row = await tx.one_or_none(_DIALING)
+    return _dialing(await tx.one_or_none(_DIALING))
+
+
+async def dialing_now(tx: Transaction) -> Dialing:
+    """Return how the kill switch stands at this moment, for who only looks."""
+    return _dialing(await tx.one_or_none(_DIALING_NOW))
+
+
+def _dialing(row: RowMapping | None) -> Dialing:
     if row is None:
         return Dialing()
     return Dialing(row["enabled"], row["reason"], row["agent_id"], row["tm_update"])

@@ -5,14 +5,16 @@ The rules themselves and their order are in `rules`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
+from call_manager.billing.domain import Account
+from call_manager.billing.repository import Dialing
 from call_manager.call.domain import Address, Anonymous, Dialroute
 from call_manager.errors import Refusal
-from call_manager.outbound_config.domain import Permitted
+from call_manager.outbound_config.domain import NOTHING, Permitted
 
 ACTIVE: Final = "active"
 VERIFIED: Final = "verified"
@@ -53,6 +55,8 @@ class Draft:
     """The carriers to try; a SIP address without any is dialled at its own host."""
     codecs: str = ""
     """What is offered to this one SIP address, comma-separated; empty: the platform's own."""
+    permitted: Permitted = NOTHING
+    """What the customer's outbound configuration permits, once it was looked up."""
     refusal: Refusal | None = None
     """Why it may not be dialled; no rule looks at it after that."""
 
@@ -85,9 +89,13 @@ class Routes(Protocol):
         """Return the dialroutes of each E.164 number; an unserved number has none."""
         ...
 
+    async def of_providers(self, authorities: Sequence[str]) -> Collection[str]:
+        """Return those of the hosts, each with an optional port, that are a carrier's own."""
+        ...
+
 
 class Numbers(Protocol):
-    """What a customer may show as a source."""
+    """What this service's own tables say of a customer: whom it may call, as whom, who pays."""
 
     async def owned(self, customer_id: UUID, number: str) -> bool:
         """Tell whether the E.164 number is the customer's and may be shown."""
@@ -99,6 +107,14 @@ class Numbers(Protocol):
 
     async def permitted(self, customer_id: UUID) -> Permitted:
         """Return what the customer's outbound configuration permits; nothing without one."""
+        ...
+
+    async def account(self, customer_id: UUID) -> Account | None:
+        """Return the account that pays for the customer's calls; None when it never had one."""
+        ...
+
+    async def dialing(self) -> Dialing:
+        """Return how the platform's kill switch stands."""
         ...
 
 

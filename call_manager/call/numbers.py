@@ -1,10 +1,13 @@
-"""Where a customer may call, and as whom, from this service's own tables."""
+"""Where a customer may call, as whom and at whose cost, from this service's own tables."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from uuid import UUID
 
+from call_manager.billing import repository as billing
+from call_manager.billing.domain import Account
+from call_manager.billing.repository import Dialing
 from call_manager.number import repository as numbers
 from call_manager.outbound_config import repository as configs
 from call_manager.outbound_config.domain import Permitted
@@ -46,3 +49,13 @@ class StoredNumbers:
             lambda tx: configs.permitted(tx, customer_id), name="outbound_permitted"
         )
         return replace(permitted, everywhere=permitted.everywhere and self._lab)
+
+    async def account(self, customer_id: UUID) -> Account | None:
+        """Return the account that pays for the customer's calls, or None."""
+        return await self._database.read(
+            lambda tx: billing.account_of(tx, customer_id), name="account_standing"
+        )
+
+    async def dialing(self) -> Dialing:
+        """Return how the platform's kill switch stands."""
+        return await self._database.read(billing.dialing_now, name="dialing_now")

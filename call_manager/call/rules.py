@@ -8,10 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
+from call_manager.call.carriers import Dialroutes, ProviderHosts
 from call_manager.call.dialing import bare_number
-from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
+from call_manager.call.domain import Address, AddressType, Anonymous
 from call_manager.call.judging import Asked, Draft, Numbers, Routes, Rule
+from call_manager.call.number_types import (
+    NumberType,
+    Prefixes,
+    number_types,
+    types_at_carrier,
+)
+from call_manager.call.paying import Balance, DialingEnabled
+from call_manager.call.refusals import NumberTypeNotAllowed
 from call_manager.call.sip_address import SipAddress, Undialable
 from call_manager.errors import (
     AnonymousSourceInvalid,
@@ -19,15 +29,14 @@ from call_manager.errors import (
     DestinationInvalid,
     DestinationNotAllowed,
     DestinationTypeUnsupported,
-    DirectlyDialled,
     IdentityVerificationRequired,
-    NoDialroute,
     SourceNotOwned,
     SourceRequired,
 )
 from call_manager.outbound_config.domain import Permitted, country_of
-from mesh.hosts import answers_nobody, is_private
 from mesh.numbers import e164, is_e164
+
+_OF_THE_WORLD: Final = frozenset({NumberType.SATELLITE, NumberType.GLOBAL})
 
 
 async def destination_type(_asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
@@ -119,58 +128,43 @@ def _permitted(permitted: Permitted, draft: Draft) -> Draft:
         # Without + and country code, only the host knows which country `number` is of.
         known = e164(number)
         country = country_of(known) if known is not None else None
-        if not permitted.allows(country):
+        # What is of no country by its nature is on no whitelist: its type says whether it may be.
+        of_the_world = known is not None and not _OF_THE_WORLD.isdisjoint(number_types(known))
+        if not (of_the_world or permitted.allows(country)):
             return replace(draft, refusal=DestinationNotAllowed(draft.index, country))
     if draft.destination.type is AddressType.TEL:
-        return draft
-    return replace(draft, codecs=permitted.codecs)
+        return replace(draft, permitted=permitted)
+    return replace(draft, permitted=permitted, codecs=permitted.codecs)
 
 
-class Dialroutes:
-    """Find the carriers to try; a SIP address has some only when they are forced.
+class NumberTypes:
+    """Keep from numbers of types that are blocked by default (RELIABILITY.md section 2.2).
 
-    One that has none is dialled at its own host, which must be on the public Internet unless
-    `private_hosts` says otherwise; what a name resolves to is judged when it is dialled.
+    Through whichever carrier, and also as the user of a SIP address. `toll_fraud` are the
+    prefixes known for toll fraud.
     """
 
-    def __init__(self, routes: Routes, *, private_hosts: bool) -> None:
-        self._routes = routes
-        self._private_hosts = private_hosts
+    def __init__(self, toll_fraud: Prefixes) -> None:
+        self._toll_fraud = toll_fraud
 
     async def __call__(self, asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
-        """Refuse what no carrier serves; raises when the carriers cannot be asked for."""
-        if asked.forced_providers:
-            found = await self._routes.forced(asked.customer_id, asked.forced_providers)
-            return [_routed(asked, draft, found) for draft in drafts]
-        numbers = {
-            draft.destination.target
-            for draft in drafts
-            if draft.destination.type is AddressType.TEL
-        }
-        by_number = await self._routes.of_numbers(asked.customer_id, sorted(numbers))
-        return [
-            _routed(asked, draft, by_number.get(draft.destination.target, ()))
-            if draft.destination.type is AddressType.TEL
-            else self._direct(asked, draft)
-            for draft in drafts
-        ]
+        """Refuse numbers of a type that the customer's configuration does not allow."""
+        forced = bool(asked.forced_providers)
+        return [self._typed(draft, to_carrier=forced) for draft in drafts]
 
-    def _direct(self, asked: Asked, draft: Draft) -> Draft:
-        if asked.provider_ids:
-            # No carrier that the caller may use has a part in it.
-            return replace(draft, refusal=DirectlyDialled(draft.index))
-        host = SipAddress.parse(draft.destination.target).host
-        if answers_nobody(host) or (is_private(host) and not self._private_hosts):
-            return replace(draft, refusal=DestinationInvalid(draft.index, draft.destination.target))
+    def _typed(self, draft: Draft, *, to_carrier: bool) -> Draft:
+        for kind in self._types(draft.destination, to_carrier=to_carrier):
+            if not draft.permitted.allows_type(kind):
+                return replace(draft, refusal=NumberTypeNotAllowed(draft.index, kind.value))
         return draft
 
-
-def _routed(asked: Asked, draft: Draft, dialroutes: tuple[Dialroute, ...]) -> Draft:
-    if asked.provider_ids:
-        dialroutes = tuple(one for one in dialroutes if one.provider_id in asked.provider_ids)
-    if dialroutes:
-        return replace(draft, dialroutes=dialroutes)
-    return replace(draft, refusal=NoDialroute(draft.index, draft.destination.target))
+    def _types(self, destination: Address, *, to_carrier: bool) -> tuple[NumberType, ...]:
+        number = _number_in(destination)
+        if number is not None:
+            known = e164(number)
+            return (NumberType.UNKNOWN,) if known is None else number_types(known, self._toll_fraud)
+        # Too short for a number: a name at the host it is for, an emergency call at a carrier.
+        return types_at_carrier(SipAddress.parse(destination.target).dialled) if to_carrier else ()
 
 
 class Source:
@@ -220,18 +214,29 @@ def _assertable(draft: Draft) -> Draft:
     return replace(draft, refusal=AnonymousSourceInvalid(target))
 
 
-def rules(routes: Routes, numbers: Numbers, *, private_hosts: bool) -> tuple[Rule, ...]:
+def rules(
+    routes: Routes,
+    numbers: Numbers,
+    *,
+    private_hosts: bool,
+    toll_fraud: Prefixes = frozenset(),
+) -> tuple[Rule, ...]:
     """Return every rule in the order of CONTRACT.md section 3.1; a new one is put in its place.
 
     `private_hosts` lets SIP addresses of loopback and private hosts be dialled: in the lab only.
+    `toll_fraud` are prefixes of numbers that are of that type.
     """
     return (
         destination_type,
+        DialingEnabled(numbers),
         customer_active,
         identity_verified,
+        Balance(numbers),
         destination_form,
         OutboundConfiguration(numbers),
+        NumberTypes(toll_fraud),
         Dialroutes(routes, private_hosts=private_hosts),
+        ProviderHosts(routes),
         Source(numbers),
         anonymous,
     )

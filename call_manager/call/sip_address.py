@@ -54,10 +54,14 @@ class SipAddress:
     def number(self) -> str | None:
         """Return the telephone number that a carrier at the host would read, or None for a name.
 
-        Separators and escapes are resolved; whether there is such a number is not judged.
+        Whether there is such a number is not judged.
         """
-        plain = unquote(self.user, errors="replace").translate(_SEPARATORS)
-        return plain if _DIALLED.fullmatch(plain) else None
+        return self.dialled if _DIALLED.fullmatch(self.dialled) else None
+
+    @property
+    def dialled(self) -> str:
+        """Return the user as a carrier at the host reads it: without separators and escapes."""
+        return unquote(self.user, errors="replace").translate(_SEPARATORS)
 
     @property
     def uri(self) -> str:

@@ -11,19 +11,27 @@ from call_manager.outbound_config.domain import (
     OutboundConfig,
     OutboundConfigChange,
     codec_list,
+    number_types,
     whitelist,
 )
 from call_manager.wire import masked, optional_id, text
 
 _CHANGEABLE: Final = frozenset(
-    {"name", "detail", "destination_whitelist", "codecs", "default_outgoing_source_number_id"}
+    {
+        "name",
+        "detail",
+        "destination_whitelist",
+        "codecs",
+        "default_outgoing_source_number_id",
+        "allowed_number_types",
+    }
 )
 
 Update = pb.OutboundConfigUpdateRequest | pb.OutboundConfigOwnUpdateRequest
 
 
 def whole(request: pb.OutboundConfigCreateRequest) -> OutboundConfigChange:
-    """Read everything of a creation; raises InvalidCountryCode, InvalidCodecs, InvalidArgument."""
+    """Read everything of a creation; raises what its fields are refused with."""
     return _change(request, _CHANGEABLE)
 
 
@@ -41,6 +49,8 @@ def _change(request: Any, named: frozenset[str]) -> OutboundConfigChange:
         columns["destination_whitelist"] = whitelist(request.destination_whitelist)
         # Who says where calls may go has said it for good.
         columns["everywhere"] = False
+    if "allowed_number_types" in named:
+        columns["allowed_number_types"] = number_types(request.allowed_number_types)
     if "codecs" in named:
         columns["codecs"] = codec_list(request.codecs)
     if "default_outgoing_source_number_id" in named:
@@ -60,6 +70,7 @@ def config_to_proto(config: OutboundConfig) -> outbound_config_pb2.OutboundConfi
         detail=config.detail,
         destination_whitelist=config.destination_whitelist,
         codecs=config.codecs,
+        allowed_number_types=config.allowed_number_types,
         default_outgoing_source_number_id="" if source is None else str(source),
     )
     message.tm_create.FromDatetime(config.tm_create)

@@ -9,7 +9,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from call_manager.outbound_config.errors import InvalidCodecs, InvalidCountryCode
+from call_manager.call.number_types import NumberType
+from call_manager.outbound_config.errors import (
+    InvalidCodecs,
+    InvalidCountryCode,
+    InvalidNumberType,
+)
 from mesh.numbers import REGIONS, region
 
 CODECS_CHARACTERS_MAX: Final = 255
@@ -18,6 +23,7 @@ CODECS_CHARACTERS_MAX: Final = 255
 CODECS_MAX: Final = 16
 """The most codecs of a list: an INVITE has to hold a description of each."""
 
+_NUMBER_TYPES: Final = tuple(one.value for one in NumberType)
 _CODEC: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 
 
@@ -54,6 +60,12 @@ class OutboundConfigChange:
         found: UUID | None = self.columns.get("default_outgoing_source_number_id")
         return found
 
+    def types_beside(self, config: OutboundConfig) -> frozenset[str]:
+        """Return the types of numbers that the change allows and `config` does not."""
+        return frozenset(self.columns.get("allowed_number_types", ())) - {
+            *config.allowed_number_types
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
@@ -62,10 +74,19 @@ class Permitted:
     countries: frozenset[str] = frozenset()
     everywhere: bool = False
     codecs: str = ""
+    number_types: frozenset[str] = frozenset()
+    """Types of numbers that may be called although they are blocked by default."""
 
     def allows(self, country: str | None) -> bool:
         """Tell whether numbers of the country may be called; None: of no country."""
         return self.everywhere or (country is not None and country in self.countries)
+
+    def allows_type(self, kind: NumberType) -> bool:
+        """Tell whether numbers of a type that is blocked by default may be called.
+
+        A lab's numbers are fictional, so that nobody knows them.
+        """
+        return kind in self.number_types or (self.everywhere and kind is NumberType.UNKNOWN)
 
 
 NOTHING: Final = Permitted()
@@ -86,6 +107,16 @@ def whitelist(stated: Iterable[str]) -> list[str]:
             raise InvalidCountryCode(index, country)
         countries[lower] = None
     return list(countries)
+
+
+def number_types(stated: Iterable[str]) -> list[str]:
+    """Return the types of numbers, each once. Raises InvalidNumberType."""
+    types: dict[str, None] = {}
+    for index, kind in enumerate(stated):
+        if kind not in _NUMBER_TYPES or kind in types:
+            raise InvalidNumberType(index, kind, ", ".join(_NUMBER_TYPES))
+        types[kind] = None
+    return list(types)
 
 
 def codec_list(stated: str) -> str:

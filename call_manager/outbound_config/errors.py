@@ -75,5 +75,33 @@ class LabModeNeeded(MeshError):
 
     code, reason = StatusCode.FAILED_PRECONDITION, "LAB_MODE_NEEDED"
 
-    def __init__(self) -> None:
-        super().__init__("Only in lab mode may a customer call everywhere at once.")
+    def __init__(self, what: str = "may a customer call everywhere at once") -> None:
+        super().__init__(f"Only in lab mode {what}.")
+
+
+class InvalidNumberType(MeshError):
+    """What may be called beside ordinary numbers names no type, or one twice."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_NUMBER_TYPE"
+
+    def __init__(self, index: int, stated: str, known: str) -> None:
+        shown = stated[:32]
+        super().__init__(
+            f"{shown!r} is none of the types that are blocked by default: {known}.",
+            field=f"allowed_number_types[{index}]",
+            index=str(index),
+            type=shown,
+        )
+
+
+class NumberTypeForbidden(MeshError):
+    """Only a super-admin allows that type of numbers."""
+
+    code, reason = StatusCode.PERMISSION_DENIED, "NUMBER_TYPE_FORBIDDEN"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"Only a super-admin allows a customer numbers of the type {kind}.",
+            field="allowed_number_types",
+            type=kind,
+        )

@@ -36,6 +36,7 @@ async def permitted(tx: Transaction, customer_id: UUID) -> Permitted:
         countries=frozenset(row["destination_whitelist"] or ()),
         everywhere=row["everywhere"],
         codecs=row["codecs"],
+        number_types=frozenset(row["allowed_number_types"]),
     )
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import IntegrityError
 
+from call_manager.call.number_types import NumberType
 from call_manager.number import repository as numbers
 from call_manager.outbound_config import repository
 from call_manager.outbound_config.domain import OutboundConfig, OutboundConfigChange
 from call_manager.outbound_config.errors import (
     DefaultSourceInvalid,
     LabModeNeeded,
+    NumberTypeForbidden,
     OutboundConfigExists,
     OutboundConfigNotFound,
 )
@@ -24,6 +27,9 @@ from mesh.database import Database, Transaction
 from mesh.errors import PermissionDenied
 from mesh.identity import Caller
 from mesh.pagination import PageRequest
+
+RESERVED_TYPES: Final = frozenset({NumberType.EMERGENCY.value})
+"""Types of numbers that a customer does not allow itself: it is others who are not helped then."""
 
 log = structlog.get_logger()
 
@@ -49,10 +55,10 @@ class OutboundConfigService:
     ) -> OutboundConfig:
         """Change the customer's configuration, and make it first when there is none.
 
-        Raises DefaultSourceInvalid.
+        Raises DefaultSourceInvalid and NumberTypeForbidden.
         """
         config = await self.own(caller, customer_id)
-        return await self.update(config.id, change)
+        return await self.update(config.id, change, reserved_types=RESERVED_TYPES)
 
     async def create(
         self, caller: Caller, customer_id: UUID | None, change: OutboundConfigChange
@@ -93,8 +99,17 @@ class OutboundConfigService:
             lambda tx: repository.listed(tx, customer_id, request), name="outbound_config_list"
         )
 
-    async def update(self, config_id: UUID, change: OutboundConfigChange) -> OutboundConfig:
-        """Change what `change` names. Raises OutboundConfigNotFound and DefaultSourceInvalid."""
+    async def update(
+        self,
+        config_id: UUID,
+        change: OutboundConfigChange,
+        *,
+        reserved_types: frozenset[str] = frozenset(),
+    ) -> OutboundConfig:
+        """Change what `change` names; `reserved_types` stay, but are not added.
+
+        Raises OutboundConfigNotFound, DefaultSourceInvalid and NumberTypeForbidden.
+        """
         now = self._clock.now()
 
         async def work(tx: Transaction) -> OutboundConfig:
@@ -103,6 +118,8 @@ class OutboundConfigService:
                 raise OutboundConfigNotFound(config_id)
             if not change.columns:
                 return config
+            for kind in sorted(change.types_beside(config) & reserved_types):
+                raise NumberTypeForbidden(kind)
             await _check_source(tx, config.customer_id, change)
             changed = await repository.change(tx, config_id, change.columns, now)
             if changed is None:

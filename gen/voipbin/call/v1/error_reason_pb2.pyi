@@ -304,6 +304,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "SPEECH_FAILED", "metadata": {}}
     """
+    ERROR_REASON_AUDIO_FILE_NOT_FOUND: _ErrorReason.ValueType  # 92
+    """No such audio file, it is another customer's, or what it held was deleted.
+
+        {"reason": "AUDIO_FILE_NOT_FOUND", "metadata": {"audio_file_id": "…"}}
+    """
+    ERROR_REASON_AUDIO_FILE_INVALID: _ErrorReason.ValueType  # 93
+    """A file that was uploaded cannot be played; the message says why.
+
+        {"reason": "AUDIO_FILE_INVALID", "metadata": {"field": "file"}}
+    """
+    ERROR_REASON_AUDIO_FILES_TOO_MANY: _ErrorReason.ValueType  # 94
+    """The customer's audio files would be too many, or too large in all.
+
+        {"reason": "AUDIO_FILES_TOO_MANY", "metadata": {"limit": "100", "unit": "files"}}
+    """
     ERROR_REASON_CALL_NOT_ANSWERED: _ErrorReason.ValueType  # 85
     """The call is not answered yet, or over.
 
@@ -609,6 +624,21 @@ ERROR_REASON_SPEECH_FAILED: ErrorReason.ValueType  # 91
 """A text cannot be said; the message says why.
 
     {"reason": "SPEECH_FAILED", "metadata": {}}
+"""
+ERROR_REASON_AUDIO_FILE_NOT_FOUND: ErrorReason.ValueType  # 92
+"""No such audio file, it is another customer's, or what it held was deleted.
+
+    {"reason": "AUDIO_FILE_NOT_FOUND", "metadata": {"audio_file_id": "…"}}
+"""
+ERROR_REASON_AUDIO_FILE_INVALID: ErrorReason.ValueType  # 93
+"""A file that was uploaded cannot be played; the message says why.
+
+    {"reason": "AUDIO_FILE_INVALID", "metadata": {"field": "file"}}
+"""
+ERROR_REASON_AUDIO_FILES_TOO_MANY: ErrorReason.ValueType  # 94
+"""The customer's audio files would be too many, or too large in all.
+
+    {"reason": "AUDIO_FILES_TOO_MANY", "metadata": {"limit": "100", "unit": "files"}}
 """
 ERROR_REASON_CALL_NOT_ANSWERED: ErrorReason.ValueType  # 85
 """The call is not answered yet, or over.

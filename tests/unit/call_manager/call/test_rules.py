@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
+from call_manager.billing.domain import DEFAULT_CAPS, MICROS, Account, AccountStatus, Plan
+from call_manager.billing.repository import Dialing
 from call_manager.call import rules
 from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
 from call_manager.call.judging import Asked, CustomerFacts, Draft, apply
@@ -17,6 +20,10 @@ ROUTE = Dialroute(uuid4(), uuid4())
 SOURCE = Address(AddressType.TEL, "+15550100001", target_name="Desk")
 GOOD = CustomerFacts("active", "verified")
 EVERYWHERE = Permitted(everywhere=True)
+RICH = Account(
+    uuid4(), CUSTOMER, Plan.PREPAID, AccountStatus.ACTIVE, MICROS, 0, DEFAULT_CAPS, 0, 0, "", 0,
+    datetime(2026, 1, 1, tzinfo=UTC),
+)  # fmt: skip
 
 
 @dataclass
@@ -24,7 +31,9 @@ class Carriers:
     """Carriers of the numbers a test names; every number's when it names none."""
 
     served: Mapping[str, tuple[Dialroute, ...]] | None = None
+    hosts: frozenset[str] = frozenset()
     questions: list[Sequence[object]] = field(default_factory=list)
+    hosts_asked: list[Sequence[str]] = field(default_factory=list)
 
     async def forced(
         self, customer_id: UUID, provider_ids: Sequence[UUID]
@@ -38,6 +47,10 @@ class Carriers:
         self.questions.append(tuple(numbers))
         return self.served if self.served is not None else dict.fromkeys(numbers, (ROUTE,))
 
+    async def of_providers(self, authorities: Sequence[str]) -> frozenset[str]:
+        self.hosts_asked.append(tuple(authorities))
+        return frozenset(authorities) & self.hosts
+
 
 @dataclass
 class Owned:
@@ -46,6 +59,8 @@ class Owned:
     numbers: tuple[str, ...] = ()
     default_number: str | None = None
     permits: Permitted = EVERYWHERE
+    pays: Account | None = RICH
+    switch: Dialing = field(default_factory=Dialing)
 
     async def owned(self, customer_id: UUID, number: str) -> bool:
         return customer_id == CUSTOMER and number in self.numbers
@@ -55,6 +70,12 @@ class Owned:
 
     async def permitted(self, customer_id: UUID) -> Permitted:
         return self.permits
+
+    async def account(self, customer_id: UUID) -> Account | None:
+        return self.pays
+
+    async def dialing(self) -> Dialing:
+        return self.switch
 
 
 def tel(number: str) -> Address:
