@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from voipbin.call.v1 import call_service_pb2, probe_service_pb2
+from voipbin.call.v1 import call_service_pb2, groupcall_service_pb2, probe_service_pb2
 from voipbin.flow.v1 import flow_service_pb2
 from voipbin.route.v1 import (
     provider_call_service_pb2,
@@ -143,7 +143,11 @@ def _channels(settings: RouteSettings) -> tuple[MeshChannel, MeshChannel]:
         settings.flow_manager_address, flow_service_pb2.DESCRIPTOR, token=token, budget_s=budget_s
     )
     calls = channel(
-        settings.call_manager_address, call_service_pb2.DESCRIPTOR, token=token, budget_s=budget_s
+        settings.call_manager_address,
+        call_service_pb2.DESCRIPTOR,
+        groupcall_service_pb2.DESCRIPTOR,
+        token=token,
+        budget_s=budget_s,
     )
     return flows, calls
 

@@ -177,6 +177,15 @@ class InvalidDestinationNumber(FieldRefused):
     reason = "INVALID_DESTINATION_NUMBER"
 
 
+class InvalidVariables(MeshError):
+    """Too many variables, too long ones, or one without a name."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_VARIABLES"
+
+    def __init__(self, mistake: str) -> None:
+        super().__init__(mistake, field="variables")
+
+
 class IdempotencyKeyReused(MeshError):
     """The key came with another request."""
 

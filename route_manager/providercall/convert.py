@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from voipbin.call.v1 import address_pb2
+from voipbin.call.v1 import address_pb2, groupcall_pb2
 from voipbin.mesh.v1.identity_pb2 import Identity
 from voipbin.route.v1 import provider_call_pb2 as pb
 from voipbin.route.v1.provider_call_service_pb2 import (
@@ -19,8 +19,9 @@ from mesh.errors import InvalidArgument
 from mesh.identity import Caller
 from mesh.masking import mask_secret, names_a_secret
 from mesh.numbers import e164
+from mesh.variables import VariablesMistake, stated_variables
 from route_manager.convert import optional_uuid, timestamp, uuid_text
-from route_manager.errors import InvalidDestinationNumber
+from route_manager.errors import InvalidDestinationNumber, InvalidVariables
 from route_manager.key_limits import allowed_providers
 from route_manager.provider.convert import NUMBER_FORMATS_OUT, TRANSPORTS_OUT
 from route_manager.providercall.domain import (
@@ -46,9 +47,12 @@ _STATUS_OUT: Final[Mapping[Status, pb.ProviderCallStatus.ValueType]] = {
 def wish_of(request: ProviderCallCreateRequest, identity: Identity | None = None) -> Wish:
     """Read what is asked for, and by whom; without an identity its customer is not known.
 
-    Raises InvalidDestinationNumber for a telephone number that cannot exist: nothing is recorded
-    for a request that is malformed.
+    Raises InvalidDestinationNumber for a telephone number that cannot exist, InvalidVariables, and
+    InvalidArgument for an answer method of what is no groupcall: nothing is recorded for a request
+    that is malformed.
     """
+    if request.answer_method and not request.ring_method:
+        raise InvalidArgument("An answer_method needs a ring_method.", field="answer_method")
     for index, destination in enumerate(request.destinations):
         if destination.type == address_pb2.ADDRESS_TYPE_TEL and e164(destination.target) is None:
             raise InvalidDestinationNumber(
@@ -60,6 +64,7 @@ def wish_of(request: ProviderCallCreateRequest, identity: Identity | None = None
         flow_id=flow_id,
         has_inline_actions=flow_id is None and len(request.actions) > 0,
         destination_count=len(request.destinations),
+        is_group=request.ring_method != groupcall_pb2.RING_METHOD_UNSPECIFIED,
         content=_canonical(request),
     )
     return Wish(
@@ -144,6 +149,12 @@ def _canonical(request: ProviderCallCreateRequest) -> bytes:
         said.ClearField(field)
     if said.anonymous == address_pb2.ANONYMOUS_UNSPECIFIED:
         said.anonymous = address_pb2.ANONYMOUS_AUTO
+    try:
+        stated = stated_variables(request.variables)
+    except VariablesMistake as mistake:
+        raise InvalidVariables(str(mistake)) from mistake
+    said.ClearField("variables")
+    said.variables.update(stated)
     said.DiscardUnknownFields()
     return said.SerializeToString(deterministic=True)
 

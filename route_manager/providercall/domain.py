@@ -46,6 +46,8 @@ class Order:
     content: bytes
     """The request as given, serialized in one canonical way: addresses and actions travel
     through this service unread, so nothing of them can be lost or changed."""
+    is_group: bool = False
+    """Whether the destinations are to be one groupcall."""
 
     @property
     def fingerprint(self) -> bytes:
@@ -140,8 +142,8 @@ class RecordFilter:
 class ProviderCall:
     """The record: what was asked, by whom, and everything that will exist because of it.
 
-    The ids of the flow, of the creation and of the calls are minted before any of them exists,
-    so that every step can be repeated without doing anything twice.
+    The ids of the flow, of the creation, of the calls and of their groupcall are minted before any
+    of them exists, so that every step can be repeated without doing anything twice.
     """
 
     id: UUID
@@ -156,6 +158,8 @@ class ProviderCall:
     traceparent: str
     request_id: str
     tm_create: datetime
+    groupcall_id: UUID | None = None
+    """The groupcall that the calls are, if they are one."""
     snapshot: Snapshot | None = None
     """The provider as it was when the record was written; every stored record has it."""
     status: Status = Status.PENDING

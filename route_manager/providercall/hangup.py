@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from uuid import UUID
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from mesh.remote import RemoteError
 from route_manager.errors import ProviderCallHangupIncomplete
-from route_manager.providercall.domain import ProviderCall, Status
+from route_manager.providercall.domain import Placed, ProviderCall, Status
 from route_manager.providercall.peers import CallPeer
 
 log = structlog.get_logger()
@@ -29,25 +28,27 @@ class Hangup:
         and a record that is pending hangs its calls up by itself before it is completed.
         """
         try:
-            call_ids = await self._call_ids(record)
+            placed = await self._placed(record)
         except RemoteError as error:
             raise self._incomplete(record, len(record.call_ids), error) from error
+        if placed is None:
+            return
         # Ten at most: there are no more destinations.
-        ends = await asyncio.gather(*(self._end(call_id) for call_id in call_ids))
+        ends = await asyncio.gather(*(self._end(end) for end in self._calls.ends(placed)))
         failures = [failure for failure in ends if failure is not None]
         if failures:
-            raise self._incomplete(record, len(failures), failures[0]) from failures[0]
+            left = len(placed.admitted) if placed.groupcall_ids else len(failures)
+            raise self._incomplete(record, left, failures[0]) from failures[0]
 
-    async def _call_ids(self, record: ProviderCall) -> Sequence[UUID]:
+    async def _placed(self, record: ProviderCall) -> Placed | None:
         """Return the calls that may live; afterwards no further ones can be created."""
         if record.status is not Status.PENDING:
-            return () if record.placed is None else record.placed.admitted
-        placed = await self._calls.void_calls(record)
-        return () if placed is None else placed.admitted
+            return record.placed
+        return await self._calls.void_calls(record)
 
-    async def _end(self, call_id: UUID) -> RemoteError | None:
+    async def _end(self, end: Callable[[], Awaitable[None]]) -> RemoteError | None:
         try:
-            await self._calls.hang_up(call_id)
+            await end()
         except RemoteError as error:
             # The others are to hear of it all the same; the caller is told of this one.
             return error

@@ -52,6 +52,7 @@ class ProviderCallRow(RouteTable, table=True):
     idempotency_key: str | None = string_column(255, nullable=True)
     creation_id: UUID = uuid_column()
     call_ids: list[str] = json_column()
+    groupcall_id: UUID | None = uuid_column(nullable=True)
     dial_not_after: datetime = time_column(nullable=False)
     traceparent: str = string_column(64)
     request_id: str = string_column(64)

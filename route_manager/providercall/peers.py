@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from uuid import UUID
 
 from google.protobuf.struct_pb2 import ListValue, Value
@@ -10,6 +11,8 @@ from grpc import StatusCode
 from grpc.aio import Channel
 from voipbin.call.v1 import call_service_pb2 as call_pb
 from voipbin.call.v1.call_service_pb2_grpc import CallServiceStub
+from voipbin.call.v1.groupcall_service_pb2 import GroupcallHangupRequest
+from voipbin.call.v1.groupcall_service_pb2_grpc import GroupcallServiceStub
 from voipbin.flow.v1 import flow_service_pb2 as flow_pb
 from voipbin.flow.v1.flow_service_pb2_grpc import FlowServiceStub
 
@@ -78,6 +81,7 @@ class CallPeer:
 
     def __init__(self, channel: Channel) -> None:
         self._calls = CallServiceStub(channel)
+        self._groupcalls = GroupcallServiceStub(channel)
 
     async def create_calls(self, record: ProviderCall) -> Placed:
         """Create the record's calls and hand them to the dialer; a repeat changes nothing."""
@@ -94,15 +98,37 @@ class CallPeer:
                 metadata=call_metadata(record.wish.order.provider_id),
                 dial_not_after=timestamp(record.dial_not_after),
                 customer=_customer(record.wish.customer),
+                groupcall_id=uuid_text(record.groupcall_id),
+                ring_method=request.ring_method,
+                answer_method=request.answer_method,
+                early_execution=request.early_execution,
+                variables=request.variables,
             )
         )
-        groupcall_ids = tuple(UUID(text) for text in answer.groupcall_ids)
-        return Placed(_outcomes(answer.outcomes), groupcall_ids)
+        return _placed(record, answer.outcomes)
 
     async def void_calls(self, record: ProviderCall) -> Placed | None:
         """Settle a creation whose end is unknown: None means that no call exists nor ever will."""
         answer = await self._calls.CallsVoid(call_pb.CallsVoidRequest(id=str(record.creation_id)))
-        return None if answer.voided else Placed(_outcomes(answer.outcomes))
+        return None if answer.voided else _placed(record, answer.outcomes)
+
+    def ends(self, placed: Placed) -> Sequence[Callable[[], Awaitable[None]]]:
+        """Return what asks all calls to end: each call, or the groupcall that they are.
+
+        Of a groupcall no call is asked by itself: the end of one would be the next one's turn.
+        """
+        if placed.groupcall_ids:
+            return [partial(self.hang_up_group, one) for one in placed.groupcall_ids]
+        return [partial(self.hang_up, one) for one in placed.admitted]
+
+    async def hang_up_group(self, groupcall_id: UUID) -> None:
+        """Ask that all calls of a groupcall end; one that is over, or not there, ends no more."""
+        try:
+            await self._groupcalls.GroupcallHangup(GroupcallHangupRequest(id=str(groupcall_id)))
+        except RemoteError as error:
+            # A deleted groupcall was hung up when it was deleted.
+            if error.reason not in ("GROUPCALL_NOT_FOUND", "STATE_INVALID"):
+                raise
 
     async def hang_up(self, call_id: UUID) -> None:
         """Ask that a call ends; one that is over, or not there, ends no more."""
@@ -133,6 +159,11 @@ def _customer(known: CustomerFacts) -> call_pb.CustomerFacts:
         identity_verification=known.identity_verification,
         rtp_debug=known.rtp_debug,
     )
+
+
+def _placed(record: ProviderCall, outcomes: Iterable[call_pb.DestinationOutcome]) -> Placed:
+    groupcall_ids = () if record.groupcall_id is None else (record.groupcall_id,)
+    return Placed(_outcomes(outcomes), groupcall_ids)
 
 
 def _outcomes(outcomes: Iterable[call_pb.DestinationOutcome]) -> tuple[Outcome, ...]:

@@ -19,7 +19,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
-from uuid import UUID
 
 import structlog
 
@@ -143,13 +142,13 @@ class ProviderCallSaga:
         record = await self._ended(work)
         if record.status is Status.PENDING:
             # Before its end is stored: whoever takes the record up must know that it is to do.
-            await asyncio.gather(*(self._hang_up(call_id) for call_id in placed.admitted))
+            await asyncio.gather(*(self._end(end) for end in self._parts.calls.ends(placed)))
             over = True
             record = await self._ended(work)
         return record
 
-    async def _hang_up(self, call_id: UUID) -> None:
-        await self._steps.insist("call_hangup", lambda: self._parts.calls.hang_up(call_id))
+    async def _end(self, end: Callable[[], Awaitable[None]]) -> None:
+        await self._steps.insist("call_hangup", end)
 
     async def _decide(self, verdict: Verdict) -> None:
         async def work(tx: Transaction) -> None:

@@ -169,6 +169,7 @@ class ProviderCallService:
             wish=wish,
             creation_id=new_id(),
             call_ids=tuple(new_id() for _ in range(wish.order.destination_count)),
+            groupcall_id=new_id() if wish.order.is_group else None,
             temporary_flow_id=new_id() if wish.order.has_inline_actions else None,
             dial_not_after=now + self._dial_window,
             traceparent=traceparent(),

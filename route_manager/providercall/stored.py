@@ -44,6 +44,7 @@ def values_of(record: ProviderCall) -> Mapping[str, Any]:
         "idempotency_key": wish.idempotency_key,
         "creation_id": record.creation_id,
         "call_ids": [str(call_id) for call_id in record.call_ids],
+        "groupcall_id": record.groupcall_id,
         "dial_not_after": record.dial_not_after,
         "traceparent": record.traceparent,
         "request_id": record.request_id,
@@ -66,6 +67,7 @@ def record_of(row: RowMapping) -> ProviderCall:
         wish=_wish(row),
         creation_id=row["creation_id"],
         call_ids=tuple(UUID(text) for text in row["call_ids"]),
+        groupcall_id=row["groupcall_id"],
         temporary_flow_id=row["temporary_flow_id"],
         dial_not_after=row["dial_not_after"],
         traceparent=row["traceparent"],
@@ -87,6 +89,7 @@ def _wish(row: RowMapping) -> Wish:
         flow_id=row["named_flow_id"],
         has_inline_actions=row["temporary_flow_id"] is not None,
         destination_count=len(row["call_ids"]),
+        is_group=row["groupcall_id"] is not None,
         content=row["content"],
     )
     # Records of earlier versions know nothing of it.

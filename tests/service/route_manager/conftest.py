@@ -15,7 +15,15 @@ from typing import Any
 import grpc
 import pytest
 from sqlalchemy import text
-from voipbin.call.v1 import address_pb2, call_pb2, call_service_pb2, call_service_pb2_grpc
+from voipbin.call.v1 import (
+    address_pb2,
+    call_pb2,
+    call_service_pb2,
+    call_service_pb2_grpc,
+    groupcall_pb2,
+    groupcall_service_pb2,
+    groupcall_service_pb2_grpc,
+)
 from voipbin.flow.v1 import flow_pb2, flow_service_pb2, flow_service_pb2_grpc
 from voipbin.mesh.v1.identity_pb2 import Identity
 from voipbin.route.v1 import (
@@ -203,6 +211,22 @@ class Calls(Neighbour, call_service_pb2_grpc.CallServiceServicer):
         raise NotImplementedError
 
 
+class Groupcalls(Neighbour, groupcall_service_pb2_grpc.GroupcallServiceServicer):
+    """call_manager's groupcalls, as far as they are ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hung_up: list[str] = []
+
+    async def GroupcallHangup(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await self.answer("GroupcallHangup", request, context, self.hang_up)
+
+    async def hang_up(self, request: Any) -> Any:
+        self.hung_up.append(request.id)
+        group = groupcall_pb2.Groupcall(id=request.id)
+        return groupcall_service_pb2.GroupcallHangupResponse(groupcall=group)
+
+
 def refusing(code: grpc.StatusCode, reason: str, **facts: str) -> Script:
     """Refuse in the neighbour's own words."""
 
@@ -257,6 +281,7 @@ class House:
 
     def __init__(self, credentials: Credentials, flows: Flows, calls: Calls, address: str) -> None:
         self.flows, self.calls = flows, calls
+        self.groupcalls = Groupcalls()  # type: ignore[abstract]
         self.credentials = credentials
         self.database_url: str | None = None
         """None: the service's own SQLite file."""
@@ -407,9 +432,10 @@ async def house(tmp_path: Path, database_url: str | None) -> AsyncIterator[House
         flow_service_pb2_grpc.add_FlowServiceServicer_to_server(flows, server)
         call_service_pb2_grpc.add_CallServiceServicer_to_server(calls, server)
         port = server.add_insecure_port("127.0.0.1:0")
+        house = House(Credentials(tmp_path), flows, calls, f"127.0.0.1:{port}")
+        groupcall_service_pb2_grpc.add_GroupcallServiceServicer_to_server(house.groupcalls, server)
         await server.start()
         stack.push_async_callback(server.stop, None)
-        house = House(Credentials(tmp_path), flows, calls, f"127.0.0.1:{port}")
         house.database_url = database_url
         yield house
 

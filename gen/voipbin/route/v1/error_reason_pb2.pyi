@@ -199,6 +199,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "HEALTH_CHECK_TOO_SOON", "metadata": {"provider_id": "…"}}
     """
+    ERROR_REASON_INVALID_VARIABLES: _ErrorReason.ValueType  # 29
+    """A provider call has too many variables, too long ones, or one without a name.
+
+        {"reason": "INVALID_VARIABLES", "metadata": {"field": "variables"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Stable reasons of route_manager's errors; append only."""
@@ -379,5 +384,10 @@ ERROR_REASON_HEALTH_CHECK_TOO_SOON: ErrorReason.ValueType  # 28
 """A provider is being asked whether it is there, or was a moment ago.
 
     {"reason": "HEALTH_CHECK_TOO_SOON", "metadata": {"provider_id": "…"}}
+"""
+ERROR_REASON_INVALID_VARIABLES: ErrorReason.ValueType  # 29
+"""A provider call has too many variables, too long ones, or one without a name.
+
+    {"reason": "INVALID_VARIABLES", "metadata": {"field": "variables"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

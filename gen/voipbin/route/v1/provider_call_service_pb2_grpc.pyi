@@ -25,6 +25,8 @@ class ProviderCallServiceStub:
     - NOT_FOUND / FLOW_NOT_FOUND: `flow_id` is not a flow of the caller's; no record.
     - INVALID_ARGUMENT / INVALID_ACTION_TYPE, INVALID_ACTION_OPTION, INVALID_ACTION_TARGET; no record.
     - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: there is no such telephone number; no record.
+    - INVALID_ARGUMENT / INVALID_VARIABLES: too many variables, too long ones, or an empty name; no
+      record.
     - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
     - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
     - DEADLINE_EXCEEDED / PROVIDERCALL_PENDING: the record stands, its calls are not settled yet;
@@ -81,6 +83,8 @@ class ProviderCallServiceServicer(metaclass=_abc_1.ABCMeta):
         - NOT_FOUND / FLOW_NOT_FOUND: `flow_id` is not a flow of the caller's; no record.
         - INVALID_ARGUMENT / INVALID_ACTION_TYPE, INVALID_ACTION_OPTION, INVALID_ACTION_TARGET; no record.
         - INVALID_ARGUMENT / INVALID_DESTINATION_NUMBER: there is no such telephone number; no record.
+        - INVALID_ARGUMENT / INVALID_VARIABLES: too many variables, too long ones, or an empty name; no
+          record.
         - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
         - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
         - DEADLINE_EXCEEDED / PROVIDERCALL_PENDING: the record stands, its calls are not settled yet;
