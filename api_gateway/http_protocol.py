@@ -18,8 +18,9 @@ HEAD_BYTES_MAX: Final = 32 * 1024
 HEAD_S: Final = 10.0
 """How long they may take to arrive, in seconds, counted from the connection or the first byte."""
 
-MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
-"""The most bytes of a whole request: the longest body in the smallest chunks, and trailers."""
+MESSAGE_BYTES_MAX: Final = 6 * 1024 * 1024
+"""The most bytes of a whole request: the longest body of JSON in the smallest chunks, or the
+longest file in chunks that make sense, and trailers."""
 
 LINGER_S: Final = 2.0
 """How long a request that is answered already may go on, so that its sender reads the answer."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from voipbin.call.v1 import (
+    audio_file_service_pb2,
+    audio_file_service_pb2_grpc,
     call_service_pb2,
     call_service_pb2_grpc,
     failover_service_pb2,
@@ -32,6 +34,8 @@ from voipbin.route.v1 import provider_service_pb2, route_service_pb2
 from voipbin.route.v1.provider_service_pb2_grpc import ProviderServiceStub
 from voipbin.route.v1.route_service_pb2_grpc import RouteServiceStub
 
+from call_manager.audio_file.rpc import AudioFileRpc
+from call_manager.audio_file.service import AudioFileService
 from call_manager.call import rules
 from call_manager.call.numbers import StoredNumbers
 from call_manager.call.routes import RemoteRoutes
@@ -125,6 +129,11 @@ def build(settings: CallSettings) -> Node:
                 outbound_config_service_pb2_grpc.add_OutboundConfigServiceServicer_to_server,
                 OutboundConfigRpc(OutboundConfigService(database, clock, lab=settings.lab)),
                 outbound_config_service_pb2.DESCRIPTOR,
+            ),
+            (
+                audio_file_service_pb2_grpc.add_AudioFileServiceServicer_to_server,
+                AudioFileRpc(AudioFileService(database, clock)),
+                audio_file_service_pb2.DESCRIPTOR,
             ),
             *_of_carriers(
                 ProbeService(sip, probes_max=settings.probes_max),

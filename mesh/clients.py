@@ -21,7 +21,10 @@ from mesh.outgoing import StreamingCall, UnaryCall
 from mesh.telemetry import spans
 
 MESSAGE_BYTES_MAX: Final = 1024 * 1024
-"""The largest message that is sent or received, in bytes."""
+"""The largest message that is sent or received, in bytes, but for a request that is a file."""
+
+_BESIDE_BODY_BYTES: Final = 64 * 1024
+"""What a message holds beside a file."""
 
 ANSWER_RESERVE_S: Final = 0.05
 """What an RPC leaves of its request's deadline, so that the answer can still be sent."""
@@ -145,7 +148,7 @@ def channel(
     """
     options: Sequence[tuple[str, Any]] = (
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_send_message_length", request_bytes_max(contract.methods(*files))),
         ("grpc.service_config", json.dumps(service_config(contract.methods(*files)))),
         # A peer's proxy settings are nobody's business: targets are named, not discovered.
         ("grpc.enable_http_proxy", 0),
@@ -153,6 +156,13 @@ def channel(
     )
     inner = grpc.aio.insecure_channel(address, options=options)
     return MeshChannel(inner, Client(address, token, budget_s))
+
+
+def request_bytes_max(methods: Iterable[MethodDescriptor]) -> int:
+    """Return the largest request of some RPCs, in bytes: more than usual where one takes a file."""
+    files = [contract.policy(method).body_bytes_max for method in methods]
+    largest = max(files, default=0)
+    return max(MESSAGE_BYTES_MAX, largest + _BESIDE_BODY_BYTES if largest else 0)
 
 
 def service_config(methods: Iterable[MethodDescriptor]) -> Mapping[str, Any]:

@@ -23,8 +23,8 @@ from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from mesh import contract, parent, telemetry
-from mesh.clients import MESSAGE_BYTES_MAX
+from mesh import parent, telemetry
+from mesh.clients import MESSAGE_BYTES_MAX, request_bytes_max
 from mesh.completeness import check_complete, services_of
 from mesh.concerns import DeadlineConcern, ErrorConcern, ValidationConcern
 from mesh.identity import IdentityConcern, PeerAuthenticator, TokenAuthenticator
@@ -187,20 +187,18 @@ class Node:
 
     async def _listen(self) -> None:
         host = self._settings.grpc_listen.rpartition(":")[0]
+        # An RPC whose policy is missing or wrong stops the start, never a request.
+        methods = [method for service in self._services() for method in service.methods]
         server = grpc.aio.server(
             interceptors=[MeshInterceptor(self._concerns(), self._services())],
             maximum_concurrent_rpcs=self._settings.rpc_concurrency_max,
             options=(
-                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+                ("grpc.max_receive_message_length", request_bytes_max(methods)),
                 ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
                 # Two nodes on one port would share it silently; the second must fail.
                 ("grpc.so_reuseport", 0),
             ),
         )
-        for service in self._services():
-            for method in service.methods:
-                # An RPC whose policy is missing or wrong stops the start, never a request.
-                contract.policy(method)
         for add, servicer, _ in self._servicers:
             add(servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -18,6 +18,7 @@ from api_gateway.openapi.taken import TakenSchemas, required_names
 from api_gateway.transcoder.http import JSON_TYPE
 from api_gateway.transcoder.json_forms import message_of
 from api_gateway.transcoder.parameters import query_fields
+from api_gateway.transcoder.request import takes_file
 from api_gateway.transcoder.routes import Binding
 from mesh import contract
 
@@ -104,6 +105,8 @@ class Operations:
 
     def _body(self, binding: Binding, ordinal: int) -> dict[str, Any]:
         rpc = binding.rpc
+        if takes_file(binding):
+            return self._file(rpc.input_type.fields_by_name[binding.body])
         paths = [variable.field_path for variable in binding.template.variables]
         if binding.body == _WHOLE:
             message, suffix = rpc.input_type, str(ordinal + 1) if ordinal else ""
@@ -116,6 +119,16 @@ class Operations:
         return {
             "required": bool(required),
             "content": {JSON_TYPE: {"schema": schema, "example": example}},
+        }
+
+    def _file(self, field: FieldDescriptor) -> dict[str, Any]:
+        words = self._wording.text(field.full_name)
+        # OpenAPI 3.1 needs no schema for bytes; readers of 3.0's know this one.
+        schema = {"type": "string", "format": "binary"}
+        return {
+            "description": words,
+            "required": True,
+            "content": {media_type(words): {"schema": schema}},
         }
 
     def _answer(self, binding: Binding) -> dict[str, Any]:

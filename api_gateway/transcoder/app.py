@@ -37,7 +37,7 @@ from mesh.ratelimit import Allowance
 from mesh.telemetry import spans
 
 BODY_BYTES_MAX: Final = 256 * 1024
-"""The largest request body, in bytes."""
+"""The largest request body, in bytes, unless the RPC's policy says more."""
 
 log = structlog.get_logger()
 
@@ -220,13 +220,18 @@ class Transcoder:
     ) -> Sendable:
         if admitted is not None:
             found.route.rpc.authorize(admitted)
+        endpoint = found.route
         body = await request.body(
-            bytes_max=self._settings.body_bytes_max, deadline_s=self._settings.body_deadline_s
+            bytes_max=endpoint.rpc.policy.body_bytes_max or self._settings.body_bytes_max,
+            deadline_s=self._settings.body_deadline_s,
+            is_json=not endpoint.reader.takes_file,
         )
         key = request.headers.get(IDEMPOTENCY_HEADER)
         identity = admitted.identity if admitted is not None else None
-        received = Received(found.variables, request.query, body, key, identity)
-        return await found.route.answer(received, admitted, self._door.authenticator)
+        received = Received(
+            found.variables, request.query, body, key, identity, request.content_type
+        )
+        return await endpoint.answer(received, admitted, self._door.authenticator)
 
     def _problem(self, request: HttpRequest, error: MeshError, seen: Observation) -> Sendable:
         answer = self._problems.answer(error, request_id=request.id, path=request.raw_path)

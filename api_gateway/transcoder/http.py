@@ -60,10 +60,16 @@ class HttpRequest:
         """Whether an answer has begun; no other can follow."""
         self._send = send
 
-    async def body(self, *, bytes_max: int, deadline_s: float) -> bytes:
-        """Receive the body.
+    @property
+    def content_type(self) -> str:
+        """Return the media type that the body is declared as, whatever it says; empty for none."""
+        return self.headers.get("content-type", "")
 
-        Raises BodyTooLarge, InvalidJsonBody when it does not arrive in time, and ClientGone.
+    async def body(self, *, bytes_max: int, deadline_s: float, is_json: bool = True) -> bytes:
+        """Receive the body; one that is no JSON may be declared as anything.
+
+        Raises BodyTooLarge, InvalidJsonBody when it does not arrive in time,
+        UnsupportedMediaType and ClientGone.
         """
         declared = self.headers.get("content-length", "")
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > bytes_max:
@@ -84,7 +90,8 @@ class HttpRequest:
         body = b"".join(pieces)
         if body:
             _check_content_encoding(self.headers.get("content-encoding", ""))
-            _check_content_type(self.headers.get("content-type", ""))
+            if is_json:
+                _check_content_type(self.content_type)
         return body
 
     async def _piece(self) -> tuple[bytes, bool]:

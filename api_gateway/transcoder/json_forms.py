@@ -26,6 +26,9 @@ VALUE: Final = "google.protobuf.Value"
 LIST_VALUE: Final = "google.protobuf.ListValue"
 TIMESTAMP: Final = "google.protobuf.Timestamp"
 
+HTTP_BODY: Final = "google.api.HttpBody"
+"""The message that stands for bytes as they are, of a download or of a file that comes."""
+
 WELL_KNOWN: Final = frozenset({STRUCT, VALUE, LIST_VALUE, TIMESTAMP})
 """The messages that JSON has forms of their own for."""
 
@@ -70,6 +73,11 @@ def message_of(field: FieldDescriptor) -> Descriptor:
     ):
         raise unsupported(field)
     return message
+
+
+def is_http_body(field: FieldDescriptor) -> bool:
+    """Tell whether a field holds bytes as they are."""
+    return field.message_type is not None and field.message_type.full_name == HTTP_BODY
 
 
 def enum_of(field: FieldDescriptor) -> EnumDescriptor:

@@ -14,7 +14,7 @@ from voipbin.mesh.v1.identity_pb2 import Identity
 
 from api_gateway.door.requests import IdentityFields, sourced
 from api_gateway.transcoder.errors import ParameterInvalid, ParameterMissing
-from api_gateway.transcoder.json_forms import message_of
+from api_gateway.transcoder.json_forms import is_http_body, message_of
 from api_gateway.transcoder.json_parse import parse_object
 from api_gateway.transcoder.json_read import JsonReaders, MessageReader, is_clients
 from api_gateway.transcoder.parameters import (
@@ -28,6 +28,9 @@ from mesh.contract import ContractError
 from mesh.errors import InvalidArgument, MeshError
 
 _WHOLE: Final = "*"
+
+MEDIA_TYPE_CHARACTERS_MAX: Final = 255
+"""How much of a file's declared media type is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Received:
     """The header as it came; None for none."""
     identity: Identity | None
     """Who asks; None where the RPC is anonymous."""
+    content_type: str = ""
+    """What the body is declared as; read only where it is a file."""
 
 
 class RequestReader:
@@ -59,7 +64,11 @@ class RequestReader:
         self._path = [path_parameter(message, path, readers) for path in paths]
         self._query = {} if binding.body == _WHOLE else query_parameters(message, taken, readers)
         self._body_field = "" if binding.body == _WHOLE else binding.body
-        self._body = _body_reader(message, binding.body, paths, readers)
+        self.takes_file = takes_file(binding)
+        """Whether the body is a file, not JSON."""
+        self._body = (
+            MessageReader() if self.takes_file else _body_reader(message, binding, paths, readers)
+        )
         self._identity = identity
         self._key = sourced(message, options_pb2.FIELD_SOURCE_IDEMPOTENCY_KEY)
         self._mask = sourced(message, options_pb2.FIELD_SOURCE_UPDATE_MASK)
@@ -71,7 +80,11 @@ class RequestReader:
         names for an unknown enum value.
         """
         message = self._make()
-        self._read_body(message, received.body)
+        if self.takes_file:
+            file = getattr(message, self._body_field)
+            file.data, file.content_type = received.body, _media_type(received.content_type)
+        else:
+            self._read_body(message, received.body)
         read_query(received.query, self._query, message)
         for parameter in self._path:
             parameter.set_path(message, received.variables[parameter.name])
@@ -105,9 +118,21 @@ class RequestReader:
             )
 
 
+def takes_file(binding: Binding) -> bool:
+    """Tell whether a binding's body is a file: a field of type google.api.HttpBody, as it came."""
+    field = binding.rpc.input_type.fields_by_name.get(binding.body)
+    return field is not None and not field.is_repeated and is_http_body(field)
+
+
+def _media_type(header: str) -> str:
+    # A field of protobuf's type string holds no byte that is not UTF-8.
+    return header.encode("ascii", "replace").decode("ascii")[:MEDIA_TYPE_CHARACTERS_MAX]
+
+
 def _body_reader(
-    message: Descriptor, body: str, paths: list[str], readers: JsonReaders
+    message: Descriptor, binding: Binding, paths: list[str], readers: JsonReaders
 ) -> MessageReader:
+    body = binding.body
     if not body:
         # Nothing can be said: an empty object is read, any name in it refused.
         return MessageReader()

@@ -15,14 +15,11 @@ from google.protobuf.message import Message
 
 from api_gateway.transcoder.cookies import cookies_of
 from api_gateway.transcoder.http import JSON_TYPE, Answer, Headers, HttpRequest
-from api_gateway.transcoder.json_forms import message_of
+from api_gateway.transcoder.json_forms import HTTP_BODY, is_http_body
 from api_gateway.transcoder.json_write import JsonWriters
 from api_gateway.transcoder.routes import Binding
 from api_gateway.transcoder.template import Wildcard
 from mesh.contract import ContractError
-
-HTTP_BODY: Final = "google.api.HttpBody"
-"""The message whose chunks a download is made of."""
 
 SEND_DEADLINE_S: Final = 30.0
 """How long a client may take to receive an answer that is no download, in seconds."""
@@ -69,7 +66,7 @@ def download_field(binding: Binding) -> str:
     else is streamed over REST.
     """
     field = _response_field(binding)
-    if field.message_type is None or message_of(field).full_name != HTTP_BODY:
+    if not is_http_body(field):
         raise ContractError(f"{binding.rpc.full_name} streams what is no {HTTP_BODY}")
     return str(field.name)
 

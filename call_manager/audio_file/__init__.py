@@ -1,0 +1,1 @@
+"""Audio files: WAV files that customers keep here, for their calls to play."""
