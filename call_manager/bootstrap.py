@@ -7,10 +7,18 @@ from pathlib import Path
 from typing import Final
 
 from voipbin.call.v1 import (
+    billing_account_service_pb2,
+    billing_account_service_pb2_grpc,
+    billing_service_pb2,
+    billing_service_pb2_grpc,
+    call_limit_service_pb2,
+    call_limit_service_pb2_grpc,
     audio_file_service_pb2,
     audio_file_service_pb2_grpc,
     call_service_pb2,
     call_service_pb2_grpc,
+    dialing_service_pb2,
+    dialing_service_pb2_grpc,
     failover_service_pb2,
     failover_service_pb2_grpc,
     groupcall_service_pb2,
@@ -23,6 +31,8 @@ from voipbin.call.v1 import (
     probe_service_pb2_grpc,
     provider_stats_service_pb2,
     provider_stats_service_pb2_grpc,
+    rate_service_pb2,
+    rate_service_pb2_grpc,
     timeline_service_pb2,
     timeline_service_pb2_grpc,
 )
@@ -36,12 +46,17 @@ from voipbin.route.v1.route_service_pb2_grpc import RouteServiceStub
 
 from call_manager.audio_file.rpc import AudioFileRpc
 from call_manager.audio_file.service import AudioFileService
+from call_manager.billing_account.rpc import BillingAccountRpc, BillingRpc
+from call_manager.billing_account.service import BillingAccountService
 from call_manager.call import rules
 from call_manager.call.numbers import StoredNumbers
 from call_manager.call.routes import RemoteRoutes
 from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
+from call_manager.call_limit.rpc import CallLimitRpc
+from call_manager.call_limit.service import CallLimitService
 from call_manager.dialer import Dialer, Peers
+from call_manager.dialing.rpc import DialingRpc
 from call_manager.groupcall.rpc import GroupcallRpc
 from call_manager.groupcall.service import GroupcallService
 from call_manager.number.rpc import NumberRpc
@@ -57,6 +72,8 @@ from call_manager.probe.service import ProbeService
 from call_manager.provider_failover.rpc import FailoverRpc
 from call_manager.provider_stats.rpc import StatsRpc
 from call_manager.provider_stats.service import StatsService
+from call_manager.rate.rpc import RateRpc
+from call_manager.rate.service import RateService
 from call_manager.settings import CallSettings
 from call_manager.sip.channel import SipChannel
 from call_manager.timeline.events import EventService
@@ -141,6 +158,7 @@ def build(settings: CallSettings) -> Node:
                 ProviderServiceStub(route_manager),
                 clock,
             ),
+            *_of_money(database, clock, lab=settings.lab),
         ],
         # The dialer starts the SIP channel itself, and must find both peers and the database.
         owns=[database, route_manager, flow_manager, dialer, placements],
@@ -166,6 +184,38 @@ def _of_carriers(
             provider_stats_service_pb2_grpc.add_ProviderStatsServiceServicer_to_server,
             StatsRpc(stats, providers, clock),
             provider_stats_service_pb2.DESCRIPTOR,
+        ),
+    ]
+
+
+def _of_money(database: Database, clock: Clock, *, lab: bool) -> list[Servicer]:
+    """Return what serves money, rates and limits, and the kill switch."""
+    accounts = BillingAccountService(database, clock, lab=lab)
+    return [
+        (
+            billing_account_service_pb2_grpc.add_BillingAccountServiceServicer_to_server,
+            BillingAccountRpc(accounts, clock),
+            billing_account_service_pb2.DESCRIPTOR,
+        ),
+        (
+            billing_service_pb2_grpc.add_BillingServiceServicer_to_server,
+            BillingRpc(accounts),
+            billing_service_pb2.DESCRIPTOR,
+        ),
+        (
+            rate_service_pb2_grpc.add_RateServiceServicer_to_server,
+            RateRpc(RateService(database, clock)),
+            rate_service_pb2.DESCRIPTOR,
+        ),
+        (
+            call_limit_service_pb2_grpc.add_CallLimitServiceServicer_to_server,
+            CallLimitRpc(CallLimitService(database, accounts, clock), clock),
+            call_limit_service_pb2.DESCRIPTOR,
+        ),
+        (
+            dialing_service_pb2_grpc.add_DialingServiceServicer_to_server,
+            DialingRpc(database, clock),
+            dialing_service_pb2.DESCRIPTOR,
         ),
     ]
 

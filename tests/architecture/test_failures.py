@@ -22,6 +22,10 @@ PUBLIC = [rpc for rpc in rpcs() if rpc.routes]
 # Nothing can be wrong with what they are asked, so that only the door refuses.
 NEVER_REFUSING = {
     "voipbin.account.v1.CustomerService.CustomerCreate",
+    "voipbin.call.v1.BillingAccountService.BillingAccountOwnGet",
+    "voipbin.call.v1.CallLimitService.CallLimitOwnGet",
+    "voipbin.call.v1.DialingService.DialingGet",
+    "voipbin.call.v1.DialingService.DialingUpdate",
     "voipbin.call.v1.OutboundConfigService.OutboundConfigOwnGet",
 }
 

@@ -183,6 +183,37 @@ async def a_new_carrier(_: Town, role: str) -> Request:
     return Request(body=a_setup())
 
 
+async def an_account(town: Town) -> str:
+    body = {"customer_id": await town.a_customer()}
+    return str((await town.made("/v1.0/billing_accounts", body))["id"])
+
+
+async def a_paid_account(town: Town) -> str:
+    account = await an_account(town)
+    await town.made(f"/v1.0/billing_accounts/{account}/balance_add_force", {"amount": "2"})
+    return account
+
+
+async def a_billing(town: Town, _: str) -> Request:
+    # A lab's first customers have money from the start, so a movement, too.
+    booked = ok(await town.ask(CUSTOMER, "GET", "/v1.0/billings"))["result"]
+    return Request({"id": booked[0]["id"]})
+
+
+async def a_new_rate(town: Town, _: str) -> Request:
+    # Of a provider nobody calls through, so that no call has another price.
+    body = {"provider_id": await a_provider(town), "prefix": "+82", "price_per_minute": "0.01"}
+    return Request(body=body)
+
+
+async def a_rate(town: Town) -> str:
+    return str((await town.made("/v1.0/rates", (await a_new_rate(town, "")).body))["id"])
+
+
+async def some_limits(town: Town, _: str) -> Request:
+    return Request({"customer_id": await town.a_customer()}, {"calls_per_second": 5})
+
+
 async def a_setup_that_failed(town: Town, _: str) -> Request:
     town.telnyx.then("POST /fqdns", answering(UNAUTHENTICATED))
     refused = await town.ask(ADMIN, "POST", "/v1.0/providers/setup", a_setup())

@@ -9,6 +9,7 @@ from tests.conformance.asking import (
     DAY_S,
     Example,
     Request,
+    a_billing,
     a_call_of_its_own,
     a_config,
     a_delegation,
@@ -19,20 +20,25 @@ from tests.conformance.asking import (
     a_new_agent,
     a_new_carrier,
     a_new_config,
+    a_new_rate,
     a_number,
+    a_paid_account,
     a_password,
     a_provider,
+    a_rate,
     a_record,
     a_route,
     a_setup_that_failed,
     a_sign_in,
     a_virtual_number,
+    an_account,
     an_activeflow,
     an_agent,
     fixed,
     of_town,
     on_new,
     recover,
+    some_limits,
 )
 from tests.conformance.town import NUMBER, Town, tel
 from tests.support.telnyx import KEY
@@ -68,7 +74,36 @@ ACCOUNT: Final = {
     "CustomerService.CustomerUnregister": Example(fixed(), afterwards=recover),
     "CustomerService.CustomerRecover": Example(a_frozen_account),
 }
+MONEY: Final = {
+    "BillingAccountService.BillingAccountOwnGet": LIST,
+    "BillingAccountService.BillingAccountCreate": Example(a_new_config),
+    "BillingAccountService.BillingAccountGet": Example(on_new(an_account)),
+    "BillingAccountService.BillingAccountList": LIST,
+    "BillingAccountService.BillingAccountUpdate": Example(on_new(an_account, {"status": "frozen"})),
+    "BillingAccountService.BillingAccountBalanceAddForce": Example(
+        on_new(an_account, {"amount": "25.00", "detail": "cash"})
+    ),
+    "BillingAccountService.BillingAccountBalanceSubtractForce": Example(
+        on_new(a_paid_account, {"amount": "0.000001"})
+    ),
+    "BillingService.BillingGet": Example(a_billing, owned=True),
+    "BillingService.BillingList": LIST,
+    "CallLimitService.CallLimitOwnGet": LIST,
+    "CallLimitService.CallLimitGet": Example(
+        of_town(lambda town: Request({"customer_id": town.customer_id}))
+    ),
+    "CallLimitService.CallLimitUpdate": Example(some_limits),
+    "DialingService.DialingGet": LIST,
+    "DialingService.DialingUpdate": Example(fixed({"enabled": True})),
+    "RateService.RateCreate": Example(a_new_rate),
+    "RateService.RateGet": Example(on_new(a_rate)),
+    "RateService.RateList": LIST,
+    "RateService.RateUpdate": Example(on_new(a_rate, {"price_per_minute": "0.02"})),
+    "RateService.RateDelete": Example(on_new(a_rate)),
+    "RateService.RateQuote": Example(of_town(lambda _: Request(query={"destination": NUMBER}))),
+}
 CALL: Final = {
+    **MONEY,
     "CallService.CallCreate": Example(a_call_of_its_own),
     "CallService.CallGet": Example(BY_CALL, owned=True),
     "CallService.CallList": LIST,

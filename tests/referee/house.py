@@ -100,6 +100,9 @@ async def _furnish(house: House, mesh: RunningMesh, carrier_address: str) -> Non
     ids["key"] = ok(await mesh.post("/v1.0/accesskeys", {"expire": 86_400}))["id"]
     configs = ok(await mesh.get("/v1.0/outbound_config"))
     ids["config"] = configs["id"]
+    ids["account"] = ok(await mesh.get("/v1.0/billing_account"))["id"]
+    rate = {"provider_id": ids["provider"], "prefix": "+44", "price_per_minute": "0.012"}
+    ids["rate"] = ok(await mesh.post("/v1.0/rates", rate))["id"]
     record = await mesh.place(ids["provider"], NUMBER)
     ids["record"], ids["record_call"] = record["id"], record["call_ids"][0]
     call = {
@@ -110,6 +113,7 @@ async def _furnish(house: House, mesh: RunningMesh, carrier_address: str) -> Non
     ids["call"] = ok(await mesh.post("/v1.0/calls", call))["calls"][0]["id"]
     for name in ("record_call", "call"):
         await mesh.ended(ids[name])
+    ids["billing"] = ok(await mesh.get("/v1.0/billings"))["result"][0]["id"]
     ids["CALL"] = ids["call"].upper()
     gone = await mesh.a_provider("gone.carrier.example")
     ok(await mesh.delete(f"/v1.0/providers/{gone['id']}"))

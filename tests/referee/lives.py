@@ -183,6 +183,32 @@ async def of_a_customer(life: Life) -> None:
     await life.ask("DELETE", path)
 
 
+async def of_money(life: Life) -> None:
+    customer = (await life.make("/v1.0/customers", {"name": life.tag})).rpartition("/")[2]
+    path = await life.make("/v1.0/billing_accounts", {"customer_id": customer})
+    keyed = (("idempotency-key", f"m{life.tag}"),)
+    added = {"amount": "25.5", "detail": "é"}
+    first = await life.ask("POST", f"{path}/balance_add_force", added, headers=keyed)
+    again = await life.ask("POST", f"{path}/balance_add_force", added, headers=keyed)
+    assert again == first
+    await life.ask("POST", f"{path}/balance_subtract_force", {"amount": "0.000001"})
+    await life.ask("PUT", path, {"plan_type": "unlimited", "status": None})
+    await life.ask("GET", path)
+    limits = {"daily_spend": "", "calls_per_second": 7, "duration_max": 60}
+    await life.ask("PUT", f"/v1.0/call_limits/{customer}", limits)
+    # Nobody switches it off here: others call at the same time.
+    await life.ask("PUT", "/v1.0/dialing", {"enabled": True, "reason": life.tag})
+
+
+async def of_a_rate(life: Life) -> None:
+    prices = {"price_per_minute": "0.01", "price_minimum": "0.005", "increment": 6}
+    path = await life.make("/v1.0/rates", {"prefix": f"+999{life.tag}", "name": "r", **prices})
+    await life.ask("GET", f"/v1.0/rates/quote?destination=999{life.tag}1")
+    await life.ask("PUT", path, {"price_minimum": "", "provider_id": "<provider>"})
+    await life.ask("DELETE", path)
+    await life.ask("GET", path)
+
+
 async def of_a_key(life: Life) -> None:
     body = {"expire": 86_400, "name": life.tag, "calls_per_day": 5}
     path = await life.make("/v1.0/accesskeys", body)
@@ -208,6 +234,8 @@ LIVES: Final = (
     of_a_call,
     of_a_number,
     of_a_customer,
+    of_money,
+    of_a_rate,
     of_a_key,
     of_ones_own,
 )

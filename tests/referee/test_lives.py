@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from tests.referee import money
 from tests.referee.house import House
 from tests.referee.lives import LIVES, Life, both
 from tests.referee.test_requests import GETS, OTHERS
@@ -27,7 +28,7 @@ async def test_every_life_is_the_same_and_no_rpc_is_left_out(house: House) -> No
         assert told == expected, "\n".join(difflib.unified_diff(expected, told, lineterm=""))
         named |= {*rpcs_of(ours)}
 
-    shown = [("GET", path, None, outcome) for path, outcome in GETS]
+    shown = [("GET", path, None, outcome) for path, outcome in (*GETS, *money.GETS)]
     for method, path, body, outcome in (*shown, *OTHERS):
         if outcome == "200":
             named.add(house.rpc_name(method, path, body))

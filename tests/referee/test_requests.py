@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.referee import money
 from tests.referee.court import Request
 from tests.referee.house import EVERYBODY, NOBODY, NUMBER, House
 
@@ -247,19 +248,19 @@ async def compared(house: House, request: Request, expected: str) -> None:
         assert ours == envoys
 
 
-@pytest.mark.parametrize(("path", "expected"), GETS)
+@pytest.mark.parametrize(("path", "expected"), [*GETS, *money.GETS])
 async def test_it_is_shown_as_the_referee_shows_it(house: House, path: str, expected: str) -> None:
     await compared(house, house.request("GET", path), expected)
 
 
-@pytest.mark.parametrize(("method", "path", "body", "expected"), OTHERS)
+@pytest.mark.parametrize(("method", "path", "body", "expected"), [*OTHERS, *money.OTHERS])
 async def test_it_is_read_as_the_referee_reads_it(
     house: House, method: str, path: str, body: Any, expected: str
 ) -> None:
     await compared(house, house.request(method, path, body), expected)
 
 
-@pytest.mark.parametrize(("method", "path", "role", "expected"), CALLERS)
+@pytest.mark.parametrize(("method", "path", "role", "expected"), [*CALLERS, *money.CALLERS])
 async def test_whoever_asks_hears_the_same(
     house: House, method: str, path: str, role: str, expected: str
 ) -> None:

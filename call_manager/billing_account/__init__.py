@@ -1,0 +1,1 @@
+"""What customers and super-admins see of money, and how it gets there."""

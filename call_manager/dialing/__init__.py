@@ -1,0 +1,1 @@
+"""The platform's kill switch, as super-admins move it."""

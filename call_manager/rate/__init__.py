@@ -1,0 +1,1 @@
+"""What calls cost, as super-admins set it."""
