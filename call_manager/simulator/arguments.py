@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--password", default="secret", help="accepted with it; also VBMESH_SIMULATOR_PASSWORD")
     add("--rtp-ports", type=_port_range, default="24000-31998", help="first-last")
     add("--tone-hz", type=_frequency, help="play this tone to answered calls instead of silence")
+    add("--heard-dir", type=Path, help="write what each call's caller said here, as WAV files")
     add("--no-media", action="store_true", help="send no audio and count none")
     add("--calls-max", type=_count, default=2000, help="calls at once; more get 503")
     add("--quiet", action="store_true", help="write only the totals at the end")
@@ -135,6 +136,8 @@ def _frequency(text: str) -> float:
 
 
 def _plan(given: argparse.Namespace) -> Plan:
+    if given.heard_dir is not None and not given.heard_dir.is_dir():
+        raise ArgumentsMistake(f"--heard-dir {given.heard_dir} is no directory.")
     scripts = _carriers(given, Script() if given.script is None else load(given.script))
     for name, script in scripts.items():
         if script.listen is None:
@@ -206,7 +209,13 @@ def _settings(
     return SimulatorSettings(
         listening=Listening(udp, script.tcp, tls, context),
         credentials=Credentials(given.username, password),
-        audio=AudioSettings(udp[0], given.rtp_ports, given.tone_hz, muted=given.no_media),
+        audio=AudioSettings(
+            udp[0],
+            given.rtp_ports,
+            given.tone_hz,
+            muted=given.no_media,
+            heard_dir=given.heard_dir,
+        ),
         calls_max=given.calls_max,
         answers=script,
     )

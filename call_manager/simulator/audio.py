@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from call_manager.media.ports import RtpPorts
@@ -14,11 +16,14 @@ from call_manager.simulator.behaviour import Audio, Digits
 from call_manager.simulator.hearing import Tone
 from call_manager.simulator.reports import Reports
 from call_manager.simulator.sdp import Line, Remote
+from call_manager.simulator.tape import Tape
 from call_manager.simulator.voice import Ears, Voice
 
 SESSION_ID_BITS: Final = 31
 HEARD_MAX: Final = 256
 """Digits and tones of one call that are told, each."""
+
+log = logging.getLogger(__name__)
 
 Tell = Callable[..., None]
 """Writes an event of a call: its Call-ID, the event's name, its facts."""
@@ -36,6 +41,8 @@ class AudioSettings:
     """The tone an answered call hears; None for silence."""
     muted: bool = False
     """Whether nothing is sent and received audio is thrown away, to measure signalling alone."""
+    heard_dir: Path | None = None
+    """Where a WAV file of what was heard is written at each call's end; None for none."""
 
     @property
     def plan(self) -> Audio:
@@ -53,12 +60,15 @@ class Counts:
     digits: str = ""
     tones: list[int] = field(default_factory=list)
     """Their frequencies."""
+    wav: str = ""
+    """The file with what was heard."""
 
 
 @dataclass(slots=True)
 class _Track:
     voice: Voice
     counts: Counts
+    tape: Tape | None
 
 
 class AudioDesk:
@@ -108,6 +118,9 @@ class AudioDesk:
         track.voice.close()
         track.counts.sent, track.counts.received = track.voice.sent, track.voice.received
         track.counts.lost = track.voice.lost
+        directory = self._settings.heard_dir
+        if track.tape is not None and directory is not None:
+            track.counts.wav = _written(track.tape, directory)
         return track.counts
 
     def stop(self) -> None:
@@ -129,13 +142,15 @@ class AudioDesk:
         def on_tone(tone: Tone) -> None:
             if len(counts.tones) < HEARD_MAX:
                 counts.tones.append(tone.hz)
-                self._tell(call_id, "tone", hz=tone.hz, seconds=round(tone.seconds, 2))
+                seconds = round(tone.seconds, 2)
+                self._tell(call_id, "tone", hz=tone.hz, seconds=seconds, level=tone.level)
 
         sock, control = self._ports.bind_pair()
-        ears = Ears(on_digit, on_tone, self._may_send_to)
+        tape = None if self._settings.heard_dir is None else Tape()
+        ears = Ears(on_digit, on_tone, self._may_send_to, tape)
         voice = Voice(sock, Reports(control), self._ticker, ears)
         voice.tune(plan or self._settings.plan)
-        self._tracks[call_id] = _Track(voice, counts)
+        self._tracks[call_id] = _Track(voice, counts, tape)
         return int(sock.getsockname()[1])
 
     def _sink_port(self) -> int:
@@ -143,3 +158,11 @@ class AudioDesk:
         if self._sink is None:
             self._sink = self._ports.bind()
         return int(self._sink.getsockname()[1])
+
+
+def _written(tape: Tape, directory: Path) -> str:
+    try:
+        return tape.write(directory)
+    except OSError:
+        log.exception("what a call's caller said could not be written")
+        return ""

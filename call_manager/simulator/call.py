@@ -314,7 +314,9 @@ class SimulatedCall:
     def _over(self, by: str, status: int) -> None:
         heard = self._trunk.audio.close(self.call_id)
         counts = {"rtp_sent": heard.sent, "rtp_received": heard.received, "rtp_lost": heard.lost}
-        sounds = {"digits": heard.digits, "tones": heard.tones}
+        sounds: dict[str, object] = {"digits": heard.digits, "tones": heard.tones}
+        if heard.wav:
+            sounds["wav"] = heard.wav
         self._say("over", by=by, status=status, **self._facts, **counts, **sounds)
 
     def _end_ringing(self) -> None:

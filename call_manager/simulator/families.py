@@ -168,6 +168,11 @@ _SDP: Final = (
     ),
 )
 
+
+def _sending(number: int) -> Behaviour:
+    return answering("", 0.5, Digits(digits=str(number)))
+
+
 _AUDIO: Final = (
     _answers("5001", "sends no audio", audio=Audio(send="nothing")),
     _answers("5002", "hears no audio", audio=Audio(receive=False)),
@@ -186,6 +191,7 @@ _AUDIO: Final = (
     ),
     _answers("5010", "sends the digits 1234567890*#", 0.5, Digits(digits="1234567890*#")),
     _answers("5011", "sends back the digits it gets", audio=Audio(echo_digits=True)),
+    _answers("5012", "sends the digits 1234# after 2 s", 2.0, Digits(digits="1234#")),
     Family(
         "5",
         30,
@@ -193,6 +199,7 @@ _AUDIO: Final = (
         "plays a tone of NNN × 10 Hz",
         lambda n: answering("", audio=Audio(send="tone", hz=n * TONE_STEP_HZ)),
     ),
+    Family("5", 500, 599, "sends the digits NNN after 0.5 s", _sending),
 )
 
 _DIALOGS: Final = (

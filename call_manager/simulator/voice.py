@@ -22,6 +22,7 @@ from call_manager.simulator.dtmf import DigitReader, EventPacket, Keypad
 from call_manager.simulator.hearing import Hearing, Tone
 from call_manager.simulator.reports import Heard, Reports, Said
 from call_manager.simulator.sdp import Remote
+from call_manager.simulator.tape import Tape
 from call_manager.sip.sdp import ENCODABLE
 
 _HEADER: Final = struct.Struct("!BBHII")
@@ -39,6 +40,8 @@ class Ears:
     on_digit: Callable[[str], None]
     on_tone: Callable[[Tone], None]
     may_send_to: Callable[[str], bool]
+    tape: Tape | None = None
+    """What keeps all of it, if anything does."""
 
 
 class Voice:
@@ -58,6 +61,8 @@ class Voice:
         self._first = True
         self._ticks = 0
         self._debt = 0
+        self._shift: int | None = None
+        """How much later our timestamps are than those of the caller's that are sent back."""
         asyncio.get_running_loop().add_reader(sock.fileno(), self._read)
 
     @property
@@ -86,6 +91,7 @@ class Voice:
         """Send something else from now on."""
         self.plan = plan
         self._ticks = 0
+        self._shift = None
 
     def press(self, digits: Digits) -> bool:
         """Send digits; False when the caller cannot take them."""
@@ -177,9 +183,22 @@ class Voice:
                     self.press(Digits(digits=digit))
         elif payload_type == self._remote.payload_type:
             if self._remote.codec.upper() in ENCODABLE:
-                self._tell(self._hearing.hear(payload))
+                self._hear(payload, timestamp)
             if self.plan.send == "echo" and self._to is not None and self._remote.listens:
-                self._send(payload, payload_type)
+                self._send_back(payload, timestamp)
+
+    def _hear(self, payload: bytes, timestamp: int) -> None:
+        self._tell(self._hearing.hear(payload, self._remote.codec))
+        if self._ears.tape is not None:
+            self._ears.tape.keep(payload, timestamp, self._remote.codec)
+
+    def _send_back(self, payload: bytes, timestamp: int) -> None:
+        """Echo a packet at once; what never came, or late, is missing or late in the echo, too."""
+        if self._shift is None:
+            self._shift = (self._timestamp - timestamp) & 0xFFFFFFFF
+        now, self._timestamp = self._timestamp, (timestamp + self._shift) & 0xFFFFFFFF
+        self._send(payload, self._remote.payload_type)
+        self._timestamp = now
 
     def _count(self, sequence: int) -> None:
         """Count gaps (RFC 3550 A.3); what comes late was counted as lost before."""

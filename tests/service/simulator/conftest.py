@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -212,13 +213,14 @@ async def start_carrier(events: Events) -> AsyncIterator[Started]:
         t1_s: float = 0.5,
         calls_max: int = 100,
         muted: bool = False,
+        heard_dir: Path | None = None,
         script: dict[str, Any] | None = None,
         listening: Listening | None = None,
     ) -> Simulator:
         settings = SimulatorSettings(
             listening or Listening(("127.0.0.1", 0)),
             CREDENTIALS,
-            AudioSettings("127.0.0.1", (26_000, 27_998), muted=muted),
+            AudioSettings("127.0.0.1", (26_000, 27_998), muted=muted, heard_dir=heard_dir),
             calls_max=calls_max,
             answers=Script.model_validate(script or {}),
             timing=Timing(t1_s),

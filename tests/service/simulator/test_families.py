@@ -1,11 +1,14 @@
 """What the last four digits do, seen by a caller that writes its own SIP."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from call_manager.media.g711 import encode
 from call_manager.simulator.endpoint import Simulator
 from tests.service.simulator.conftest import (
     Caller,
@@ -17,15 +20,16 @@ from tests.service.simulator.conftest import (
     facts,
 )
 from tests.service.simulator.test_protocol import authorization
+from tests.support import spectrum
 
 DTMF = "a=rtpmap:101 telephone-event/8000\r\n"
 Answered = Callable[..., Awaitable[tuple[Dialled, Heard]]]
 
 
 @pytest.fixture
-async def hasty(start_carrier: Started) -> Simulator:
-    """A carrier whose timers are a tenth of the RFC's."""
-    return await start_carrier(t1_s=0.05)
+async def hasty(start_carrier: Started, tmp_path: Path) -> Simulator:
+    """A carrier whose timers are a tenth of the RFC's, and that keeps what it hears."""
+    return await start_carrier(t1_s=0.05, heard_dir=tmp_path)
 
 
 @pytest.fixture
@@ -223,6 +227,19 @@ async def test_5004_echoes_what_it_hears(answered: Answered, phone: Phone) -> No
     assert (await phone.hear())[12:] == bytes(range(160))
 
 
+async def test_5004_leaves_the_gaps_that_the_caller_s_packets_had(
+    answered: Answered, phone: Phone
+) -> None:
+    _, answer = await answered("5004")
+    for timestamp in (8000, 8160, 8480, 8480, 8320):
+        phone.say(answer, bytes(range(160)), timestamp=timestamp)
+    packets = [await phone.hear() for _ in range(5)]
+    stamps = [int.from_bytes(packet[4:8]) for packet in packets]
+    assert [(at - stamps[0]) % 2**32 for at in stamps] == [0, 160, 480, 480, 320]
+    numbers = [int.from_bytes(packet[2:4]) for packet in packets]
+    assert [(n - numbers[0]) % 2**16 for n in numbers] == list(range(5))
+
+
 async def test_5006_loses_a_tenth_of_what_it_sends(answered: Answered, phone: Phone) -> None:
     await answered("5006")
     sequences = [int.from_bytes((await phone.hear())[2:4]) for _ in range(20)]
@@ -245,6 +262,16 @@ async def test_5010_sends_digits_each_with_three_last_packets(
     assert [packet[1] >> 7 for packet in first] == [1] + [0] * 9
     assert [packet[13] >> 7 for packet in first] == [0] * 7 + [1] * 3
     assert [int.from_bytes(packet[14:16]) for packet in first[:8]] == [160 * n for n in range(1, 9)]
+
+
+async def test_5500_to_5599_send_their_own_digits(answered: Answered, phone: Phone) -> None:
+    await answered("5512")
+    pressed: list[int] = []
+    while len(pressed) < 3:
+        packet = await phone.hear()
+        if packet[1] == 0x80 | 101:
+            pressed.append(packet[12])
+    assert pressed == [5, 1, 2]
 
 
 async def test_5011_reports_digits_and_sends_them_back(
@@ -275,8 +302,35 @@ async def test_a_tone_that_the_caller_plays_is_told_with_its_frequency(
     phone.say(answer, b"\xd5" * 160)
     call.bye(answer)
     await caller.hear_statuses(200)
-    assert facts(events, "tone") == {"call": call.call_id, "hz": 1000, "seconds": 0.2}
+    assert facts(events, "tone") == {
+        "call": call.call_id, "hz": 1000, "seconds": 0.2, "level": 8,
+    }  # fmt: skip
     assert facts(events, "over")["tones"] == [1000]
+
+
+@pytest.mark.parametrize("payload_type", [8, 0])
+async def test_what_the_caller_says_is_kept_as_a_file(
+    answered: Answered, caller: Caller, phone: Phone, events: Events, payload_type: int
+) -> None:
+    codec, number = {8: ("PCMA", "4111"), 0: ("PCMU", "4110")}[payload_type]
+    call, answer = await answered(number)
+    tone = spectrum.sine(700.0, 1.0)
+    for place in range(50):
+        if place != 20:  # What is lost is silence.
+            part = encode(tone[place * 160 : (place + 1) * 160], codec)
+            phone.say(answer, part, payload_type, 5000 + place * 160)
+            await asyncio.sleep(0)  # It reads 32 packets at once, and no more.
+    call.bye(answer)
+    await caller.hear_statuses(200)
+    (heard,), rate = spectrum.of_wav(Path(str(facts(events, "over")["wav"])))
+    assert (len(heard), rate) == (8000, 8000)
+    assert spectrum.rms(heard[20 * 160 : 21 * 160]) < 20
+    del heard[20 * 160 : 21 * 160]
+    assert spectrum.level(heard[:3200], 700.0) == pytest.approx(8000, rel=0.02)
+    assert spectrum.purity(heard[3200:], 700.0) > 0.98
+    (told,) = [found for name, found in events if name == "tone"]
+    assert told["hz"] == pytest.approx(700, abs=20)
+    assert told["level"] == pytest.approx(8000 * 0.637, rel=0.03)
 
 
 async def test_6200_holds_and_resumes(answered: Answered, caller: Caller, phone: Phone) -> None:

@@ -121,6 +121,7 @@ async def test_a_taken_address_is_named(start: Start) -> None:
         ("--rtp-ports", "5-5"),
         ("--calls-max", "0"),
         ("--tone-hz", "5"),
+        ("--heard-dir", "nowhere/at/all"),
     ],
 )
 async def test_a_wrong_option_is_refused_at_once(start: Start, options: tuple[str, str]) -> None:

@@ -16,8 +16,8 @@ SILENCE = b"\xd5" * 160
 def test_a_tone_is_heard_with_its_frequency_and_length(codec: str, hz: float) -> None:
     hearing = Hearing()
     for frame in tone(hz, 0.5):
-        assert hearing.hear(encode(frame, codec)) is None
-    heard = hearing.hear(SILENCE)
+        assert hearing.hear(encode(frame, codec), codec) is None
+    heard = hearing.hear(SILENCE, "PCMA")
     assert heard is not None
     assert math.isclose(heard.hz, hz, rel_tol=0.01)
     assert heard.seconds == 0.5
@@ -26,14 +26,14 @@ def test_a_tone_is_heard_with_its_frequency_and_length(codec: str, hz: float) ->
 
 def test_a_click_is_no_tone() -> None:
     hearing = Hearing()
-    hearing.hear(bytes(range(160)))
-    assert hearing.hear(SILENCE) is None
+    hearing.hear(bytes(range(160)), "PCMA")
+    assert hearing.hear(SILENCE, "PCMA") is None
 
 
 def test_what_is_still_heard_at_the_end_is_told() -> None:
     hearing = Hearing()
     for _ in range(5):
-        hearing.hear((b"\x55" * 4 + b"\xd5" * 4) * 20)
+        hearing.hear((b"\x55" * 4 + b"\xd5" * 4) * 20, "PCMA")
     assert hearing.end() == Tone(1000, 0.1)
 
 
