@@ -33,6 +33,8 @@ from voipbin.call.v1 import (
     provider_stats_service_pb2_grpc,
     rate_service_pb2,
     rate_service_pb2_grpc,
+    recording_service_pb2,
+    recording_service_pb2_grpc,
     timeline_service_pb2,
     timeline_service_pb2_grpc,
 )
@@ -50,6 +52,7 @@ from call_manager.billing_account.rpc import BillingAccountRpc, BillingRpc
 from call_manager.billing_account.service import BillingAccountService
 from call_manager.call import rules
 from call_manager.call.numbers import StoredNumbers
+from call_manager.call.orders import OrderService
 from call_manager.call.routes import RemoteRoutes
 from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
@@ -74,14 +77,20 @@ from call_manager.provider_stats.rpc import StatsRpc
 from call_manager.provider_stats.service import StatsService
 from call_manager.rate.rpc import RateRpc
 from call_manager.rate.service import RateService
+from call_manager.recording.rpc import RecordingRpc
+from call_manager.recording.service import RecordingService
 from call_manager.settings import CallSettings
 from call_manager.sip.channel import SipChannel
+from call_manager.sound.library import SoundLibrary
+from call_manager.speech.speaker import Speaker
+from call_manager.speech.voices import voices
 from call_manager.timeline.events import EventService
 from call_manager.timeline.rpc import TimelineRpc
 from call_manager.timeline.service import TimelineService
 from mesh.clients import MeshChannel, channel
 from mesh.clock import Clock, SystemClock
 from mesh.database import Database
+from mesh.fetching import Fetcher
 from mesh.node import Node, Servicer
 
 NAME: Final = "call_manager"
@@ -101,10 +110,16 @@ def build(settings: CallSettings) -> Node:
     route_manager, flow_manager = _peers(settings)
     flows, events = Flows(flow_manager), TimelineServiceStub(flow_manager)
     sip = SipChannel(settings.sip(), clock=clock)
+    audio_files = AudioFileService(database, clock)
     dialer = Dialer(
         database,
         sip,
-        Peers(ProviderServiceStub(route_manager), ActiveflowServiceStub(flow_manager)),
+        Peers(
+            ProviderServiceStub(route_manager),
+            ActiveflowServiceStub(flow_manager),
+            Speaker(voices(settings.speech)),
+            SoundLibrary(Fetcher(private_hosts=settings.lab), audio_files),
+        ),
         clock=clock,
         settings=settings.dialer(),
     )
@@ -124,13 +139,18 @@ def build(settings: CallSettings) -> Node:
         servicers=[
             (
                 call_service_pb2_grpc.add_CallServiceServicer_to_server,
-                CallRpc(calls, placing),
+                CallRpc(calls, placing, OrderService(database, dialer)),
                 call_service_pb2.DESCRIPTOR,
             ),
             (
                 groupcall_service_pb2_grpc.add_GroupcallServiceServicer_to_server,
                 GroupcallRpc(GroupcallService(database, clock, dialer), placing),
                 groupcall_service_pb2.DESCRIPTOR,
+            ),
+            (
+                recording_service_pb2_grpc.add_RecordingServiceServicer_to_server,
+                RecordingRpc(RecordingService(database, clock)),
+                recording_service_pb2.DESCRIPTOR,
             ),
             (
                 timeline_service_pb2_grpc.add_TimelineServiceServicer_to_server,
@@ -149,7 +169,7 @@ def build(settings: CallSettings) -> Node:
             ),
             (
                 audio_file_service_pb2_grpc.add_AudioFileServiceServicer_to_server,
-                AudioFileRpc(AudioFileService(database, clock)),
+                AudioFileRpc(audio_files),
                 audio_file_service_pb2.DESCRIPTOR,
             ),
             *_of_carriers(

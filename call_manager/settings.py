@@ -115,6 +115,12 @@ class CallSettings(MeshSettings):
         " `espeak-ng` (the program, which must be installed), or `auto`: the embedded voice, and"
         " espeak-ng, where it is installed, for other languages.",
     )
+    recording_duration_max_s: float = Field(
+        default=3600.0,
+        gt=0.0,
+        le=14_400.0,
+        description="Seconds one recording may last before it is ended.",
+    )
     dial_window_s: float = Field(
         default=30.0,
         gt=0.0,
@@ -210,6 +216,7 @@ class CallSettings(MeshSettings):
             legs_max=self.legs_max,
             ring_timeout_s=self.ring_timeout_s,
             longest_call_s=self.call_duration_max_s,
+            recording_s_max=self.recording_duration_max_s,
             capture_bytes_max=self.rtp_capture_mib_max * MIB,
             stop_grace_s=self.live_calls_grace_s,
         )

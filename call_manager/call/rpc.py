@@ -19,17 +19,25 @@ from voipbin.call.v1.call_service_pb2 import (
     CallHangupResponse,
     CallListRequest,
     CallListResponse,
+    CallRecordingStartRequest,
+    CallRecordingStartResponse,
+    CallRecordingStopRequest,
+    CallRecordingStopResponse,
     CallsCreateRequest,
     CallsCreateResponse,
     CallsVoidRequest,
     CallsVoidResponse,
+    CallTalkRequest,
+    CallTalkResponse,
 )
 from voipbin.call.v1.call_service_pb2_grpc import CallServiceServicer
 
 from call_manager.call import asked, convert
+from call_manager.call.orders import OrderService
 from call_manager.call.service import CallService
 from call_manager.explanation.convert import explanation_to_proto
 from call_manager.placement.service import PlacementService
+from call_manager.recording.domain import RecordingWish, ending_keys
 from mesh.identity import current_caller
 from mesh.pagination import PageRequest
 
@@ -39,9 +47,12 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class CallRpc(CallServiceServicer):
     """Serves `voipbin.call.v1.CallService`."""
 
-    def __init__(self, calls: CallService, placements: PlacementService) -> None:
+    def __init__(
+        self, calls: CallService, placements: PlacementService, orders: OrderService
+    ) -> None:
         self._calls = calls
         self._placements = placements
+        self._orders = orders
 
     @override
     async def CallCreate(self, request: CallCreateRequest, context: Context) -> CallCreateResponse:
@@ -97,3 +108,26 @@ class CallRpc(CallServiceServicer):
     async def CallDelete(self, request: CallDeleteRequest, context: Context) -> CallDeleteResponse:
         call = await self._calls.delete(current_caller(), UUID(request.id))
         return CallDeleteResponse(call=convert.call_to_proto(call))
+
+    @override
+    async def CallTalk(self, request: CallTalkRequest, context: Context) -> CallTalkResponse:
+        call = await self._orders.say(
+            current_caller(), UUID(request.id), request.text, request.language
+        )
+        return CallTalkResponse(call=convert.call_to_proto(call))
+
+    @override
+    async def CallRecordingStart(
+        self, request: CallRecordingStartRequest, context: Context
+    ) -> CallRecordingStartResponse:
+        keys = ending_keys(request.end_of_key)
+        wish = RecordingWish(request.end_of_silence, keys, request.duration)
+        call = await self._orders.start_recording(current_caller(), UUID(request.id), wish)
+        return CallRecordingStartResponse(call=convert.call_to_proto(call))
+
+    @override
+    async def CallRecordingStop(
+        self, request: CallRecordingStopRequest, context: Context
+    ) -> CallRecordingStopResponse:
+        call = await self._orders.stop_recording(current_caller(), UUID(request.id))
+        return CallRecordingStopResponse(call=convert.call_to_proto(call))

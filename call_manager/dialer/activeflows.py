@@ -11,6 +11,7 @@ from voipbin.flow.v1 import action_pb2, activeflow_service_pb2
 from voipbin.flow.v1.activeflow_service_pb2_grpc import ActiveflowServiceStub
 
 from call_manager.call.domain import Call
+from call_manager.dialer.actions.results import Finished
 from call_manager.dialer.providers import may_ask_again
 from mesh.clock import Clock
 from mesh.errors import MeshError
@@ -40,9 +41,9 @@ class Activeflows:
         await self._stops.stop()
 
     async def next_action(
-        self, call: Call, finished: str, variables: Mapping[str, str]
+        self, call: Call, finished: Finished, variables: Mapping[str, str]
     ) -> action_pb2.Action | None:
-        """Return the action after the one with the id `finished` (empty: the first), or None.
+        """Return the action after the one that is finished, or None when the flow is over.
 
         `variables` are what the flow's actions may name; the first question tells them.
 
@@ -55,8 +56,10 @@ class Activeflows:
             flow_id=str(call.flow_id),
             reference_type=activeflow_service_pb2.ACTIVEFLOW_REFERENCE_TYPE_CALL,
             reference_id=str(call.id),
-            finished_action_id=finished,
-            variables=variables if not finished else {},
+            finished_action_id=finished.action_id,
+            variables={} if finished.action_id else variables,
+            finished_error=finished.error,
+            found_variables=finished.found,
         )
         give_up = self._clock.monotonic() + self._patience_s
         delay_s = _FIRST_DELAY_S

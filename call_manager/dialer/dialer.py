@@ -13,15 +13,20 @@ from voipbin.flow.v1.activeflow_service_pb2_grpc import ActiveflowServiceStub
 from voipbin.route.v1.provider_service_pb2_grpc import ProviderServiceStub
 
 from call_manager.call.domain import Call
+from call_manager.call.errors import CallNotAnswered
 from call_manager.channel import Channel
 from call_manager.dialer import repository
+from call_manager.dialer.actions.performance import Performance
+from call_manager.dialer.actions.protocols import Sounds, Speaker
 from call_manager.dialer.activeflows import Activeflows
 from call_manager.dialer.captures import CaptureWriter
 from call_manager.dialer.equipment import DialerSettings, Equipment, untraced
 from call_manager.dialer.providers import Providers
+from call_manager.dialer.recordings import RecordingWriter
 from call_manager.dialer.recovery import Recovery
 from call_manager.dialer.session import Session
 from call_manager.dialer.traces import TraceWriter
+from call_manager.recording.domain import Recording, RecordingWish
 from mesh.clock import Clock
 from mesh.database import Database, Transaction
 
@@ -43,14 +48,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """Whom the dialer asks: how to reach a carrier, and what an answered call does next."""
+    """Whom the dialer asks: how to reach a carrier, and what a call does next and sounds like."""
 
     providers: ProviderServiceStub
     activeflows: ActiveflowServiceStub
+    speaker: Speaker
+    sounds: Sounds
 
 
 class Dialer:
-    """Dials what is committed; fulfils `groupcall.membership.Dialling`.
+    """Dials what is committed; fulfils `groupcall.membership.Dialling`, `call.orders.OrderTaker`.
 
     It owns the channel: `start` starts it and ends what a dead process left, `stop` hangs every
     live call up and stops it. Start it after the database, stop it before.
@@ -72,6 +79,9 @@ class Dialer:
             activeflows=Activeflows(peers.activeflows, clock, patience_s=settings.flow_patience_s),
             traces=TraceWriter(database),
             captures=CaptureWriter(database),
+            recordings=RecordingWriter(database),
+            speaker=peers.speaker,
+            sounds=peers.sounds,
             clock=clock,
             settings=settings,
             dialling=self,
@@ -93,6 +103,7 @@ class Dialer:
         with untraced():
             await self._equipment.traces.start()
             await self._equipment.captures.start()
+            await self._equipment.recordings.start()
             self._loops = [
                 asyncio.create_task(recovery.run(), name="dialer.recovery"),
                 asyncio.create_task(self._run(), name="dialer.claims"),
@@ -117,6 +128,7 @@ class Dialer:
             await self._equipment.activeflows.drain(_STOP_FLOWS_S)
             await self._equipment.traces.stop()
             await self._equipment.captures.stop()
+            await self._equipment.recordings.stop()
 
     @staticmethod
     async def _shut_down(sessions: Sequence[Session]) -> None:
@@ -134,6 +146,24 @@ class Dialer:
         found = self._sessions.get(call_id)
         if found is not None:
             found[0].hangup()
+
+    def say(self, call_id: UUID, text: str, language: str) -> None:
+        """Speak a text into a call. Raises CallNotAnswered, SpeechesTooMany."""
+        self._performance(call_id).say(text, language)
+
+    async def start_recording(self, call_id: UUID, wish: RecordingWish) -> Recording:
+        """Record a call. Raises CallNotAnswered, RecordingInProgress."""
+        return await self._performance(call_id).start_recording(wish)
+
+    async def stop_recording(self, call_id: UUID) -> None:
+        """End a call's recording, if there is one. Raises CallNotAnswered."""
+        await self._performance(call_id).stop_recording()
+
+    def _performance(self, call_id: UUID) -> Performance:
+        found = self._sessions.get(call_id)
+        if found is None or found[0].performance is None:
+            raise CallNotAnswered(call_id)
+        return found[0].performance
 
     async def _run(self) -> None:
         while True:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from call_manager.channel import Channel
+from call_manager.dialer.actions.protocols import Sounds, Speaker
 from call_manager.dialer.activeflows import Activeflows
 from call_manager.dialer.captures import CaptureWriter
 from call_manager.dialer.providers import Providers
+from call_manager.dialer.recordings import RecordingWriter
 from call_manager.dialer.traces import TraceWriter
 from call_manager.groupcall.membership import Dialling
 from mesh import telemetry
@@ -34,6 +36,8 @@ class DialerSettings:
     """How long an answered call waits, in silence, for a flow_manager that does not answer."""
     capture_bytes_max: int = 16 * 1024 * 1024
     """The most bytes of captured RTP that are stored of one leg."""
+    recording_s_max: float = 3600.0
+    """How long one recording may last."""
     stop_grace_s: float = 40.0
     """How long live calls get to end at the stop: a CANCEL or BYE nobody answers takes 32 s."""
     owner: str = field(default_factory=lambda: str(new_id()))
@@ -50,6 +54,9 @@ class Equipment:
     activeflows: Activeflows
     traces: TraceWriter
     captures: CaptureWriter
+    recordings: RecordingWriter
+    speaker: Speaker
+    sounds: Sounds
     clock: Clock
     settings: DialerSettings
     dialling: Dialling

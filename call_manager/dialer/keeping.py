@@ -39,14 +39,14 @@ class Keeper:
 
         return await self._kept(work, "call_progressing") is not None
 
-    async def hung_up(self) -> None:
-        """Keep that the call is to end."""
+    async def hung_up(self, cause: Cause = Cause.NORMAL) -> bool:
+        """Keep that the call is to end; False when it is ending or over already."""
         now = self._equipment.clock.now()
 
         async def work(tx: Transaction) -> Change:
-            return await membership.hung_up(tx, self._call, Cause.NORMAL, now)
+            return await membership.hung_up(tx, self._call, cause, now)
 
-        await self._kept(work, "call_shut_down")
+        return await self._kept(work, "call_hang_up") is not None
 
     async def ended(self, end: Finish, *, lost: bool) -> Call | None:
         """Keep that the call is over; None when it was. Asked again until the database has it.

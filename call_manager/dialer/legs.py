@@ -91,6 +91,11 @@ class Legs:
         self._config: DialConfig | None = None
         self._policy = PLATFORM
         self._request_uri = ""
+        self._stays = False
+
+    def stay(self) -> None:
+        """Go on to no other carrier: the call's flow has begun at this one, and runs once."""
+        self._stays = True
 
     @property
     def has_dialled(self) -> bool:
@@ -173,7 +178,8 @@ class Legs:
 
     def _onward(self, after: str) -> str:
         left = len(self._routes) - self._number
-        if not after or not left or self._wish.made or not may_fail_over(self._call):
+        ends = self._stays or self._wish.made or not may_fail_over(self._call)
+        if not after or not left or ends:
             return ""
         provider_id = str(self._dial().provider_id)
         FAILOVERS.labels(provider_id, after).inc()

@@ -35,12 +35,18 @@ POST_DIAL_DELAY: Final = Histogram(
     registry=REGISTRY,
 )
 
-
 FAILOVERS: Final = Counter(
     "call_failovers",
     "Calls that went on to the next carrier, by the one they left and why: the final status, or"
     " `unreachable`.",
     ("provider_id", "code"),
+    registry=REGISTRY,
+)
+
+ACTIONS_FAILED: Final = Counter(
+    "call_actions_failed",
+    "Actions on calls that failed, by type; the flow went on.",
+    ("type",),
     registry=REGISTRY,
 )
 

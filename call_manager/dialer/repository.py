@@ -30,7 +30,10 @@ _MESSAGE_INSERT: Final = insert(MESSAGES)
 _CAPTURE_INSERT: Final = insert(_CAPTURES)
 _ACTION: Final = (
     update(calls.CALLS)
-    .where(calls.CALLS.c.id == bindparam("of"), calls.CALLS.c.status == CallStatus.PROGRESSING)
+    .where(
+        calls.CALLS.c.id == bindparam("of"),
+        calls.CALLS.c.status.in_([CallStatus.RINGING.value, CallStatus.PROGRESSING.value]),
+    )
     .returning(calls.CALLS)
 )
 
@@ -114,7 +117,7 @@ async def _claimed(
 async def keep_action(
     tx: Transaction, call_id: UUID, action: Mapping[str, Any], now: datetime
 ) -> None:
-    """Store the action an answered call is at; a call that is ending keeps none."""
+    """Store the action a call is at; a call that is ending keeps none."""
     values = {"of": call_id, "current_action": dict(action), "tm_update": now}
     await calls.changed(tx, CallEvent.UPDATED, await tx.one_or_none(_ACTION, values))
 

@@ -18,8 +18,9 @@ from call_manager.call.repository import Finish
 from call_manager.call.sip_address import Undialable
 from call_manager.channel import Answered, DialTarget, Ended, EndedBy, Leg, Progress
 from call_manager.dialer import endings, metrics
+from call_manager.dialer.actions.performance import Performance
+from call_manager.dialer.actions.results import Ending
 from call_manager.dialer.equipment import Equipment
-from call_manager.dialer.flow_runner import Ending, FlowRunner
 from call_manager.dialer.journal import NOT_DIALLED, SessionJournal
 from call_manager.dialer.keeping import Keeper
 from call_manager.dialer.legs import EndedFirst, Legs, Wish
@@ -49,9 +50,9 @@ class Session:
         self._backstop: asyncio.Timeout | None = None
         self._context: contextvars.Context | None = None
         self._timer: asyncio.Task[None] | None = None
-        self._flow: asyncio.Task[None] | None = None
+        self.performance: Performance | None = None
+        """What the call does, once its flow has begun."""
         self._rang = False
-        self._flow_ran = False
         self._lost = False
         """Whether a leg's own end could not be told."""
 
@@ -86,8 +87,10 @@ class Session:
             finally:
                 await self._put_down()
             await self._finish(end)
-            if self._flow_ran and self._call.activeflow_id is not None:
-                self._equipment.activeflows.stop(self._call.activeflow_id)
+            call = self._call
+            ran = self.performance is not None and call.flow_id is not None
+            if ran and call.activeflow_id is not None:
+                self._equipment.activeflows.stop(call.activeflow_id)
 
     async def _safely(self) -> Finish:
         try:
@@ -123,6 +126,8 @@ class Session:
             return endings.unplaced(self._now(), str(error)), await legs.unplaced(str(error))
         journal = self._journal = legs.journal()
         ended = await self._placed(target, journal)
+        if self.performance is not None:
+            legs.stay()
         after = await legs.over(journal, ended)
         self._lost = self._lost or journal.unsure
         if journal.refused and legs.has_dialled and not journal.planned:
@@ -151,7 +156,7 @@ class Session:
                         case Ended() as ended:
                             return ended
                         case Progress() as progress:
-                            await self._progress(progress)
+                            await self._progress(progress, leg)
                         case Answered() as answered:
                             await self._answered(answered, leg)
         except TimeoutError:
@@ -161,12 +166,16 @@ class Session:
         finally:
             self._backstop = None
 
-    async def _progress(self, progress: Progress) -> None:
+    async def _progress(self, progress: Progress, leg: Leg) -> None:
         # A carrier may repeat itself a thousand times; it rings once.
         if 180 <= progress.code < 190 and not self._rang:
             self._rang = True
             log.info("the carrier rings", sip_code=progress.code)
-            await self._advance(CallStatus.RINGING, progress.at, tm_ringing=progress.at)
+            rings = await self._advance(CallStatus.RINGING, progress.at, tm_ringing=progress.at)
+            if rings and self._call.early_execution:
+                self._perform(leg)
+        if self.performance is not None:
+            self.performance.hear()
 
     async def _answered(self, answered: Answered, leg: Leg) -> None:
         log.info("the call is answered", codec=answered.codec)
@@ -177,33 +186,32 @@ class Session:
             self._end_leg()
             return
         self._arm(self._equipment.settings.longest_call_s, Cause.DURATION_LIMIT)
-        self._flow = asyncio.create_task(self._run_flow(leg))
+        self._perform(leg).answer()
 
-    async def _run_flow(self, leg: Leg) -> None:
-        ending = Ending()
-        try:
-            if self._call.flow_id is not None:
-                self._flow_ran = True
-                ending = await FlowRunner(self._call, leg.media, self._equipment).run()
-        except Exception:
-            log.exception("the flow broke")
-            ending = Ending(detail=endings.FLOW_BROKEN)
-        await self._terminate(ending)
+    def _perform(self, leg: Leg) -> Performance:
+        """Begin the call's flow, unless it has begun."""
+        if self.performance is None:
+            self.performance = Performance(self._call, leg.media, self._equipment, self._terminate)
+        return self.performance
 
     async def _terminate(self, ending: Ending) -> None:
         try:
-            ours = await self._advance(
-                CallStatus.TERMINATING,
-                self._now(),
-                hangup_cause=int(ending.cause),
-                hangup_requested_at=self._now(),
-            )
-            if ours:
+            if await self._to_end(ending.cause):
                 self._ending = endings.Own(ending.cause, ending.reason, ending.detail)
         except (MeshError, SQLAlchemyError):
             log.exception("a flow's end was not kept")
         finally:
             self._end_leg()
+
+    async def _to_end(self, cause: Cause) -> bool:
+        """Keep that the call is to end; False when it is ending already."""
+        now = self._now()
+        if self.performance is None or not self.performance.answered:
+            # The answer may come just now: what the call is then decides.
+            return await self._keeper.hung_up(cause)
+        return await self._advance(
+            CallStatus.TERMINATING, now, hangup_cause=int(cause), hangup_requested_at=now
+        )
 
     async def _advance(self, to: CallStatus, at: datetime, **changes: Any) -> bool:
         async def work(tx: Transaction) -> bool:
@@ -247,7 +255,9 @@ class Session:
             log.exception("the leg broke")
 
     async def _put_down(self) -> None:
-        await _cancel(self._timer, self._flow)
+        await _cancel(self._timer)
+        if self.performance is not None:
+            await self.performance.close()
         if self._journal is not None:
             self._journal.end_observation()
 
@@ -255,6 +265,7 @@ class Session:
         """End the call's row, once its trace is stored."""
         await self._equipment.traces.flush()
         await self._equipment.captures.flush()
+        await self._equipment.recordings.flush()
         ended = await self._keeper.ended(end, lost=self._lost)
         if ended is not None:
             metrics.ENDED.labels(str(ended.hangup_reason), str(ended.hangup_by)).inc()

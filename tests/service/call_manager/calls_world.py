@@ -32,7 +32,9 @@ from voipbin.route.v1 import (
 
 from call_manager.bootstrap import MIGRATIONS
 from call_manager.call import repository, rules
+from call_manager.call.errors import CallNotAnswered
 from call_manager.call.numbers import StoredNumbers
+from call_manager.call.orders import OrderService
 from call_manager.call.routes import RemoteRoutes
 from call_manager.call.rpc import CallRpc
 from call_manager.call.service import CallService
@@ -43,6 +45,7 @@ from call_manager.placement.flows import Flows
 from call_manager.placement.placements import Placements
 from call_manager.placement.saga import SagaParts
 from call_manager.placement.service import PlacementService
+from call_manager.recording.domain import Recording, RecordingWish
 from mesh.clients import MeshChannel
 from mesh.clock import SystemClock, new_id
 from mesh.database import Database, Transaction
@@ -125,6 +128,15 @@ class Dialled:
     def hangup(self, call_id: UUID) -> None:
         self.hangups.append(call_id)
 
+    def say(self, call_id: UUID, text: str, language: str) -> None:
+        raise CallNotAnswered(call_id)
+
+    async def start_recording(self, call_id: UUID, wish: RecordingWish) -> Recording:
+        raise CallNotAnswered(call_id)
+
+    async def stop_recording(self, call_id: UUID) -> None:
+        raise CallNotAnswered(call_id)
+
 
 class World:
     """One call_manager, its neighbour, and whoever asks it."""
@@ -159,7 +171,7 @@ class World:
                 servicers=[
                     (
                         call_service_pb2_grpc.add_CallServiceServicer_to_server,
-                        CallRpc(calls, placing),
+                        CallRpc(calls, placing, OrderService(self.database, self.dialled)),
                         call_service_pb2.DESCRIPTOR,
                     )
                 ],

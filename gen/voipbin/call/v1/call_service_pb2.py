@@ -29,11 +29,12 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voipbin.call.v1 import address_pb2 as voipbin_dot_call_dot_v1_dot_address__pb2
 from voipbin.call.v1 import call_pb2 as voipbin_dot_call_dot_v1_dot_call__pb2
 from voipbin.call.v1 import groupcall_pb2 as voipbin_dot_call_dot_v1_dot_groupcall__pb2
+from voipbin.call.v1 import recording_pb2 as voipbin_dot_call_dot_v1_dot_recording__pb2
 from voipbin.flow.v1 import action_pb2 as voipbin_dot_flow_dot_v1_dot_action__pb2
 from voipbin.mesh.v1 import options_pb2 as voipbin_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"voipbin/call/v1/call_service.proto\x12\x0fvoipbin.call.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/call/v1/address.proto\x1a\x1avoipbin/call/v1/call.proto\x1a\x1fvoipbin/call/v1/groupcall.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xda\x06\n\x12\x43\x61llsCreateRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x08\x63\x61ll_ids\x18\x03 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\n\x18\x01\"\x05r\x03\xb0\x01\x01\x12\x1c\n\x07\x66low_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12(\n\x06source\x18\x05 \x01(\x0b\x32\x18.voipbin.call.v1.Address\x12:\n\x0c\x64\x65stinations\x18\x06 \x03(\x0b\x32\x18.voipbin.call.v1.AddressB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\n\x12\x37\n\tanonymous\x18\x07 \x01(\x0e\x32\x1a.voipbin.call.v1.AnonymousB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x43\n\x08metadata\x18\x08 \x03(\x0b\x32\x31.voipbin.call.v1.CallsCreateRequest.MetadataEntry\x12:\n\x0e\x64ial_not_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x30\n\x08\x63ustomer\x18\n \x01(\x0b\x32\x1e.voipbin.call.v1.CustomerFacts\x12!\n\x0cgroupcall_id\x18\x0b \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12:\n\x0bring_method\x18\x0c \x01(\x0e\x32\x1b.voipbin.call.v1.RingMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12>\n\ranswer_method\x18\r \x01(\x0e\x32\x1d.voipbin.call.v1.AnswerMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x0f\x65\x61rly_execution\x18\x0e \x01(\x08\x12\x45\n\tvariables\x18\x0f \x03(\x0b\x32\x32.voipbin.call.v1.CallsCreateRequest.VariablesEntry\x1aG\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.google.protobuf.Value:\x02\x38\x01\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"c\n\rCustomerFacts\x12\x17\n\x06status\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12&\n\x15identity_verification\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x11\n\trtp_debug\x18\x03 \x01(\x08\"\x89\x01\n\x13\x43\x61llsCreateResponse\x12$\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x15.voipbin.call.v1.Call\x12\x15\n\rgroupcall_ids\x18\x02 \x03(\t\x12\x35\n\x08outcomes\x18\x03 \x03(\x0b\x32#.voipbin.call.v1.DestinationOutcome\"`\n\x12\x44\x65stinationOutcome\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x10\n\x08\x61\x64mitted\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x9c\x05\n\x11\x43\x61llCreateRequest\x12Y\n\x06source\x18\x01 \x01(\x0b\x32\x18.voipbin.call.v1.AddressB/\xb2\xd4\x18+:){\"type\": \"tel\", \"target\": \"+12025550100\"}\x12@\n\x0c\x64\x65stinations\x18\x02 \x03(\x0b\x32\x18.voipbin.call.v1.AddressB\x10\xbaH\x07\x92\x01\x04\x08\x01\x10\n\xb2\xd4\x18\x02\x30\x02\x12\"\n\x07\x66low_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12}\n\x07\x61\x63tions\x18\x04 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionBS\xbaH\x05\x92\x01\x02\x10\x64\xb2\xd4\x18G:E[{\"type\": \"sleep\", \"option\": {\"duration\": 1000}}, {\"type\": \"hangup\"}]\x12\x37\n\tanonymous\x18\x05 \x01(\x0e\x32\x1a.voipbin.call.v1.AnonymousB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12_\n\tvariables\x18\x06 \x03(\x0b\x32\x31.voipbin.call.v1.CallCreateRequest.VariablesEntryB\x19\xb2\xd4\x18\x15:\x13{\"order\": \"A-1042\"}\x12#\n\x0b\x63ustomer_id\x18\x07 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12=\n\x0fidempotency_key\x18\x08 \x01(\tB$\xbaH\x1br\x16\x32\x14^[\\x21-\\x7e]{1,255}$\xd8\x01\x01\xb2\xd4\x18\x02\x08\x03\x12\x17\n\x0f\x65\x61rly_execution\x18\t \x01(\x08\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"j\n\x12\x43\x61llCreateResponse\x12$\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x15.voipbin.call.v1.Call\x12.\n\ngroupcalls\x18\x02 \x03(\x0b\x32\x1a.voipbin.call.v1.Groupcall\"(\n\x10\x43\x61llsVoidRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x80\x01\n\x11\x43\x61llsVoidResponse\x12\x0e\n\x06voided\x18\x01 \x01(\x08\x12$\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x15.voipbin.call.v1.Call\x12\x35\n\x08outcomes\x18\x03 \x03(\x0b\x32#.voipbin.call.v1.DestinationOutcome\",\n\x0e\x43\x61llGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"6\n\x0f\x43\x61llGetResponse\x12#\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x15.voipbin.call.v1.Call\"\xed\x02\n\x0f\x43\x61llListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12\x35\n\x06status\x18\x04 \x01(\x0e\x32\x1b.voipbin.call.v1.CallStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12&\n\x0bprovider_id\x18\x05 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12V\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB#\xb2\xd4\x18\x1f:\x1d\"2026-08-01T00:00:00.000000Z\"\x12W\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB#\xb2\xd4\x18\x1f:\x1d\"2026-09-01T00:00:00.000000Z\"\"R\n\x10\x43\x61llListResponse\x12%\n\x06result\x18\x01 \x03(\x0b\x32\x15.voipbin.call.v1.Call\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x11\x43\x61llHangupRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"9\n\x12\x43\x61llHangupResponse\x12#\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x15.voipbin.call.v1.Call\"/\n\x11\x43\x61llDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"9\n\x12\x43\x61llDeleteResponse\x12#\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x15.voipbin.call.v1.Call2\xee\x06\n\x0b\x43\x61llService\x12o\n\x0b\x43\x61llsCreate\x12#.voipbin.call.v1.CallsCreateRequest\x1a$.voipbin.call.v1.CallsCreateResponse\"\x15\xaa\xd4\x18\x11\x08\x02\"\rroute_manager\x12k\n\tCallsVoid\x12!.voipbin.call.v1.CallsVoidRequest\x1a\".voipbin.call.v1.CallsVoidResponse\"\x17\xaa\xd4\x18\x13\x08\x02\"\rroute_manager(\x01\x12w\n\nCallCreate\x12\".voipbin.call.v1.CallCreateRequest\x1a#.voipbin.call.v1.CallCreateResponse\" \xaa\xd4\x18\x06\x08\x01\x12\x02 @\x82\xd3\xe4\x93\x02\x10\"\x0b/v1.0/calls:\x01*\x12x\n\x07\x43\x61llGet\x12\x1f.voipbin.call.v1.CallGetRequest\x1a .voipbin.call.v1.CallGetResponse\"*\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x18\x12\x10/v1.0/calls/{id}b\x04\x63\x61ll\x12p\n\x08\x43\x61llList\x12 .voipbin.call.v1.CallListRequest\x1a!.voipbin.call.v1.CallListResponse\"\x1f\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1.0/calls\x12\x97\x01\n\nCallHangup\x12\".voipbin.call.v1.CallHangupRequest\x1a#.voipbin.call.v1.CallHangupResponse\"@\xaa\xd4\x18\x17\x08\x01\x12\x02 @\"\rroute_manager(\x01\x82\xd3\xe4\x93\x02\x1f\"\x17/v1.0/calls/{id}/hangupb\x04\x63\x61ll\x12\x81\x01\n\nCallDelete\x12\".voipbin.call.v1.CallDeleteRequest\x1a#.voipbin.call.v1.CallDeleteResponse\"*\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x18*\x10/v1.0/calls/{id}b\x04\x63\x61llb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"voipbin/call/v1/call_service.proto\x12\x0fvoipbin.call.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dvoipbin/call/v1/address.proto\x1a\x1avoipbin/call/v1/call.proto\x1a\x1fvoipbin/call/v1/groupcall.proto\x1a\x1fvoipbin/call/v1/recording.proto\x1a\x1cvoipbin/flow/v1/action.proto\x1a\x1dvoipbin/mesh/v1/options.proto\"\xda\x06\n\x12\x43\x61llsCreateRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x08\x63\x61ll_ids\x18\x03 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\n\x18\x01\"\x05r\x03\xb0\x01\x01\x12\x1c\n\x07\x66low_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12(\n\x06source\x18\x05 \x01(\x0b\x32\x18.voipbin.call.v1.Address\x12:\n\x0c\x64\x65stinations\x18\x06 \x03(\x0b\x32\x18.voipbin.call.v1.AddressB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\n\x12\x37\n\tanonymous\x18\x07 \x01(\x0e\x32\x1a.voipbin.call.v1.AnonymousB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x43\n\x08metadata\x18\x08 \x03(\x0b\x32\x31.voipbin.call.v1.CallsCreateRequest.MetadataEntry\x12:\n\x0e\x64ial_not_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x30\n\x08\x63ustomer\x18\n \x01(\x0b\x32\x1e.voipbin.call.v1.CustomerFacts\x12!\n\x0cgroupcall_id\x18\x0b \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12:\n\x0bring_method\x18\x0c \x01(\x0e\x32\x1b.voipbin.call.v1.RingMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12>\n\ranswer_method\x18\r \x01(\x0e\x32\x1d.voipbin.call.v1.AnswerMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x0f\x65\x61rly_execution\x18\x0e \x01(\x08\x12\x45\n\tvariables\x18\x0f \x03(\x0b\x32\x32.voipbin.call.v1.CallsCreateRequest.VariablesEntry\x1aG\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.google.protobuf.Value:\x02\x38\x01\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"c\n\rCustomerFacts\x12\x17\n\x06status\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12&\n\x15identity_verification\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x11\n\trtp_debug\x18\x03 \x01(\x08\"\x89\x01\n\x13\x43\x61llsCreateResponse\x12$\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x15.voipbin.call.v1.Call\x12\x15\n\rgroupcall_ids\x18\x02 \x03(\t\x12\x35\n\x08outcomes\x18\x03 \x03(\x0b\x32#.voipbin.call.v1.DestinationOutcome\"`\n\x12\x44\x65stinationOutcome\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x10\n\x08\x61\x64mitted\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x9c\x05\n\x11\x43\x61llCreateRequest\x12Y\n\x06source\x18\x01 \x01(\x0b\x32\x18.voipbin.call.v1.AddressB/\xb2\xd4\x18+:){\"type\": \"tel\", \"target\": \"+12025550100\"}\x12@\n\x0c\x64\x65stinations\x18\x02 \x03(\x0b\x32\x18.voipbin.call.v1.AddressB\x10\xbaH\x07\x92\x01\x04\x08\x01\x10\n\xb2\xd4\x18\x02\x30\x02\x12\"\n\x07\x66low_id\x18\x03 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12}\n\x07\x61\x63tions\x18\x04 \x03(\x0b\x32\x17.voipbin.flow.v1.ActionBS\xbaH\x05\x92\x01\x02\x10\x64\xb2\xd4\x18G:E[{\"type\": \"sleep\", \"option\": {\"duration\": 1000}}, {\"type\": \"hangup\"}]\x12\x37\n\tanonymous\x18\x05 \x01(\x0e\x32\x1a.voipbin.call.v1.AnonymousB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12_\n\tvariables\x18\x06 \x03(\x0b\x32\x31.voipbin.call.v1.CallCreateRequest.VariablesEntryB\x19\xb2\xd4\x18\x15:\x13{\"order\": \"A-1042\"}\x12#\n\x0b\x63ustomer_id\x18\x07 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12=\n\x0fidempotency_key\x18\x08 \x01(\tB$\xbaH\x1br\x16\x32\x14^[\\x21-\\x7e]{1,255}$\xd8\x01\x01\xb2\xd4\x18\x02\x08\x03\x12\x17\n\x0f\x65\x61rly_execution\x18\t \x01(\x08\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"j\n\x12\x43\x61llCreateResponse\x12$\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x15.voipbin.call.v1.Call\x12.\n\ngroupcalls\x18\x02 \x03(\x0b\x32\x1a.voipbin.call.v1.Groupcall\"(\n\x10\x43\x61llsVoidRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x80\x01\n\x11\x43\x61llsVoidResponse\x12\x0e\n\x06voided\x18\x01 \x01(\x08\x12$\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x15.voipbin.call.v1.Call\x12\x35\n\x08outcomes\x18\x03 \x03(\x0b\x32#.voipbin.call.v1.DestinationOutcome\",\n\x0e\x43\x61llGetRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"6\n\x0f\x43\x61llGetResponse\x12#\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x15.voipbin.call.v1.Call\"\xed\x02\n\x0f\x43\x61llListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x0b\x63ustomer_id\x18\x03 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x08\x01\x12\x35\n\x06status\x18\x04 \x01(\x0e\x32\x1b.voipbin.call.v1.CallStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12&\n\x0bprovider_id\x18\x05 \x01(\tB\x11\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xb2\xd4\x18\x02\x10\x01\x12V\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB#\xb2\xd4\x18\x1f:\x1d\"2026-08-01T00:00:00.000000Z\"\x12W\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB#\xb2\xd4\x18\x1f:\x1d\"2026-09-01T00:00:00.000000Z\"\"R\n\x10\x43\x61llListResponse\x12%\n\x06result\x18\x01 \x03(\x0b\x32\x15.voipbin.call.v1.Call\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x11\x43\x61llHangupRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"9\n\x12\x43\x61llHangupResponse\x12#\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x15.voipbin.call.v1.Call\"/\n\x11\x43\x61llDeleteRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"9\n\x12\x43\x61llDeleteResponse\x12#\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x15.voipbin.call.v1.Call\"\xf6\x01\n\x0f\x43\x61llTalkRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12\x35\n\x04text\x18\x02 \x01(\tB\'\xbaH\x07r\x05\x10\x01\x18\x88\'\xb2\xd4\x18\x19:\x17\"Please hold the line.\"\x12P\n\x08language\x18\x03 \x01(\tB>\xbaH.r,2*^([A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3})?$\xb2\xd4\x18\t:\x07\"en-US\"\x12#\n\x08provider\x18\x04 \x01(\tB\x11\xbaH\x0er\x0cR\x00R\x03gcpR\x03\x61ws\x12\x19\n\x08voice_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"7\n\x10\x43\x61llTalkResponse\x12#\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x15.voipbin.call.v1.Call\"\xe7\x01\n\x19\x43\x61llRecordingStartRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\x12:\n\x06\x66ormat\x18\x02 \x01(\x0e\x32 .voipbin.call.v1.RecordingFormatB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x0e\x65nd_of_silence\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\x00\x12\x30\n\nend_of_key\x18\x04 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^(none|any|[0-9*#])?$\x12\x1c\n\x08\x64uration\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\x00\"A\n\x1a\x43\x61llRecordingStartResponse\x12#\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x15.voipbin.call.v1.Call\"6\n\x18\x43\x61llRecordingStopRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xbaH\x05r\x03\xb0\x01\x01\xb2\xd4\x18\x02\x10\x01\"@\n\x19\x43\x61llRecordingStopResponse\x12#\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x15.voipbin.call.v1.Call2\xc7\n\n\x0b\x43\x61llService\x12o\n\x0b\x43\x61llsCreate\x12#.voipbin.call.v1.CallsCreateRequest\x1a$.voipbin.call.v1.CallsCreateResponse\"\x15\xaa\xd4\x18\x11\x08\x02\"\rroute_manager\x12k\n\tCallsVoid\x12!.voipbin.call.v1.CallsVoidRequest\x1a\".voipbin.call.v1.CallsVoidResponse\"\x17\xaa\xd4\x18\x13\x08\x02\"\rroute_manager(\x01\x12w\n\nCallCreate\x12\".voipbin.call.v1.CallCreateRequest\x1a#.voipbin.call.v1.CallCreateResponse\" \xaa\xd4\x18\x06\x08\x01\x12\x02 @\x82\xd3\xe4\x93\x02\x10\"\x0b/v1.0/calls:\x01*\x12x\n\x07\x43\x61llGet\x12\x1f.voipbin.call.v1.CallGetRequest\x1a .voipbin.call.v1.CallGetResponse\"*\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x18\x12\x10/v1.0/calls/{id}b\x04\x63\x61ll\x12p\n\x08\x43\x61llList\x12 .voipbin.call.v1.CallListRequest\x1a!.voipbin.call.v1.CallListResponse\"\x1f\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1.0/calls\x12\x97\x01\n\nCallHangup\x12\".voipbin.call.v1.CallHangupRequest\x1a#.voipbin.call.v1.CallHangupResponse\"@\xaa\xd4\x18\x17\x08\x01\x12\x02 @\"\rroute_manager(\x01\x82\xd3\xe4\x93\x02\x1f\"\x17/v1.0/calls/{id}/hangupb\x04\x63\x61ll\x12\x81\x01\n\nCallDelete\x12\".voipbin.call.v1.CallDeleteRequest\x1a#.voipbin.call.v1.CallDeleteResponse\"*\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\x18*\x10/v1.0/calls/{id}b\x04\x63\x61ll\x12\x81\x01\n\x08\x43\x61llTalk\x12 .voipbin.call.v1.CallTalkRequest\x1a!.voipbin.call.v1.CallTalkResponse\"0\xaa\xd4\x18\x06\x08\x01\x12\x02 @\x82\xd3\xe4\x93\x02 \"\x15/v1.0/calls/{id}/talk:\x01*b\x04\x63\x61ll\x12\xaa\x01\n\x12\x43\x61llRecordingStart\x12*.voipbin.call.v1.CallRecordingStartRequest\x1a+.voipbin.call.v1.CallRecordingStartResponse\";\xaa\xd4\x18\x06\x08\x01\x12\x02 @\x82\xd3\xe4\x93\x02+\" /v1.0/calls/{id}/recording_start:\x01*b\x04\x63\x61ll\x12\xa5\x01\n\x11\x43\x61llRecordingStop\x12).voipbin.call.v1.CallRecordingStopRequest\x1a*.voipbin.call.v1.CallRecordingStopResponse\"9\xaa\xd4\x18\x08\x08\x01\x12\x02 @(\x01\x82\xd3\xe4\x93\x02\'\"\x1f/v1.0/calls/{id}/recording_stopb\x04\x63\x61llb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -106,6 +107,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALLHANGUPREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
   _globals['_CALLDELETEREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_CALLDELETEREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
+  _globals['_CALLTALKREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_CALLTALKREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
+  _globals['_CALLTALKREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_CALLTALKREQUEST'].fields_by_name['text']._serialized_options = b'\272H\007r\005\020\001\030\210\'\262\324\030\031:\027\"Please hold the line.\"'
+  _globals['_CALLTALKREQUEST'].fields_by_name['language']._loaded_options = None
+  _globals['_CALLTALKREQUEST'].fields_by_name['language']._serialized_options = b'\272H.r,2*^([A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3})?$\262\324\030\t:\007\"en-US\"'
+  _globals['_CALLTALKREQUEST'].fields_by_name['provider']._loaded_options = None
+  _globals['_CALLTALKREQUEST'].fields_by_name['provider']._serialized_options = b'\272H\016r\014R\000R\003gcpR\003aws'
+  _globals['_CALLTALKREQUEST'].fields_by_name['voice_id']._loaded_options = None
+  _globals['_CALLTALKREQUEST'].fields_by_name['voice_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['format']._loaded_options = None
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['format']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['end_of_silence']._loaded_options = None
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['end_of_silence']._serialized_options = b'\272H\007\032\005\030\220\034(\000'
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['end_of_key']._loaded_options = None
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['end_of_key']._serialized_options = b'\272H\031r\0272\025^(none|any|[0-9*#])?$'
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['duration']._loaded_options = None
+  _globals['_CALLRECORDINGSTARTREQUEST'].fields_by_name['duration']._serialized_options = b'\272H\007\032\005\030\220\034(\000'
+  _globals['_CALLRECORDINGSTOPREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_CALLRECORDINGSTOPREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001\262\324\030\002\020\001'
   _globals['_CALLSERVICE'].methods_by_name['CallsCreate']._loaded_options = None
   _globals['_CALLSERVICE'].methods_by_name['CallsCreate']._serialized_options = b'\252\324\030\021\010\002\"\rroute_manager'
   _globals['_CALLSERVICE'].methods_by_name['CallsVoid']._loaded_options = None
@@ -120,44 +143,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALLSERVICE'].methods_by_name['CallHangup']._serialized_options = b'\252\324\030\027\010\001\022\002 @\"\rroute_manager(\001\202\323\344\223\002\037\"\027/v1.0/calls/{id}/hangupb\004call'
   _globals['_CALLSERVICE'].methods_by_name['CallDelete']._loaded_options = None
   _globals['_CALLSERVICE'].methods_by_name['CallDelete']._serialized_options = b'\252\324\030\010\010\001\022\002 @(\001\202\323\344\223\002\030*\020/v1.0/calls/{id}b\004call'
-  _globals['_CALLSCREATEREQUEST']._serialized_start=331
-  _globals['_CALLSCREATEREQUEST']._serialized_end=1189
-  _globals['_CALLSCREATEREQUEST_METADATAENTRY']._serialized_start=1068
-  _globals['_CALLSCREATEREQUEST_METADATAENTRY']._serialized_end=1139
-  _globals['_CALLSCREATEREQUEST_VARIABLESENTRY']._serialized_start=1141
-  _globals['_CALLSCREATEREQUEST_VARIABLESENTRY']._serialized_end=1189
-  _globals['_CUSTOMERFACTS']._serialized_start=1191
-  _globals['_CUSTOMERFACTS']._serialized_end=1290
-  _globals['_CALLSCREATERESPONSE']._serialized_start=1293
-  _globals['_CALLSCREATERESPONSE']._serialized_end=1430
-  _globals['_DESTINATIONOUTCOME']._serialized_start=1432
-  _globals['_DESTINATIONOUTCOME']._serialized_end=1528
-  _globals['_CALLCREATEREQUEST']._serialized_start=1531
-  _globals['_CALLCREATEREQUEST']._serialized_end=2199
-  _globals['_CALLCREATEREQUEST_VARIABLESENTRY']._serialized_start=1141
-  _globals['_CALLCREATEREQUEST_VARIABLESENTRY']._serialized_end=1189
-  _globals['_CALLCREATERESPONSE']._serialized_start=2201
-  _globals['_CALLCREATERESPONSE']._serialized_end=2307
-  _globals['_CALLSVOIDREQUEST']._serialized_start=2309
-  _globals['_CALLSVOIDREQUEST']._serialized_end=2349
-  _globals['_CALLSVOIDRESPONSE']._serialized_start=2352
-  _globals['_CALLSVOIDRESPONSE']._serialized_end=2480
-  _globals['_CALLGETREQUEST']._serialized_start=2482
-  _globals['_CALLGETREQUEST']._serialized_end=2526
-  _globals['_CALLGETRESPONSE']._serialized_start=2528
-  _globals['_CALLGETRESPONSE']._serialized_end=2582
-  _globals['_CALLLISTREQUEST']._serialized_start=2585
-  _globals['_CALLLISTREQUEST']._serialized_end=2950
-  _globals['_CALLLISTRESPONSE']._serialized_start=2952
-  _globals['_CALLLISTRESPONSE']._serialized_end=3034
-  _globals['_CALLHANGUPREQUEST']._serialized_start=3036
-  _globals['_CALLHANGUPREQUEST']._serialized_end=3083
-  _globals['_CALLHANGUPRESPONSE']._serialized_start=3085
-  _globals['_CALLHANGUPRESPONSE']._serialized_end=3142
-  _globals['_CALLDELETEREQUEST']._serialized_start=3144
-  _globals['_CALLDELETEREQUEST']._serialized_end=3191
-  _globals['_CALLDELETERESPONSE']._serialized_start=3193
-  _globals['_CALLDELETERESPONSE']._serialized_end=3250
-  _globals['_CALLSERVICE']._serialized_start=3253
-  _globals['_CALLSERVICE']._serialized_end=4131
+  _globals['_CALLSERVICE'].methods_by_name['CallTalk']._loaded_options = None
+  _globals['_CALLSERVICE'].methods_by_name['CallTalk']._serialized_options = b'\252\324\030\006\010\001\022\002 @\202\323\344\223\002 \"\025/v1.0/calls/{id}/talk:\001*b\004call'
+  _globals['_CALLSERVICE'].methods_by_name['CallRecordingStart']._loaded_options = None
+  _globals['_CALLSERVICE'].methods_by_name['CallRecordingStart']._serialized_options = b'\252\324\030\006\010\001\022\002 @\202\323\344\223\002+\" /v1.0/calls/{id}/recording_start:\001*b\004call'
+  _globals['_CALLSERVICE'].methods_by_name['CallRecordingStop']._loaded_options = None
+  _globals['_CALLSERVICE'].methods_by_name['CallRecordingStop']._serialized_options = b'\252\324\030\010\010\001\022\002 @(\001\202\323\344\223\002\'\"\037/v1.0/calls/{id}/recording_stopb\004call'
+  _globals['_CALLSCREATEREQUEST']._serialized_start=364
+  _globals['_CALLSCREATEREQUEST']._serialized_end=1222
+  _globals['_CALLSCREATEREQUEST_METADATAENTRY']._serialized_start=1101
+  _globals['_CALLSCREATEREQUEST_METADATAENTRY']._serialized_end=1172
+  _globals['_CALLSCREATEREQUEST_VARIABLESENTRY']._serialized_start=1174
+  _globals['_CALLSCREATEREQUEST_VARIABLESENTRY']._serialized_end=1222
+  _globals['_CUSTOMERFACTS']._serialized_start=1224
+  _globals['_CUSTOMERFACTS']._serialized_end=1323
+  _globals['_CALLSCREATERESPONSE']._serialized_start=1326
+  _globals['_CALLSCREATERESPONSE']._serialized_end=1463
+  _globals['_DESTINATIONOUTCOME']._serialized_start=1465
+  _globals['_DESTINATIONOUTCOME']._serialized_end=1561
+  _globals['_CALLCREATEREQUEST']._serialized_start=1564
+  _globals['_CALLCREATEREQUEST']._serialized_end=2232
+  _globals['_CALLCREATEREQUEST_VARIABLESENTRY']._serialized_start=1174
+  _globals['_CALLCREATEREQUEST_VARIABLESENTRY']._serialized_end=1222
+  _globals['_CALLCREATERESPONSE']._serialized_start=2234
+  _globals['_CALLCREATERESPONSE']._serialized_end=2340
+  _globals['_CALLSVOIDREQUEST']._serialized_start=2342
+  _globals['_CALLSVOIDREQUEST']._serialized_end=2382
+  _globals['_CALLSVOIDRESPONSE']._serialized_start=2385
+  _globals['_CALLSVOIDRESPONSE']._serialized_end=2513
+  _globals['_CALLGETREQUEST']._serialized_start=2515
+  _globals['_CALLGETREQUEST']._serialized_end=2559
+  _globals['_CALLGETRESPONSE']._serialized_start=2561
+  _globals['_CALLGETRESPONSE']._serialized_end=2615
+  _globals['_CALLLISTREQUEST']._serialized_start=2618
+  _globals['_CALLLISTREQUEST']._serialized_end=2983
+  _globals['_CALLLISTRESPONSE']._serialized_start=2985
+  _globals['_CALLLISTRESPONSE']._serialized_end=3067
+  _globals['_CALLHANGUPREQUEST']._serialized_start=3069
+  _globals['_CALLHANGUPREQUEST']._serialized_end=3116
+  _globals['_CALLHANGUPRESPONSE']._serialized_start=3118
+  _globals['_CALLHANGUPRESPONSE']._serialized_end=3175
+  _globals['_CALLDELETEREQUEST']._serialized_start=3177
+  _globals['_CALLDELETEREQUEST']._serialized_end=3224
+  _globals['_CALLDELETERESPONSE']._serialized_start=3226
+  _globals['_CALLDELETERESPONSE']._serialized_end=3283
+  _globals['_CALLTALKREQUEST']._serialized_start=3286
+  _globals['_CALLTALKREQUEST']._serialized_end=3532
+  _globals['_CALLTALKRESPONSE']._serialized_start=3534
+  _globals['_CALLTALKRESPONSE']._serialized_end=3589
+  _globals['_CALLRECORDINGSTARTREQUEST']._serialized_start=3592
+  _globals['_CALLRECORDINGSTARTREQUEST']._serialized_end=3823
+  _globals['_CALLRECORDINGSTARTRESPONSE']._serialized_start=3825
+  _globals['_CALLRECORDINGSTARTRESPONSE']._serialized_end=3890
+  _globals['_CALLRECORDINGSTOPREQUEST']._serialized_start=3892
+  _globals['_CALLRECORDINGSTOPREQUEST']._serialized_end=3946
+  _globals['_CALLRECORDINGSTOPRESPONSE']._serialized_start=3948
+  _globals['_CALLRECORDINGSTOPRESPONSE']._serialized_end=4012
+  _globals['_CALLSERVICE']._serialized_start=4015
+  _globals['_CALLSERVICE']._serialized_end=5366
 # @@protoc_insertion_point(module_scope)

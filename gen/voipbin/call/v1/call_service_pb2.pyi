@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from voipbin.call.v1 import address_pb2 as _address_pb2
 from voipbin.call.v1 import call_pb2 as _call_pb2
 from voipbin.call.v1 import groupcall_pb2 as _groupcall_pb2
+from voipbin.call.v1 import recording_pb2 as _recording_pb2
 from voipbin.flow.v1 import action_pb2 as _action_pb2
 import builtins as _builtins
 import sys
@@ -654,3 +655,173 @@ class CallDeleteResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CallDeleteResponse: _TypeAlias = CallDeleteResponse  # noqa: Y015
+
+@_typing.final
+class CallTalkRequest(_message.Message):
+    """Asks to speak a text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    VOICE_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The call's id (UUID)."""
+    text: _builtins.str
+    """What to say: 1 to 5000 characters."""
+    language: _builtins.str
+    """The language of the text, as in RFC 5646; empty: the voice's own."""
+    provider: _builtins.str
+    """Whose voice was asked for: `gcp`, `aws` or empty; one voice speaks for all."""
+    voice_id: _builtins.str
+    """Which of their voices; one voice speaks for all."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        language: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        voice_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "language", b"language", "provider", b"provider", "text", b"text", "voice_id", b"voice_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallTalkRequest: _TypeAlias = CallTalkRequest  # noqa: Y015
+
+@_typing.final
+class CallTalkResponse(_message.Message):
+    """The call that is spoken to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def call(self) -> _call_pb2.Call:
+        """The call as it stands."""
+
+    def __init__(
+        self,
+        *,
+        call: _call_pb2.Call | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallTalkResponse: _TypeAlias = CallTalkResponse  # noqa: Y015
+
+@_typing.final
+class CallRecordingStartRequest(_message.Message):
+    """Asks to record a call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    END_OF_SILENCE_FIELD_NUMBER: _builtins.int
+    END_OF_KEY_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The call's id (UUID)."""
+    format: _recording_pb2.RecordingFormat.ValueType
+    """The format of the file; unspecified is `wav`."""
+    end_of_silence: _builtins.int
+    """After how long a silence on both sides it ends, in seconds; 0 for never."""
+    end_of_key: _builtins.str
+    """Which digit of the callee's ends it: `none`, `any`, or one of 0-9, * and #; empty is `none`."""
+    duration: _builtins.int
+    """How long it may last, in seconds; 0 for as long as the platform lets it."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        format: _recording_pb2.RecordingFormat.ValueType = ...,
+        end_of_silence: _builtins.int = ...,
+        end_of_key: _builtins.str = ...,
+        duration: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "end_of_key", b"end_of_key", "end_of_silence", b"end_of_silence", "format", b"format", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallRecordingStartRequest: _TypeAlias = CallRecordingStartRequest  # noqa: Y015
+
+@_typing.final
+class CallRecordingStartResponse(_message.Message):
+    """The call that is recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def call(self) -> _call_pb2.Call:
+        """The call as it stands; `recording_id` names the recording."""
+
+    def __init__(
+        self,
+        *,
+        call: _call_pb2.Call | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallRecordingStartResponse: _TypeAlias = CallRecordingStartResponse  # noqa: Y015
+
+@_typing.final
+class CallRecordingStopRequest(_message.Message):
+    """Asks to end a call's recording."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The call's id (UUID)."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallRecordingStopRequest: _TypeAlias = CallRecordingStopRequest  # noqa: Y015
+
+@_typing.final
+class CallRecordingStopResponse(_message.Message):
+    """The call that is recorded no longer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def call(self) -> _call_pb2.Call:
+        """The call as it stands."""
+
+    def __init__(
+        self,
+        *,
+        call: _call_pb2.Call | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallRecordingStopResponse: _TypeAlias = CallRecordingStopResponse  # noqa: Y015

@@ -70,6 +70,21 @@ class CallServiceStub:
                 request_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallDeleteRequest.SerializeToString,
                 response_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallDeleteResponse.FromString,
                 _registered_method=True)
+        self.CallTalk = channel.unary_unary(
+                '/voipbin.call.v1.CallService/CallTalk',
+                request_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallTalkRequest.SerializeToString,
+                response_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallTalkResponse.FromString,
+                _registered_method=True)
+        self.CallRecordingStart = channel.unary_unary(
+                '/voipbin.call.v1.CallService/CallRecordingStart',
+                request_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStartRequest.SerializeToString,
+                response_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStartResponse.FromString,
+                _registered_method=True)
+        self.CallRecordingStop = channel.unary_unary(
+                '/voipbin.call.v1.CallService/CallRecordingStop',
+                request_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStopRequest.SerializeToString,
+                response_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStopResponse.FromString,
+                _registered_method=True)
 
 
 class CallServiceServicer:
@@ -190,6 +205,47 @@ class CallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CallTalk(self, request, context):
+        """Speaks a text into an answered call, after what plays, while its flow goes on. Returns at once
+        with the call; what cannot be spoken is only logged.
+
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - FAILED_PRECONDITION / STATE_INVALID: the call is deleted.
+        - FAILED_PRECONDITION / CALL_NOT_ANSWERED: the call is not answered yet, or over.
+        - RESOURCE_EXHAUSTED / SPEECHES_TOO_MANY: 10 texts wait to be heard on the call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CallRecordingStart(self, request, context):
+        """Records an answered call from now on, while its flow goes on; one recording at a time. It ends
+        with the call at the latest.
+
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - FAILED_PRECONDITION / STATE_INVALID: the call is deleted.
+        - FAILED_PRECONDITION / CALL_NOT_ANSWERED: the call is not answered yet, or over.
+        - FAILED_PRECONDITION / RECORDING_IN_PROGRESS: the call is being recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CallRecordingStop(self, request, context):
+        """Ends the recording of an answered call; returns once it is stored. Where none is in progress
+        nothing happens.
+
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - FAILED_PRECONDITION / STATE_INVALID: the call is deleted.
+        - FAILED_PRECONDITION / CALL_NOT_ANSWERED: the call is not answered yet, or over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CallServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -227,6 +283,21 @@ def add_CallServiceServicer_to_server(servicer, server):
                     servicer.CallDelete,
                     request_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallDeleteRequest.FromString,
                     response_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallDeleteResponse.SerializeToString,
+            ),
+            'CallTalk': grpc.unary_unary_rpc_method_handler(
+                    servicer.CallTalk,
+                    request_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallTalkRequest.FromString,
+                    response_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallTalkResponse.SerializeToString,
+            ),
+            'CallRecordingStart': grpc.unary_unary_rpc_method_handler(
+                    servicer.CallRecordingStart,
+                    request_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStartRequest.FromString,
+                    response_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStartResponse.SerializeToString,
+            ),
+            'CallRecordingStop': grpc.unary_unary_rpc_method_handler(
+                    servicer.CallRecordingStop,
+                    request_deserializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStopRequest.FromString,
+                    response_serializer=voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStopResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -419,6 +490,87 @@ class CallService:
             '/voipbin.call.v1.CallService/CallDelete',
             voipbin_dot_call_dot_v1_dot_call__service__pb2.CallDeleteRequest.SerializeToString,
             voipbin_dot_call_dot_v1_dot_call__service__pb2.CallDeleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CallTalk(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.call.v1.CallService/CallTalk',
+            voipbin_dot_call_dot_v1_dot_call__service__pb2.CallTalkRequest.SerializeToString,
+            voipbin_dot_call_dot_v1_dot_call__service__pb2.CallTalkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CallRecordingStart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.call.v1.CallService/CallRecordingStart',
+            voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStartRequest.SerializeToString,
+            voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStartResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CallRecordingStop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voipbin.call.v1.CallService/CallRecordingStop',
+            voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStopRequest.SerializeToString,
+            voipbin_dot_call_dot_v1_dot_call__service__pb2.CallRecordingStopResponse.FromString,
             options,
             channel_credentials,
             insecure,

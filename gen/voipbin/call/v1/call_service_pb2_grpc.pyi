@@ -102,6 +102,35 @@ class CallServiceStub:
     Errors:
     - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
     """
+    CallTalk: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CallTalkRequest, _call_service_pb2.CallTalkResponse]
+    """Speaks a text into an answered call, after what plays, while its flow goes on. Returns at once
+    with the call; what cannot be spoken is only logged.
+
+    Errors:
+    - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+    - FAILED_PRECONDITION / STATE_INVALID: the call is deleted.
+    - FAILED_PRECONDITION / CALL_NOT_ANSWERED: the call is not answered yet, or over.
+    - RESOURCE_EXHAUSTED / SPEECHES_TOO_MANY: 10 texts wait to be heard on the call.
+    """
+    CallRecordingStart: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CallRecordingStartRequest, _call_service_pb2.CallRecordingStartResponse]
+    """Records an answered call from now on, while its flow goes on; one recording at a time. It ends
+    with the call at the latest.
+
+    Errors:
+    - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+    - FAILED_PRECONDITION / STATE_INVALID: the call is deleted.
+    - FAILED_PRECONDITION / CALL_NOT_ANSWERED: the call is not answered yet, or over.
+    - FAILED_PRECONDITION / RECORDING_IN_PROGRESS: the call is being recorded.
+    """
+    CallRecordingStop: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CallRecordingStopRequest, _call_service_pb2.CallRecordingStopResponse]
+    """Ends the recording of an answered call; returns once it is stored. Where none is in progress
+    nothing happens.
+
+    Errors:
+    - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+    - FAILED_PRECONDITION / STATE_INVALID: the call is deleted.
+    - FAILED_PRECONDITION / CALL_NOT_ANSWERED: the call is not answered yet, or over.
+    """
 
 class CallServiceServicer(metaclass=_abc_1.ABCMeta):
     """Calls."""
@@ -232,6 +261,53 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        """
+
+    @_abc_1.abstractmethod
+    def CallTalk(
+        self,
+        request: _call_service_pb2.CallTalkRequest,
+        context: _aio.ServicerContext[_call_service_pb2.CallTalkRequest, _abc.Awaitable[_call_service_pb2.CallTalkResponse]],
+    ) -> _abc.Awaitable[_call_service_pb2.CallTalkResponse]:
+        """Speaks a text into an answered call, after what plays, while its flow goes on. Returns at once
+        with the call; what cannot be spoken is only logged.
+
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - FAILED_PRECONDITION / STATE_INVALID: the call is deleted.
+        - FAILED_PRECONDITION / CALL_NOT_ANSWERED: the call is not answered yet, or over.
+        - RESOURCE_EXHAUSTED / SPEECHES_TOO_MANY: 10 texts wait to be heard on the call.
+        """
+
+    @_abc_1.abstractmethod
+    def CallRecordingStart(
+        self,
+        request: _call_service_pb2.CallRecordingStartRequest,
+        context: _aio.ServicerContext[_call_service_pb2.CallRecordingStartRequest, _abc.Awaitable[_call_service_pb2.CallRecordingStartResponse]],
+    ) -> _abc.Awaitable[_call_service_pb2.CallRecordingStartResponse]:
+        """Records an answered call from now on, while its flow goes on; one recording at a time. It ends
+        with the call at the latest.
+
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - FAILED_PRECONDITION / STATE_INVALID: the call is deleted.
+        - FAILED_PRECONDITION / CALL_NOT_ANSWERED: the call is not answered yet, or over.
+        - FAILED_PRECONDITION / RECORDING_IN_PROGRESS: the call is being recorded.
+        """
+
+    @_abc_1.abstractmethod
+    def CallRecordingStop(
+        self,
+        request: _call_service_pb2.CallRecordingStopRequest,
+        context: _aio.ServicerContext[_call_service_pb2.CallRecordingStopRequest, _abc.Awaitable[_call_service_pb2.CallRecordingStopResponse]],
+    ) -> _abc.Awaitable[_call_service_pb2.CallRecordingStopResponse]:
+        """Ends the recording of an answered call; returns once it is stored. Where none is in progress
+        nothing happens.
+
+        Errors:
+        - NOT_FOUND / CALL_NOT_FOUND: no such call, or it is another customer's.
+        - FAILED_PRECONDITION / STATE_INVALID: the call is deleted.
+        - FAILED_PRECONDITION / CALL_NOT_ANSWERED: the call is not answered yet, or over.
         """
 
 def add_CallServiceServicer_to_server(servicer: CallServiceServicer, server: _aio.Server) -> None: ...

@@ -56,6 +56,7 @@ from mesh.database import Database, Transaction
 from mesh.remote import RemoteError
 from tests.support.clock import FakeClock
 from tests.support.media import FakeMedia
+from tests.support.sounds import FakeSounds, FakeSpeaker
 
 PROVIDER_ID = new_id()
 
@@ -272,6 +273,9 @@ class FlowManager:
         self.actions: list[action_pb2.Action] = []
         self.answers: list[Exception] = []
         self.finished: list[str] = []
+        self.errors: list[str] = []
+        """Why the action before failed, with each question."""
+        self.found: list[dict[str, str]] = []
         self.stopped: list[str] = []
         self.stop_answers: list[Exception] = []
 
@@ -285,6 +289,8 @@ class FlowManager:
         if self.answers:
             raise self.answers.pop(0)
         self.finished.append(request.finished_action_id)
+        self.errors.append(request.finished_error)
+        self.found.append(dict(request.found_variables))
         ids = [action.id for action in self.actions]
         place = ids.index(request.finished_action_id) + 1 if request.finished_action_id else 0
         action = self.actions[place] if place < len(ids) else None
@@ -309,7 +315,9 @@ class World:
         self.lines = Lines(self.clock)
         self.routes = RouteManager()
         self.flows = FlowManager()
-        peers: Any = Peers(self.routes, self.flows)  # type: ignore[arg-type]
+        self.speaker = FakeSpeaker()
+        self.sounds = FakeSounds()
+        peers: Any = Peers(self.routes, self.flows, self.speaker, self.sounds)  # type: ignore[arg-type]
         self.dialer = Dialer(
             self.database, self.lines, peers, clock=self.clock, settings=self.settings
         )

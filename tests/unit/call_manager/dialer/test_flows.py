@@ -11,7 +11,7 @@ import pytest
 
 from call_manager.call import convert
 from call_manager.call.domain import CallStatus, HangupBy, HangupReason
-from call_manager.dialer import flow_runner
+from call_manager.dialer.actions import runner
 from mesh.clock import new_id
 from mesh.remote import RemoteError
 from tests.unit.call_manager.dialer.dialer_world import Line, World, eventually
@@ -147,7 +147,7 @@ async def test_a_flow_that_is_refused_ends_the_call_at_once(world: World) -> Non
 async def test_a_flow_without_an_end_is_ended(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flow_runner, "ACTIONS_MAX", 3)
+    monkeypatch.setattr(runner, "ACTIONS_MAX", 3)
     call_id, line = await answered(world, *[("beep", {})] * 9)
     call = await world.over(call_id)
     assert (line.media.beeps, call.hangup_by) == (3, HangupBy.LOCAL)
