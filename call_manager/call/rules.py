@@ -128,13 +128,21 @@ def _permitted(permitted: Permitted, draft: Draft) -> Draft:
         # Without + and country code, only the host knows which country `number` is of.
         known = e164(number)
         country = country_of(known) if known is not None else None
-        # What is of no country by its nature is on no whitelist: its type says whether it may be.
-        of_the_world = known is not None and not _OF_THE_WORLD.isdisjoint(number_types(known))
-        if not (of_the_world or permitted.allows(country)):
+        if not (_of_the_world(known, country) or permitted.allows(country)):
             return replace(draft, refusal=DestinationNotAllowed(draft.index, country))
     if draft.destination.type is AddressType.TEL:
         return replace(draft, permitted=permitted)
     return replace(draft, permitted=permitted, codecs=permitted.codecs)
+
+
+def _of_the_world(known: str | None, country: str | None) -> bool:
+    """Tell whether a number is of no country by its nature.
+
+    No whitelist has it then, and its type says whether it may be called.
+    """
+    if known is None or country is not None:
+        return False
+    return not _OF_THE_WORLD.isdisjoint(number_types(known))
 
 
 class NumberTypes:

@@ -23,7 +23,8 @@ _SCHEME: Final = re.compile(r"sip:", re.IGNORECASE)
 # What people put between digits, and a carrier drops (RFC 3966 section 5.1.1, visual-separator).
 _SEPARATORS: Final = str.maketrans("", "", "-.() ")
 # What can be dialled: so many digits are a subscriber's number, fewer an extension's.
-_DIALLED: Final = re.compile(r"\+?[*#]*(?:[0-9][*#]*){7,}")
+# A `+` may come late: what stands before it is what a carrier's customers dial first.
+_DIALLED: Final = re.compile(r"[+*#]*(?:[0-9][+*#]*){7,}")
 
 
 class Undialable(ValueError):
