@@ -9,8 +9,9 @@ import struct
 
 import pytest
 
-from call_manager.channel import Answered
+from call_manager.channel import Answered, Progress
 from call_manager.sip.channel import SipChannel
+from tests.support import spectrum
 from tests.support.journal import MemoryJournal
 from tests.support.sip_calls import a_target, end_of, until
 from tests.support.sip_peer import CONTENT, SDP, Reply, sip_peer
@@ -165,3 +166,79 @@ async def test_audio_never_goes_to_another_host_than_the_carrier_named(
                 stranger.recv(2048)
         leg.hangup()
     carrier.close()
+
+
+async def test_early_media_is_played_into_before_the_answer(
+    quick: SipChannel, journal: MemoryJournal
+) -> None:
+    transport, ear, port = await an_ear()
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        invite = await peer.hear("INVITE")
+        peer.reply(invite, Reply(180))
+        await until(leg, Progress)
+        assert not leg.media.flows
+        body = SDP.format(port=port)
+        peer.reply(invite, Reply(183, headers=(CONTENT,), body=body))
+        await until(leg, Progress)
+        assert leg.media.flows
+        await leg.media.play(spectrum.pcm16(spectrum.sine(500.0, 0.2)))
+        peer.reply(invite, Reply(200, headers=(CONTENT,), body=body))
+        await until(leg, Answered)
+        await leg.media.beep(frequency_hz=1500.0, duration_s=0.2)
+        leg.hangup()
+        peer.reply(await peer.hear("BYE"), Reply(200))
+        await end_of(leg)
+        assert not leg.media.flows
+    transport.close()
+    heard = spectrum.of_ulaw(b"".join(ear.payloads))
+    sound = spectrum.loud(heard)
+    assert spectrum.purity(sound[:1600], 500.0) > 0.95
+    assert spectrum.purity(sound[-1600:], 1500.0) > 0.95
+
+
+async def test_digits_go_by_the_carriers_number_and_come_by_ours(
+    quick: SipChannel, journal: MemoryJournal
+) -> None:
+    transport, ear, port = await an_ear()
+    async with sip_peer() as peer:
+        leg = quick.dial(a_target(peer.port), journal)
+        body = SDP.format(port=port).replace("101", "96")
+        invite = await peer.answer(reply=Reply(200, headers=(CONTENT,), body=body))
+        await until(leg, Answered)
+        await leg.media.send_digits("4", duration_ms=60, interval_ms=0)
+        ours = int(invite.body.partition("m=audio ")[2].split()[0])
+        for payload_type, event in ((101, 7), (101, 7), (96, 11)):
+            header = struct.pack("!BBHII", 0x80, payload_type, event, event * 8000, 5)
+            transport.sendto(header + bytes([event, 10, 1, 0]), ("127.0.0.1", ours))
+        async with asyncio.timeout(5):
+            assert [await leg.media.digit(), await leg.media.digit()] == ["7", "#"]
+        waiting = asyncio.create_task(leg.media.digit())
+        leg.hangup()
+        peer.reply(await peer.hear("BYE"), Reply(200))
+        await end_of(leg)
+        assert await asyncio.wait_for(waiting, 1) == ""
+    transport.close()
+    events = [data for _, data, _ in ear.packets if data[1] & 0x7F == 96]
+    assert [data[12:].hex() for data in events] == [
+        "040a00a0", "040a0140", "048a01e0", "048a01e0", "048a01e0",
+    ]  # fmt: skip
+    assert len({data[4:8] for data in events}) == 1
+    report = journal.measured[0]
+    assert report.sent.octets == 160 * report.sent.packets - 5 * 156
+
+
+async def test_a_leg_without_audio_keeps_its_limits_and_waits_for_nothing(
+    quick: SipChannel, journal: MemoryJournal
+) -> None:
+    async with sip_peer() as peer:
+        media = quick.dial(a_target(peer.port), journal).media
+        await peer.hear("INVITE")
+        await asyncio.wait_for(media.play(bytes(3200)), 1)
+        await asyncio.wait_for(media.echo(), 1)
+        await asyncio.wait_for(media.send_digits("1", duration_ms=100, interval_ms=0), 1)
+        assert await asyncio.wait_for(media.digit(), 1) == ""
+        with pytest.raises(ValueError, match="whole 16-bit samples"):
+            await media.play(b"odd")
+        with pytest.raises(ValueError, match="Digits are"):
+            await media.send_digits("x", duration_ms=100, interval_ms=0)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass, field
 
 from call_manager.channel import Listener
+from tests.support import spectrum
 
 SILENCE = b"\xff" * 160
 """20 ms of PCMU."""
@@ -110,3 +112,36 @@ class FakeMedia:
             self.cancelled.append(name)
             raise
         self.finished.append(name)
+
+
+@dataclass
+class Recorder:
+    """A listener that keeps everything."""
+
+    heard: list[bytes] = field(default_factory=list)
+    said: list[bytes] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def frame(self, heard: bytes, said: bytes) -> None:
+        assert len(heard) == len(said) == 160
+        self.heard.append(heard)
+        self.said.append(said)
+        self.news.set()
+
+    def sound(self) -> list[int]:
+        """What was heard, without the silence around it."""
+        return spectrum.loud(spectrum.of_ulaw(b"".join(self.heard)))
+
+    async def frames(self, count: int) -> None:
+        """Wait for so many more."""
+        until = len(self.heard) + count
+        async with asyncio.timeout(20):
+            while len(self.heard) < until:
+                self.news.clear()
+                await self.news.wait()
+
+    async def seconds(self, wanted: float) -> list[int]:
+        """Wait until something was heard for so long, and return it."""
+        while len(sound := self.sound()) < wanted * spectrum.RATE_HZ:
+            await self.frames(5)
+        return sound

@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 import pytest
@@ -20,36 +20,11 @@ from call_manager.media.ticker import Ticker
 from call_manager.media.tones import key_hz
 from mesh.clock import new_id
 from tests.support import spectrum
+from tests.support.media import Recorder
 
 HERE = "127.0.0.1"
 EVERY_DIGIT = "0123456789*#ABCD"
 BOTH = pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
-
-
-@dataclass
-class Recorder:
-    """A listener that keeps everything."""
-
-    heard: list[bytes] = field(default_factory=list)
-    said: list[bytes] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def frame(self, heard: bytes, said: bytes) -> None:
-        self.heard.append(heard)
-        self.said.append(said)
-        self.news.set()
-
-    def sound(self) -> list[int]:
-        """What was heard, without the silence around it."""
-        return spectrum.loud(spectrum.of_ulaw(b"".join(self.heard)))
-
-    async def frames(self, count: int) -> None:
-        """Wait for so many more."""
-        until = len(self.heard) + count
-        async with asyncio.timeout(20):
-            while len(self.heard) < until:
-                self.news.clear()
-                await self.news.wait()
 
 
 class Relay:
