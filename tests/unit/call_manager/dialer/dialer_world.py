@@ -51,6 +51,7 @@ from call_manager.channel import (
 )
 from call_manager.dialer import Dialer, DialerSettings, Peers
 from call_manager.dialer.repository import MESSAGES
+from call_manager.tables import EVENTS
 from mesh.clock import new_id
 from mesh.database import Database, Transaction
 from mesh.remote import RemoteError
@@ -386,6 +387,18 @@ class World:
             )
 
         return await self.database.read(work, name="test_attempts")
+
+    async def events(self, resource_id: UUID) -> list[tuple[str, bytes]]:
+        """Return what happened to a resource, oldest first, and what it was then."""
+
+        async def work(tx: Transaction) -> list[tuple[str, bytes]]:
+            table = EVENTS.table
+            rows = await tx.all(
+                select(table).where(table.c.resource_id == resource_id).order_by(table.c.id)
+            )
+            return [(row["event_type"], row["data"]) for row in rows]
+
+        return await self.database.read(work, name="test_events")
 
     async def methods(self, call_id: UUID) -> list[str]:
         async def work(tx: Transaction) -> list[str]:
