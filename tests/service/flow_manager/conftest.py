@@ -130,6 +130,13 @@ class House:
         """Ask what to do next."""
         return await self.activeflows.ActiveflowNext(reference.question(finished))
 
+    async def after(
+        self, reference: Reference, done: activeflow_service_pb2.ActiveflowNextResponse, **told: Any
+    ) -> activeflow_service_pb2.ActiveflowNextResponse:
+        """Ask what to do after the action of an answer, with what is told of it."""
+        question = reference.question(done.action.id, finished_step=done.step, **told)
+        return await self.activeflows.ActiveflowNext(question)
+
 
 class Reference:
     """Something that a flow runs on."""

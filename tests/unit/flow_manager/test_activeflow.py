@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flow_manager.action.domain import Action
+from flow_manager.action.option import OptionValue
 from flow_manager.activeflow.domain import (
+    PLATFORM_VARIABLES_MAX,
     STEPS_MAX,
     ActiveflowStatus,
     Question,
@@ -19,7 +21,15 @@ from flow_manager.activeflow.domain import (
 )
 from flow_manager.errors import ActiveflowActionMismatch, ActiveflowIdReused
 from mesh.clock import new_id
-from tests.unit.flow_manager.walking import FIRST, LATER, NOW, advance, current_id, started
+from tests.unit.flow_manager.walking import (
+    FIRST,
+    LATER,
+    NOW,
+    advance,
+    answered,
+    current_id,
+    started,
+)
 
 IDS = [UUID(int=number) for number in range(101, 110)]
 
@@ -122,18 +132,65 @@ def test_ending_twice_keeps_the_first_end() -> None:
     assert end(ended, LATER) == ended
 
 
-@given(st.lists(st.booleans(), max_size=30), st.integers(2, 5))
+def test_a_loop_of_one_action_is_exact_where_the_step_is_stated() -> None:
+    activeflow = advance(started(Action(IDS[0], "beep", next_id=IDS[0])))
+    assert leads_on(activeflow, replace(finished(IDS[0]), finished_step=2))
+    assert not leads_on(activeflow, replace(finished(IDS[0]), finished_step=1))
+    # Without the step it cannot be told.
+    assert leads_on(activeflow, finished(IDS[0]))
+    for wrong in (replace(finished(IDS[0]), finished_step=3), replace(FIRST, finished_step=1)):
+        with pytest.raises(ActiveflowActionMismatch):
+            leads_on(activeflow, wrong)
+
+
+def test_what_steers_between_two_actions_is_not_asked_about() -> None:
+    goto = Action(IDS[1], "goto", option={"target_id": str(IDS[0])})
+    activeflow = advance(started(Action(IDS[0], "beep"), goto))
+    assert [step.action.id for step in activeflow.steps] == [IDS[0], IDS[1], IDS[0]]
+    assert leads_on(activeflow, replace(finished(IDS[0]), finished_step=3))
+    assert not leads_on(activeflow, replace(finished(IDS[0]), finished_step=1))
+    with pytest.raises(ActiveflowActionMismatch):
+        leads_on(activeflow, finished(IDS[1]))
+
+
+def test_what_an_action_found_out_and_why_it_failed_is_kept() -> None:
+    question = replace(
+        finished(IDS[0]),
+        finished_error="x" * 2000,
+        found={"voipbin.call.digits": "7", "voipbin.recording.id": "r"},
+    )
+    activeflow = answered(started(*beeps(2), variables={"voipbin.call.digits": "1"}), question)
+    assert [step.error for step in activeflow.steps] == ["x" * 1024, ""]
+    assert activeflow.variables == {"voipbin.call.digits": "7", "voipbin.recording.id": "r"}
+    ended = answered(activeflow, replace(finished(IDS[1]), finished_error="late"))
+    assert (ended.is_running, ended.steps[-1].error) == (False, "late")
+
+
+def test_what_actions_find_out_has_a_limit_and_known_names_are_renewed() -> None:
+    many = {f"voipbin.{number}": "" for number in range(PLATFORM_VARIABLES_MAX - 1)}
+    activeflow = started(*beeps(2), variables={**many, "own": "1"})
+    found = {"voipbin.0": "new", "voipbin.a": "1", "voipbin.b": "2"}
+    after = answered(activeflow, replace(finished(IDS[0]), found=found))
+    assert after.variables == {**many, "own": "1", "voipbin.0": "new", "voipbin.a": "1"}
+
+
+@given(st.lists(st.booleans(), max_size=30), st.integers(1, 5), st.booleans())
 def test_however_often_questions_are_repeated_no_action_is_skipped(
-    repeats: list[bool], count: int
+    repeats: list[bool], count: int, loops: bool
 ) -> None:
     """An asker that loses answers asks the same again, and still does every action once."""
-    activeflow, done = started(*beeps(count)), [current_id(started(*beeps(count)))]
+    actions = beeps(count)
+    if loops:
+        option: dict[str, OptionValue] = {"target_id": str(IDS[0]), "loop_count": 2}
+        actions.append(Action(IDS[count], "goto", option=option))
+    activeflow = started(*actions)
+    done = [current_id(activeflow)]
     lost = iter(repeats)
     while activeflow.is_running:
-        question = finished(current_id(activeflow))
+        question = replace(finished(current_id(activeflow)), finished_step=activeflow.step_count)
         assert leads_on(activeflow, question)
-        activeflow = advance(activeflow)
+        activeflow = answered(activeflow, question)
         while next(lost, False) and activeflow.is_running:
             assert not leads_on(activeflow, question)
         done.append(current_id(activeflow))
-    assert done == [*IDS[:count], None]
+    assert done == [*IDS[:count] * (3 if loops else 1), None]
