@@ -21,6 +21,7 @@ NUMBER_KEYS: Final = [
 CONFIG_KEYS: Final = [
     "id", "customer_id", "name", "detail", "destination_whitelist", "codecs",
     "default_outgoing_source_number_id", "tm_create", "tm_update", "tm_delete",
+    "allowed_number_types",
 ]  # fmt: skip
 CUSTOMER: Final = "customer_admin"
 US, GB, FICTIONAL = "+12025550123", "+442071838750", "+15550100002"

@@ -168,7 +168,11 @@ async def of_a_customer(life: Life) -> None:
     await life.ask("PUT", path, {"identity_verification_status": "", "detail": "d"})
     config = {"customer_id": customer, "destination_whitelist": ["US", "kr"]}
     made = await life.make("/v1.0/outbound_configs", config)
-    await life.ask("PUT", made, {"destination_whitelist": [], "codecs": "PCMU"})
+    await life.ask(
+        "PUT",
+        made,
+        {"destination_whitelist": [], "codecs": "PCMU", "allowed_number_types": ["pager"]},
+    )
     await life.ask("DELETE", made)
     username = f"a{life.tag}@example.com"
     body = {"customer_id": customer, "username": username, "password": PASSWORD, "permission": 32}

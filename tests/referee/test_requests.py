@@ -196,6 +196,12 @@ OTHERS: Final[tuple[tuple[str, str, Any, str], ...]] = (
     ("POST", "/v1.0/outbound_configs", {"customer_id": "<customer>"}, "409 OUTBOUND_CONFIG_EXISTS"),
     ("PUT", "/v1.0/outbound_config", {"destination_whitelist": ["xx"]}, "400 INVALID_COUNTRY_CODE"),
     ("PUT", "/v1.0/outbound_config", {"codecs": "P" * 300}, "400 INVALID_CODECS"),
+    (
+        "PUT",
+        "/v1.0/outbound_config",
+        {"allowed_number_types": ["x"]},
+        "400 INVALID_NUMBER_TYPE",
+    ),
     ("PUT", "/v1.0/providers/x", {"name": "a"}, "400 INVALID_ID"),
     ("PUT", "/v1.0/providers/setup", {"name": "a"}, "400 INVALID_ID"),
     ("PUT", "/v1.0/providers/<provider>", {"hostname": "a b"}, "400 INVALID_HOSTNAME"),
