@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from voipbin.call.v1 import (
+    audio_file_service_pb2,
+    audio_file_service_pb2_grpc,
     billing_account_service_pb2,
     billing_account_service_pb2_grpc,
     billing_service_pb2,
     billing_service_pb2_grpc,
     call_limit_service_pb2,
     call_limit_service_pb2_grpc,
-    audio_file_service_pb2,
-    audio_file_service_pb2_grpc,
     call_service_pb2,
     call_service_pb2_grpc,
     dialing_service_pb2,
@@ -48,6 +48,7 @@ from voipbin.route.v1.route_service_pb2_grpc import RouteServiceStub
 
 from call_manager.audio_file.rpc import AudioFileRpc
 from call_manager.audio_file.service import AudioFileService
+from call_manager.billing.gate import Gate
 from call_manager.billing_account.rpc import BillingAccountRpc, BillingRpc
 from call_manager.billing_account.service import BillingAccountService
 from call_manager.call import rules
@@ -128,7 +129,8 @@ def build(settings: CallSettings) -> Node:
     judges = rules.rules(
         routes, numbers, private_hosts=settings.lab, toll_fraud=settings.blocked_prefixes()
     )
-    calls = CallService(database, judges, clock, dialling=dialer)
+    gate = Gate(clock, settings.call_duration_max_s)
+    calls = CallService(database, judges, clock, dialling=dialer, gate=gate)
     parts = SagaParts(database, calls, flows, clock)
     placements = Placements(parts, grace_s=PLACEMENTS_GRACE_S)
     placing = PlacementService(parts, placements, timedelta(seconds=settings.dial_window_s))

@@ -6,7 +6,8 @@ never overshoot a cap or a balance; and of carriers, what is in use of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -92,8 +93,18 @@ async def _keep(tx: Transaction, held: Account, after: Counters, now: datetime) 
     await repository.add_movements(tx, held, after.entries, used, now)
 
 
-def count(made: Settled) -> None:
-    """Tell the metrics what a creation that is committed was refused."""
-    for outcome in made.outcomes:
-        if not outcome.admitted:
-            metrics.REFUSED.labels(outcome.reason).inc()
+def count(made: Settled, created: Settled) -> None:
+    """Tell the metrics which calls were refused here; they are committed now."""
+    for before, after in zip(made.outcomes, created.outcomes, strict=False):
+        if before.admitted and not after.admitted:
+            metrics.REFUSED.labels(after.reason).inc()
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Tell the metrics why a creation is refused as a whole."""
+    try:
+        yield
+    except Refusal as refusal:
+        metrics.REFUSED.labels(refusal.reason).inc()
+        raise

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy import RowMapping, bindparam, select, update
 
 from call_manager.billing.domain import (
     DEFAULT_CAPS,
@@ -53,7 +53,9 @@ _KEEP: Final = update(ACCOUNTS).where(
     ACCOUNTS.c.balance == bindparam("was_balance"),
     ACCOUNTS.c.reserved == bindparam("was_reserved"),
 )
-_BOOK: Final = insert(BILLINGS)
+_BOOK: Final = insert_if_absent(BILLINGS, "reference_id", "transaction_type").returning(
+    BILLINGS.c.id
+)
 _RATES: Final = select(RATES).where(
     RATES.c.tm_delete.is_(None),
     RATES.c.provider_id.in_(bindparam("providers", expanding=True)),
@@ -63,6 +65,10 @@ _RATES: Final = select(RATES).where(
 _DIALING: Final = select(DIALING).where(DIALING.c.id == DIALING_ID).with_for_update(read=True)
 _DIALING_NOW: Final = select(DIALING).where(DIALING.c.id == DIALING_ID)
 _RATE_INSERT: Final = insert_if_absent(RATES)
+
+
+class AlreadyBooked(Exception):
+    """That kind of movement is booked for that reference: the transaction must not go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +157,7 @@ def _opened(customer_id: UUID, now: datetime) -> dict[str, Any]:
 async def add_movement(tx: Transaction, account: Account, entry: Entry, now: datetime) -> Account:
     """Book an entry on an account that is held; return the account after it.
 
-    Raises IntegrityError when that kind of movement is booked for the reference already: look
-    first, the account being held.
+    Raises AlreadyBooked, and nothing is stored then.
     """
     return await add_movements(tx, account, [entry], account, now)
 
@@ -160,7 +165,10 @@ async def add_movement(tx: Transaction, account: Account, entry: Entry, now: dat
 async def add_movements(
     tx: Transaction, account: Account, entries: Sequence[Entry], used: Account, now: datetime
 ) -> Account:
-    """Book entries on an account that is held, and keep its use of caps as it is in `used`."""
+    """Book entries on an account that is held, and keep its use of caps as it is in `used`.
+
+    Raises AlreadyBooked.
+    """
     after, rows = used, []
     for entry in entries:
         after = entry.booked(after)
@@ -179,8 +187,8 @@ async def add_movements(
     }
     if not await tx.run(_KEEP, values):
         raise LookupError("an account's money was moved while it was held")
-    if rows:
-        await tx.run(_BOOK, rows)
+    if rows and len(await tx.all(_BOOK, rows)) != len(rows):
+        raise AlreadyBooked
     return replace(after, tm_update=now)
 
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from call_manager.billing.gate import Gate, count, counting
+from call_manager.billing.metrics import REFUSED
+from call_manager.billing.repository import AlreadyBooked
 from call_manager.call import repository
 from call_manager.call.access import provider_limit, visible_call
 from call_manager.call.attempt import Attempt
@@ -52,9 +55,11 @@ class CallService:
     """
 
     def __init__(
-        self, database: Database, rules: Sequence[Rule], clock: Clock, *, dialling: Dialling
-    ) -> None:
+        self, database: Database, rules: Sequence[Rule], clock: Clock, *, dialling: Dialling,
+        gate: Gate,
+    ) -> None:  # fmt: skip
         self._database = database
+        self._gate = gate
         self._clock = clock
         self._dialling = dialling
         self._rules = rules
@@ -72,11 +77,25 @@ class CallService:
         if self._clock.now() > new.dial_not_after:
             raise DialWindowPassed(new.dial_not_after)
         made = await self.admit(new)
-        created = await self._database.transact(
-            lambda tx: store(tx, new, made), name="calls_create"
-        )
-        self.dial()
+        with counting():
+            created = await self._database.transact(
+                lambda tx: self.store(tx, new, made), name="calls_create"
+            )
+        self.stored(made, created)
         return created
+
+    async def store(self, tx: Transaction, new: NewCalls, made: Settled) -> Settled:
+        """Store a creation and its calls as money and caps let them through.
+
+        Returns what stands under its id when it has happened. Raises CallsVoided,
+        CreationIdReused, and the first refusal when no call is let through.
+        """
+        return await _store(tx, new, made, self._gate)
+
+    def stored(self, made: Settled, created: Settled) -> None:
+        """Hear that calls are committed: have them dialled, and what was refused counted."""
+        count(made, created)
+        self._dialling.wake()
 
     async def admit(self, new: NewCalls) -> Settled:
         """Return the calls and outcomes that the rules make of a wish; nothing is stored.
@@ -86,10 +105,6 @@ class CallService:
         drafts = await self._judged(new)
         origin = Origin(self._clock.now(), telemetry.traceparent(), ambient.request_id() or "")
         return calls_of(new, drafts, origin)
-
-    def dial(self) -> None:
-        """Have the dialer look for calls that were just stored."""
-        self._dialling.wake()
 
     async def void(self, creation_id: UUID) -> Settled:
         """Make sure that a creation never happens, unless it has; then return it."""
@@ -173,16 +188,15 @@ class CallService:
             for index, (call_id, destination) in enumerate(pairs)
         ]
         judged, first = await apply(self._rules, asked, drafts)
+        for draft in judged:
+            if draft.refusal is not None:
+                REFUSED.labels(draft.refusal.reason).inc()
         if first is not None and all(draft.refusal is not None for draft in judged):
             raise first
         return judged
 
 
-async def store(tx: Transaction, new: NewCalls, made: Settled) -> Settled:
-    """Store a creation and its calls; return what stands under its id when it has happened.
-
-    Raises CallsVoided, CreationIdReused.
-    """
+async def _store(tx: Transaction, new: NewCalls, made: Settled, gate: Gate) -> Settled:
     creation = Creation(
         id=new.id,
         voided=False,
@@ -195,6 +209,13 @@ async def store(tx: Transaction, new: NewCalls, made: Settled) -> Settled:
     # The creation's row decides who wins, against a repeat and against CallsVoid.
     if not await repository.insert_creation(tx, creation):
         return await _repeated(tx, new, await _existing(tx, new.id))
+    try:
+        asked, made = made, await gate.admit(tx, made)
+    except AlreadyBooked:
+        # For a call that another creation made.
+        raise CreationIdReused(new.id) from None
+    if made.outcomes != asked.outcomes:
+        await repository.keep_outcomes(tx, new.id, made.outcomes)
     if new.group is not None and not await groupcalls.insert(tx, new, new.group, made):
         raise CreationIdReused(new.id)
     if not await repository.insert_calls(tx, made.calls):

@@ -21,6 +21,7 @@ from call_manager.channel import (
 from call_manager.dialer import attempts
 from call_manager.dialer.attempts import Dial
 from call_manager.dialer.equipment import Equipment
+from call_manager.dialer.kill_switch import DialingOff, demand_dialing
 from call_manager.dialer.metrics import AttemptMeter
 from call_manager.dialer.spans import AttemptSpans
 from mesh.database import Transaction, Work
@@ -139,6 +140,8 @@ class SessionJournal(StoredJournal):
         self._answered_at: dict[UUID, datetime] = {}
         self.refused = False
         """Whether an INVITE was refused: the call was ending, or it was too late."""
+        self.why = ""
+        """What refused it, where it was something else; one sentence."""
         self.planned = 0
         """How many INVITEs were stored."""
         self.unsure = False
@@ -159,6 +162,7 @@ class SessionJournal(StoredJournal):
         now = self._equipment.clock.now()
 
         async def work(tx: Transaction) -> None:
+            await demand_dialing(tx)
             if not await attempts.plan_invite(tx, record, self._dial, now):
                 raise InviteRefused(NOT_DIALLED)
 
@@ -167,6 +171,9 @@ class SessionJournal(StoredJournal):
                 raise InviteRefused(NOT_DIALLED)
             self.unsure = True
             await self._equipment.database.transact(work, name="attempt_plan")
+        except DialingOff as off:
+            self.refused, self.unsure, self.why = True, False, str(off)
+            raise InviteRefused(self.why) from off
         except InviteRefused:
             self.refused, self.unsure = True, False
             raise

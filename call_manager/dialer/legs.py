@@ -10,11 +10,12 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from call_manager.billing.terms import Limit, Terms
 from call_manager.call.dialing import DialConfig, dial_target, direct_config
 from call_manager.call.domain import Call, Dialroute
 from call_manager.call.failover import PLATFORM, Policy, goes_on_by, may_fail_over
 from call_manager.channel import DialTarget, Ended, EndedBy, Transport
-from call_manager.dialer import attempts
+from call_manager.dialer import attempts, slots
 from call_manager.dialer.attempts import Before, Dial, Unsent
 from call_manager.dialer.equipment import Equipment
 from call_manager.dialer.journal import SessionJournal
@@ -83,6 +84,7 @@ class Legs:
         self._equipment = equipment
         self._wish = wish
         self._routes: tuple[Dialroute | None, ...] = call.dialroutes or (None,)
+        self._slot = call.slot_provider_id
         self._number = 0
         self._stored = 0
         self._before: Before | None = None
@@ -105,7 +107,8 @@ class Legs:
     async def next_target(self) -> DialTarget:
         """Return what the next leg is placed with.
 
-        Raises EndedFirst, and ConfigUnavailable or Undialable when this carrier cannot be dialled.
+        Raises EndedFirst, and ConfigUnavailable, Undialable or CarrierFull when this carrier cannot
+        be dialled.
         """
         route = self._routes[self._number]
         self._number += 1
@@ -115,7 +118,29 @@ class Legs:
         self._config, self._policy = config, Policy.of(config.failover_codes)
         target = dial_target(self._call, config)
         self._request_uri = target.request_uri
+        if route is not None:
+            await self._take_slot(route)
         return target
+
+    async def _take_slot(self, route: Dialroute) -> None:
+        """Count the call among this carrier's; raises CarrierFull."""
+        if self._slot == route.provider_id:
+            return
+        call_id, now = self._call.id, self._equipment.clock.now()
+        await self._equipment.database.transact(
+            lambda tx: slots.move(tx, call_id, route, now), name="call_slot"
+        )
+        self._slot = route.provider_id
+
+    def longest(self) -> tuple[float, Limit]:
+        """Return for how many seconds the call may last at this carrier, and who says so."""
+        route = self._routes[self._number - 1]
+        terms = Terms(longest_s=self._call.duration_max_s, limit=Limit.CUSTOMER)
+        terms = terms if route is None else route.terms
+        platform_s = self._equipment.settings.longest_call_s
+        if not terms.longest_s or platform_s <= terms.longest_s:
+            return platform_s, Limit.PLATFORM
+        return float(terms.longest_s), terms.limit
 
     async def _ask(self, route: Dialroute) -> DialConfig:
         """Return how to dial a carrier; raises EndedFirst, ConfigUnavailable."""

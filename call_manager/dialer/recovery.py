@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from call_manager.billing.metrics import charged
 from call_manager.call import repository as calls
 from call_manager.call.attempt import Attempt
 from call_manager.call.domain import Call
@@ -135,6 +136,8 @@ class Recovery:
             self._equipment.activeflows.stop(call.activeflow_id)
 
     def _tell(self, change: Change) -> None:
+        if change.call is not None:
+            charged(change.call.cost)
         membership.tell(change, self._equipment.dialling)
 
     async def _clear(self, call: Call, live: Sequence[StoredAttempt]) -> None:

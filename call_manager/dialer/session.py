@@ -11,6 +11,8 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from call_manager.billing.metrics import charged
+from call_manager.billing.terms import Limit, reached
 from call_manager.call import repository as calls
 from call_manager.call.domain import Call, CallStatus
 from call_manager.call.hangup import Cause
@@ -25,6 +27,7 @@ from call_manager.dialer.journal import NOT_DIALLED, SessionJournal
 from call_manager.dialer.keeping import Keeper
 from call_manager.dialer.legs import EndedFirst, Legs, Wish
 from call_manager.dialer.providers import ConfigUnavailable
+from call_manager.dialer.slots import CarrierFull
 from mesh import ambient, telemetry
 from mesh.database import Transaction
 from mesh.errors import MeshError
@@ -52,6 +55,7 @@ class Session:
         self._timer: asyncio.Task[None] | None = None
         self.performance: Performance | None = None
         """What the call does, once its flow has begun."""
+        self._longest = equipment.settings.longest_call_s, Limit.PLATFORM
         self._rang = False
         self._lost = False
         """Whether a leg's own end could not be told."""
@@ -122,14 +126,16 @@ class Session:
         """Place one leg; return the call's end if it was the last, and what it goes on after."""
         try:
             target = await legs.next_target()
-        except (ConfigUnavailable, Undialable) as error:
+        except (ConfigUnavailable, Undialable, CarrierFull) as error:
             return endings.unplaced(self._now(), str(error)), await legs.unplaced(str(error))
         journal = self._journal = legs.journal()
+        self._longest = legs.longest()
         ended = await self._placed(target, journal)
         if self.performance is not None:
             legs.stay()
         after = await legs.over(journal, ended)
         self._lost = self._lost or journal.unsure
+        self._ending.detail = self._ending.detail or journal.why
         if journal.refused and legs.has_dialled and not journal.planned:
             raise EndedFirst
         if journal.refused and not self._ending.detail:
@@ -185,7 +191,8 @@ class Session:
             # It was to end before the answer came.
             self._end_leg()
             return
-        self._arm(self._equipment.settings.longest_call_s, Cause.DURATION_LIMIT)
+        seconds, limit = self._longest
+        self._arm(seconds, Cause.DURATION_LIMIT, reached(limit, seconds))
         self._perform(leg).answer()
 
     def _perform(self, leg: Leg) -> Performance:
@@ -219,18 +226,19 @@ class Session:
 
         return await self._equipment.database.transact(work, name=f"call_{to.value}")
 
-    def _arm(self, seconds: float, cause: Cause) -> None:
+    def _arm(self, seconds: float, cause: Cause, detail: str = "") -> None:
         """Let the call end with `cause` after `seconds`, instead of what was armed before."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.create_task(self._expire(seconds, cause))
+        self._timer = asyncio.create_task(self._expire(seconds, cause, detail))
 
-    async def _expire(self, seconds: float, cause: Cause) -> None:
+    async def _expire(self, seconds: float, cause: Cause, detail: str) -> None:
         await self._equipment.clock.sleep(seconds)
         log.info("the call's own timer ran out", cause=cause.name, after_s=seconds)
         # What ended the call first stays its reason.
         if self._ending.cause is None:
             self._ending.cause = cause
+            self._ending.detail = self._ending.detail or detail
         self._wish.make()
         self._end_leg()
 
@@ -269,6 +277,7 @@ class Session:
         ended = await self._keeper.ended(end, lost=self._lost)
         if ended is not None:
             metrics.ENDED.labels(str(ended.hangup_reason), str(ended.hangup_by)).inc()
+            charged(ended.cost)
             log.info("the call is over", by=ended.hangup_by, reason=ended.hangup_reason,
                      sip_code=ended.sip_code, detail=ended.hangup_detail)  # fmt: skip
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from grpc import StatusCode
 
+from call_manager.call.domain import Call
 from mesh.verdict import Verdict
 
 FLOW_NAME: Final = "tmp"
@@ -61,6 +62,8 @@ class Placement:
     status: Status = Status.PENDING
     verdict: Verdict | None = None
     """Why it fails. Set while still pending: decided, and what was made is being undone."""
+    created: tuple[Call, ...] = ()
+    """The calls right after they were created, for who has just created them; not stored."""
 
     @property
     def fingerprint(self) -> str:

@@ -15,8 +15,9 @@ from uuid import UUID
 
 import structlog
 
+from call_manager.billing.gate import counting
 from call_manager.call.creation import Settled
-from call_manager.call.service import store
+from call_manager.call.service import CallService
 from call_manager.placement import convert, repository
 from call_manager.placement.domain import Placement, Status
 from call_manager.placement.saga import KIND, PlacementSaga, SagaParts
@@ -94,11 +95,14 @@ class Placements:
         return task
 
     async def _new(self, placement: Placement, admitted: Settled) -> End:
-        async def work(tx: Transaction) -> Placement:
-            return await _write(tx, placement, admitted)
+        async def work(tx: Transaction) -> tuple[Placement, Settled | None]:
+            return await _write(tx, placement, admitted, self._parts.calls)
 
         try:
-            written = await self._parts.database.transact(work, name="placement_create")
+            with counting():
+                written, created = await self._parts.database.transact(
+                    work, name="placement_create"
+                )
         except MeshError as error:
             # A refusal is an answer, not a failure of the task that found it out.
             return error
@@ -106,8 +110,10 @@ class Placements:
             return written
         if written.status is Status.PENDING:
             return await PlacementSaga(self._parts, written).run(admitted)
-        self._parts.calls.dial()
-        return written
+        if created is None:
+            return written
+        self._parts.calls.stored(admitted, created)
+        return replace(written, created=created.calls)
 
     async def _take_up(self) -> None:
         await self._take_up_pending(overdue_before=None)
@@ -164,8 +170,10 @@ async def _as_its_own(placement: Placement, work: Coroutine[Any, Any, End]) -> E
         return await work
 
 
-async def _write(tx: Transaction, placement: Placement, admitted: Settled) -> Placement:
-    """Write the record; return what stands under its key.
+async def _write(
+    tx: Transaction, placement: Placement, admitted: Settled, calls: CallService
+) -> tuple[Placement, Settled | None]:
+    """Write the record; return what stands under its key, and the calls if they are created.
 
     Without a temporary flow there is nothing to wait for: the calls come in the same transaction.
     """
@@ -173,7 +181,7 @@ async def _write(tx: Transaction, placement: Placement, admitted: Settled) -> Pl
     if key is not None:
         standing = await repository.by_key(tx, placement.customer_id, key)
         if standing is not None:
-            return standing
+            return standing, None
     at_once = placement.temporary_flow_id is None
     record = replace(placement, status=Status.COMPLETED) if at_once else placement
     if not await repository.insert(tx, record):
@@ -181,7 +189,7 @@ async def _write(tx: Transaction, placement: Placement, admitted: Settled) -> Pl
         standing = await repository.by_key(tx, placement.customer_id, key or "")
         if standing is None:
             raise LookupError("an idempotency key is taken by no placement")
-        return standing
-    if at_once:
-        await store(tx, convert.new_calls(placement), admitted)
-    return record
+        return standing, None
+    if not at_once:
+        return record, None
+    return record, await calls.store(tx, convert.new_calls(placement), admitted)

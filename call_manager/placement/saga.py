@@ -11,14 +11,17 @@ Without a temporary flow there is one step only, and nothing to take up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
 
+from call_manager.billing.gate import counting
 from call_manager.call.creation import NewCalls, Settled
-from call_manager.call.service import CallService, store
+from call_manager.call.domain import Call
+from call_manager.call.service import CallService
+from call_manager.errors import Refusal
 from call_manager.placement import convert, repository
 from call_manager.placement.domain import Placement, window_passed
 from call_manager.placement.flows import Flows
@@ -52,6 +55,7 @@ class PlacementSaga:
         self._parts = parts
         self._placement = placement
         self._steps = Steps(parts.clock, KIND, placement_id=str(placement.id))
+        self._created: tuple[Call, ...] = ()
 
     async def run(self, admitted: Settled | None) -> Placement:
         """Return the placement at its end. Cancelled, it leaves it pending.
@@ -64,7 +68,7 @@ class PlacementSaga:
         ended = await self._stored("end", self._ended)
         reason = "" if ended.verdict is None else ended.verdict.reason
         log.info("placement ended", status=ended.status.value, reason=reason)
-        return ended
+        return replace(ended, created=self._created)
 
     async def _place(self, admitted: Settled | None) -> Verdict | None:
         """Create the flow and the calls; return why that is not to be."""
@@ -81,9 +85,27 @@ class PlacementSaga:
             return window_passed(until)
         except MeshError as error:
             return Verdict.of(error)
-        calls = admitted
-        await self._stored("complete", lambda tx: _complete(tx, new, calls))
-        self._parts.calls.dial()
+        return await self._create(new, admitted)
+
+    async def _create(self, new: NewCalls, admitted: Settled) -> Verdict | None:
+        """Create the calls; return why money or caps refuse all of them."""
+        calls = self._parts.calls
+
+        async def work(tx: Transaction) -> Settled | None:
+            # Another process may have decided otherwise, or ended it: then they are not to be.
+            if not await repository.complete(tx, new.id):
+                return None
+            return await calls.store(tx, new, admitted)
+
+        try:
+            with counting():
+                created = await self._stored("complete", work)
+        except Refusal as refusal:
+            # An answer, even where it says when to ask again: who asked has that to decide.
+            return Verdict.of(refusal)
+        if created is not None:
+            self._created = created.calls
+            calls.stored(admitted, created)
         return None
 
     async def _undo(self, verdict: Verdict) -> None:
@@ -108,9 +130,3 @@ class PlacementSaga:
     @property
     def _id(self) -> UUID:
         return self._placement.id
-
-
-async def _complete(tx: Transaction, new: NewCalls, calls: Settled) -> None:
-    # Another process may have decided otherwise, or ended it: then these calls are not to be.
-    if await repository.complete(tx, new.id):
-        await store(tx, new, calls)

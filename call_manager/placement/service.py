@@ -87,9 +87,9 @@ class PlacementService:
             raise CallsPending(draft.call_ids)
         if ended.id != draft.id:
             return await self._replay(draft, ended)
-        if ended.status is Status.COMPLETED:
+        if ended.created:
             # As they were created: the dialer may be ahead of a look at the rows.
-            return admitted.calls
+            return ended.created
         return await self._calls(ended)
 
     def _draft(self, asker: Identity, request: Request) -> Placement:

@@ -30,6 +30,8 @@ from voipbin.route.v1 import (
     route_service_pb2_grpc,
 )
 
+from call_manager.billing import repository as billing
+from call_manager.billing.gate import Gate
 from call_manager.bootstrap import MIGRATIONS
 from call_manager.call import repository, rules
 from call_manager.call.errors import CallNotAnswered
@@ -47,7 +49,7 @@ from call_manager.placement.saga import SagaParts
 from call_manager.placement.service import PlacementService
 from call_manager.recording.domain import Recording, RecordingWish
 from mesh.clients import MeshChannel
-from mesh.clock import SystemClock, new_id
+from mesh.clock import Clock, SystemClock, new_id
 from mesh.database import Database, Transaction
 from mesh.errors import MeshError
 from mesh.identity import acting_as
@@ -59,6 +61,7 @@ from tests.support.node import Credentials, running
 
 NUMBER = "+15550100002"
 OWN_NUMBER = "+15550100001"
+LONGEST_CALL_S = 3600.0
 
 
 class ProviderNotFound(MeshError):
@@ -144,6 +147,7 @@ class World:
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder = folder
         self.lab = True
+        self.clock: Clock = SystemClock()
         self.credentials = Credentials(folder)
         self.routes = RouteManager()  # type: ignore[abstract]  # Nobody asks the rest.
         self.dialled = Dialled()
@@ -161,7 +165,9 @@ class World:
             routes = RemoteRoutes(route_service_pb2_grpc.RouteServiceStub(asking))
             numbers = StoredNumbers(self.database, lab=self.lab)
             judges = rules.rules(routes, numbers, private_hosts=False)
-            calls = CallService(self.database, judges, SystemClock(), dialling=self.dialled)
+            calls = CallService(
+                self.database, judges, self.clock, dialling=self.dialled, gate=self.gate
+            )
             # What a customer asks for is tested where there is a flow_manager: `placing_world.py`.
             parts = SagaParts(self.database, calls, Flows(asking), SystemClock())
             placing = PlacementService(parts, Placements(parts, grace_s=0.0), timedelta(seconds=30))
@@ -180,11 +186,24 @@ class World:
             async with running(node):
                 self._address = node.address
                 await self.configs.open(UUID(self.customer))
+                await self.fund(self.customer)
                 try:
                     yield self
                 finally:
                     for channel in self._channels.values():
                         await channel.close()
+
+    async def fund(self, customer: str) -> None:
+        """Give a customer a lab's balance and caps."""
+        now = self.clock.now()
+        await self.database.transact(
+            lambda tx: billing.open_lab(tx, UUID(customer), now), name="test_fund"
+        )
+
+    @property
+    def gate(self) -> Gate:
+        """What a creation passes, at the time of this world's clock."""
+        return Gate(self.clock, LONGEST_CALL_S)
 
     @property
     def configs(self) -> OutboundConfigService:

@@ -18,9 +18,13 @@ import orjson
 from google.protobuf import struct_pb2
 from voipbin.call.v1 import (
     address_pb2,
+    billing_account_service_pb2,
+    billing_account_service_pb2_grpc,
     call_pb2,
     call_service_pb2,
     call_service_pb2_grpc,
+    groupcall_service_pb2,
+    groupcall_service_pb2_grpc,
     outbound_config_service_pb2,
     outbound_config_service_pb2_grpc,
     timeline_service_pb2,
@@ -145,16 +149,25 @@ class Exchange:
         channel = self._channel(peer, self._address, call_service_pb2.DESCRIPTOR)
         return call_service_pb2_grpc.CallServiceStub(channel)
 
+    def groupcalls(self, peer: str = "lab") -> groupcall_service_pb2_grpc.GroupcallServiceStub:
+        channel = self._channel(peer, self._address, groupcall_service_pb2.DESCRIPTOR)
+        return groupcall_service_pb2_grpc.GroupcallServiceStub(channel)
+
     def timelines(self, peer: str = "lab") -> timeline_service_pb2_grpc.TimelineServiceStub:
         channel = self._channel(peer, self._address, timeline_service_pb2.DESCRIPTOR)
         return timeline_service_pb2_grpc.TimelineServiceStub(channel)
 
     async def open(self) -> None:
-        """Let the customer call everywhere, as a lab's first start does."""
+        """Let the customer call everywhere and pay for it, as a lab's first start does."""
         channel = self._channel("lab", self._address, outbound_config_service_pb2.DESCRIPTOR)
         stub = outbound_config_service_pb2_grpc.OutboundConfigServiceStub(channel)
         request = outbound_config_service_pb2.OutboundConfigOpenRequest(customer_id=self.customer)
         await stub.OutboundConfigOpen(request)
+        channel = self._channel("lab", self._address, billing_account_service_pb2.DESCRIPTOR)
+        accounts = billing_account_service_pb2_grpc.BillingAccountServiceStub(channel)
+        await accounts.BillingAccountOpen(
+            billing_account_service_pb2.BillingAccountOpenRequest(customer_id=self.customer)
+        )
 
     def neighbour(self, service: str, *files: Any) -> MeshChannel:
         """Open a channel to a neighbour, as whoever may ask everything."""

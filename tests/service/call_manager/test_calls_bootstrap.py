@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from voipbin.call.v1 import (
+    billing_account_service_pb2,
+    billing_account_service_pb2_grpc,
     call_pb2,
     call_service_pb2,
     call_service_pb2_grpc,
@@ -41,10 +43,12 @@ class Asker:
         creating: call_service_pb2_grpc.CallServiceStub,
         reading: call_service_pb2_grpc.CallServiceStub,
         configs: outbound_config_service_pb2_grpc.OutboundConfigServiceStub,
+        accounts: billing_account_service_pb2_grpc.BillingAccountServiceStub,
         carrier: SilentCarrier,
     ) -> None:
         self.carrier = carrier
         self._configs = configs
+        self._accounts = accounts
         self._creating = creating
         self._reading = reading
 
@@ -52,6 +56,8 @@ class Asker:
         call_id, customer_id = str(new_id()), str(new_id())
         opening = outbound_config_service_pb2.OutboundConfigOpenRequest(customer_id=customer_id)
         await self._configs.OutboundConfigOpen(opening)
+        paying = billing_account_service_pb2.BillingAccountOpenRequest(customer_id=customer_id)
+        await self._accounts.BillingAccountOpen(paying)
         await self._creating.CallsCreate(
             call_service_pb2.CallsCreateRequest(
                 id=str(new_id()),
@@ -92,13 +98,18 @@ async def call_manager(folder: Path, database_url: str) -> AsyncIterator[Asker]:
                 live_calls_grace_s=0.5,
             )
             async with running(build(settings)) as node:
-                files = (call_service_pb2.DESCRIPTOR, outbound_config_service_pb2.DESCRIPTOR)
+                files = (
+                    call_service_pb2.DESCRIPTOR,
+                    outbound_config_service_pb2.DESCRIPTOR,
+                    billing_account_service_pb2.DESCRIPTOR,
+                )
                 creating = credentials.channel(node.address, "route_manager", *files)
                 reading = credentials.channel(node.address, "lab", *files)
                 yield Asker(
                     call_service_pb2_grpc.CallServiceStub(creating),
                     call_service_pb2_grpc.CallServiceStub(reading),
                     outbound_config_service_pb2_grpc.OutboundConfigServiceStub(reading),
+                    billing_account_service_pb2_grpc.BillingAccountServiceStub(reading),
                     carrier,
                 )
                 await creating.close()

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import func, insert, select
-from sqlalchemy.exc import IntegrityError
 
 from call_manager.billing import repository as billing
 from call_manager.billing.domain import DEFAULT_CAPS, LAB_BALANCE, LAB_CAPS, Movement
@@ -75,7 +74,7 @@ async def test_the_same_movement_is_not_booked_twice(database: Database) -> None
         await billing.add_movement(tx, account, top_up(500, reference), NOW)
 
     await done(database, work)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(billing.AlreadyBooked):
         await done(database, work)
     account = await done(database, lambda tx: billing.account_of(tx, customer))
     assert account.balance == 500
