@@ -83,6 +83,12 @@ async def a_number(town: Town) -> str:
     return str((await town.a_number(town.customer_id))["id"])
 
 
+async def a_groupcall(town: Town) -> str:
+    number = await town.a_number(town.customer_id)
+    body = {"source": tel(number["number"]), "destinations": [tel(NUMBER), tel(NUMBER)]}
+    return str((await town.made("/v1.0/groupcalls", body, "customer_admin"))["id"])
+
+
 async def a_config(town: Town) -> str:
     body = {"customer_id": await town.a_customer()}
     return str((await town.made("/v1.0/outbound_configs", body))["id"])

@@ -36,7 +36,6 @@ CHECKLIST: Final = (
     "key order of objects",
 )
 LATER: Final[Mapping[str, str]] = {
-    "group ring and answer methods": "groupcalls are not served yet",
     "webhook envelope, signature and retry": "webhooks are not served yet",
 }
 """Items that nothing can be asked for yet, and why."""

@@ -81,6 +81,17 @@ async def placed(town: Town) -> dict[str, Any]:
     return made
 
 
+async def groupcall(town: Town) -> dict[str, Any]:
+    source = (await number(town))["number"]
+    body = {
+        "source": tel(source),
+        "destinations": [tel(NUMBER)],
+        "answer_method": "hangup_others",
+    }
+    made: dict[str, Any] = await town.made("/v1.0/groupcalls", body, CUSTOMER)
+    return made
+
+
 async def page(town: Town) -> dict[str, Any]:
     return await get(town, "/v1.0/providers?page_size=1")
 
@@ -118,6 +129,9 @@ OBJECTS: Final[list[tuple[str, Callable[[Town], Awaitable[dict[str, Any]]], str]
      " tm_update")),
     ("2.5 address", destination, ADDRESS),
     ("2.5 answer of POST /calls", placed, "calls groupcalls"),
+    ("2.6 groupcall", groupcall, ("id customer_id owner_id status flow_id source destinations"
+     " master_call_id master_groupcall_id ring_method answer_method answer_call_id call_ids"
+     " answer_groupcall_id groupcall_ids call_count groupcall_count dial_index tm_create")),
     ("2.7 flow", flow, ("id customer_id type name detail actions direct_hash on_complete_flow_id"
      f" {STAMPS}")),
     ("2.7 action", action, ACTION),
