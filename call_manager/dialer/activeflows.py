@@ -7,7 +7,8 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from voipbin.flow.v1 import action_pb2, activeflow_service_pb2
+from voipbin.flow.v1 import activeflow_service_pb2
+from voipbin.flow.v1.activeflow_service_pb2 import ActiveflowNextResponse
 from voipbin.flow.v1.activeflow_service_pb2_grpc import ActiveflowServiceStub
 
 from call_manager.call.domain import Call
@@ -42,8 +43,8 @@ class Activeflows:
 
     async def next_action(
         self, call: Call, finished: Finished, variables: Mapping[str, str]
-    ) -> action_pb2.Action | None:
-        """Return the action after the one that is finished, or None when the flow is over.
+    ) -> ActiveflowNextResponse | None:
+        """Return the action after the one that is finished, and its step; None: the flow is over.
 
         `variables` are what the flow's actions may name; the first question tells them.
 
@@ -60,6 +61,7 @@ class Activeflows:
             variables={} if finished.action_id else variables,
             finished_error=finished.error,
             found_variables=finished.found,
+            finished_step=finished.step,
         )
         give_up = self._clock.monotonic() + self._patience_s
         delay_s = _FIRST_DELAY_S
@@ -74,7 +76,7 @@ class Activeflows:
                 await self._clock.sleep(min(delay_s, left_s))
                 delay_s = min(delay_s * 2, _DELAY_S_MAX)
                 continue
-            return answer.action if answer.HasField("action") else None
+            return answer if answer.HasField("action") else None
 
     def stop(self, activeflow_id: UUID) -> None:
         """Tell flow_manager, in the background, that the call is over."""

@@ -233,7 +233,8 @@ def told(activeflow: Activeflow, question: Question) -> Activeflow:
     """Return a running flow with what became of the action that a question says is finished."""
     if not activeflow.steps:
         return activeflow
-    error = question.finished_error[:ERROR_CHARACTERS_MAX]
+    # PostgreSQL keeps no NUL in a text.
+    error = question.finished_error.replace("\0", "")[:ERROR_CHARACTERS_MAX]
     return replace(
         activeflow,
         steps=(*activeflow.steps[:-1], replace(activeflow.steps[-1], error=error)),

@@ -46,6 +46,8 @@ class Finished:
     error: str = ""
     """Why it failed, one sentence; empty when it did not."""
     found: Mapping[str, str] = field(default_factory=dict)
+    step: int = 0
+    """Which of all the flow's actions it was: a loop may hand out the same one twice running."""
 
 
 class ActionFailed(Exception):

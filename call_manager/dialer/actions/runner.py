@@ -76,13 +76,13 @@ class FlowRunner:
     async def _run(self, variables: Mapping[str, str]) -> Ending:
         finished = Finished()
         for _ in range(ACTIONS_MAX):
-            action = await self._equipment.activeflows.next_action(self._call, finished, variables)
-            if action is None:
+            answer = await self._equipment.activeflows.next_action(self._call, finished, variables)
+            if answer is None:
                 return Ending()
-            done, error = await self._do(action)
+            done, error = await self._do(answer.action)
             if done.ending is not None:
                 return done.ending
-            finished = Finished(action.id, error, done.found)
+            finished = Finished(answer.action.id, error, done.found, answer.step)
         return Ending(detail=f"The flow ran {ACTIONS_MAX} actions without an end.")
 
     async def _variables(self) -> Mapping[str, str]:

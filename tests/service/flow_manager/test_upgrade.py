@@ -85,7 +85,8 @@ async def test_a_call_that_ran_a_flow_before_the_upgrade_goes_on_with_it(tmp_pat
             text(
                 "INSERT INTO activeflow (id, customer_id, flow_id, reference_type, reference_id,"
                 " actions, status, step_count, variables, tm_create)"
-                " VALUES (:id, :customer, :other, 'call', :other, :actions, 'running', 2, :variables, :at)"
+                " VALUES (:id, :customer, :other, 'call', :other, :actions, 'running', 2,"
+                " :variables, :at)"
             ),
             {
                 "id": id_.hex,

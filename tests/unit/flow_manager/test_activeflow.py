@@ -156,7 +156,7 @@ def test_what_steers_between_two_actions_is_not_asked_about() -> None:
 def test_what_an_action_found_out_and_why_it_failed_is_kept() -> None:
     question = replace(
         finished(IDS[0]),
-        finished_error="x" * 2000,
+        finished_error="\0" + "x" * 2000,
         found={"voipbin.call.digits": "7", "voipbin.recording.id": "r"},
     )
     activeflow = answered(started(*beeps(2), variables={"voipbin.call.digits": "1"}), question)

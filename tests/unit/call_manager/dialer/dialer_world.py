@@ -275,6 +275,7 @@ class FlowManager:
         self.answers: list[Exception] = []
         self.finished: list[str] = []
         self.errors: list[str] = []
+        self.steps: list[int] = []
         """Why the action before failed, with each question."""
         self.found: list[dict[str, str]] = []
         self.stopped: list[str] = []
@@ -291,11 +292,12 @@ class FlowManager:
             raise self.answers.pop(0)
         self.finished.append(request.finished_action_id)
         self.errors.append(request.finished_error)
+        self.steps.append(request.finished_step)
         self.found.append(dict(request.found_variables))
         ids = [action.id for action in self.actions]
         place = ids.index(request.finished_action_id) + 1 if request.finished_action_id else 0
         action = self.actions[place] if place < len(ids) else None
-        return activeflow_service_pb2.ActiveflowNextResponse(action=action)
+        return activeflow_service_pb2.ActiveflowNextResponse(action=action, step=place + 1)
 
     async def ActiveflowStop(self, request: Any) -> Any:  # noqa: N802
         if self.stop_answers:

@@ -51,6 +51,7 @@ async def test_the_actions_run_in_order_and_each_question_names_the_one_before(
     call = await world.over(call_id)
     assert line.media.beeps == 2
     assert world.flows.finished == ["", *(action.id for action in world.flows.actions)]
+    assert world.flows.steps == [0, 1, 2, 3, 4]
     assert (call.hangup_by, call.hangup_reason) == (HangupBy.LOCAL, HangupReason.NORMAL)
     assert call.hangup_detail == ""
 
