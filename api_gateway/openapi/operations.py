@@ -106,7 +106,7 @@ class Operations:
     def _body(self, binding: Binding, ordinal: int) -> dict[str, Any]:
         rpc = binding.rpc
         if takes_file(binding):
-            return self._file(rpc.input_type.fields_by_name[binding.body])
+            return self._file(rpc, rpc.input_type.fields_by_name[binding.body])
         paths = [variable.field_path for variable in binding.template.variables]
         if binding.body == _WHOLE:
             message, suffix = rpc.input_type, str(ordinal + 1) if ordinal else ""
@@ -121,12 +121,13 @@ class Operations:
             "content": {JSON_TYPE: {"schema": schema, "example": example}},
         }
 
-    def _file(self, field: FieldDescriptor) -> dict[str, Any]:
+    def _file(self, rpc: MethodDescriptor, field: FieldDescriptor) -> dict[str, Any]:
         words = self._wording.text(field.full_name)
+        most = contract.policy(rpc).body_bytes_max
         # OpenAPI 3.1 needs no schema for bytes; readers of 3.0's know this one.
         schema = {"type": "string", "format": "binary"}
         return {
-            "description": words,
+            "description": f"{words} At most {most} bytes." if most else words,
             "required": True,
             "content": {media_type(words): {"schema": schema}},
         }

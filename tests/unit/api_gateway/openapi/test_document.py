@@ -82,8 +82,9 @@ def test_every_part_of_an_operation_is_explained(api: Any, binding: Binding) -> 
     operation = operation_of(api, binding)
     explained = [resolved(api, parameter) for parameter in operation["parameters"]]
     explained += [resolved(api, answer) for answer in operation["responses"].values()]
-    for content in operation.get("requestBody", {}).get("content", {}).values():
-        explained += resolved(api, content["schema"])["properties"].values()
+    body = operation.get("requestBody", {}).get("content", {})
+    if JSON in body:
+        explained += resolved(api, body[JSON]["schema"])["properties"].values()
     assert [one for one in explained if not one.get("description") and "$ref" not in one] == []
 
 
@@ -98,7 +99,7 @@ def test_every_example_of_an_answer_is_one(api: Any, binding: Binding) -> None:
 @of_each
 def test_every_example_of_a_body_is_one_and_is_taken(api: Any, binding: Binding) -> None:
     body = operation_of(api, binding).get("requestBody")
-    if body is None:
+    if body is None or JSON not in body["content"]:
         return
     content = body["content"][JSON]
     assert faults(content["example"], content["schema"], api["components"]) == []
@@ -114,6 +115,13 @@ def test_downloads_say_what_they_are(api: Any) -> None:
     for binding in streamed:
         (media_type,) = operation_of(api, binding)["responses"]["200"]["content"]
         assert media_type not in ("application/octet-stream", JSON)
+
+
+def test_uploads_say_what_they_are_and_how_large_they_may_be(api: Any) -> None:
+    body = api["paths"]["/v1.0/audio_files"]["post"]["requestBody"]
+    assert body["content"] == {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}
+    assert body["required"]
+    assert body["description"].endswith("At most 4194304 bytes.")
 
 
 def test_signing_in_sets_a_cookie_and_fails_without_a_body(api: Any) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from voipbin.call.v1 import audio_file_service_pb2
 
 from api_gateway.door import Deadlines, Door, DoorSettings, ServedService
 from api_gateway.transcoder import Transcoder, TranscoderSettings
@@ -32,7 +33,9 @@ def authenticator() -> KnownTokens:
 @pytest.fixture
 async def node_channel(tmp_path: Path, peer: Peer) -> AsyncIterator[MeshChannel]:
     async with running_node(tmp_path, [servicer(peer, service) for service in SERVICES]) as address:
-        asked = channel(address, token=PEER_TOKEN, budget_s=5.0)
+        # Named, because it is what makes room for a file in a request.
+        files = audio_file_service_pb2.DESCRIPTOR
+        asked = channel(address, files, token=PEER_TOKEN, budget_s=5.0)
         yield asked
         await asked.close()
 

@@ -16,7 +16,13 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from voipbin.account.v1 import auth_service_pb2
-from voipbin.call.v1 import call_pb2, call_service_pb2, timeline_service_pb2
+from voipbin.call.v1 import (
+    audio_file_pb2,
+    audio_file_service_pb2,
+    call_pb2,
+    call_service_pb2,
+    timeline_service_pb2,
+)
 from voipbin.flow.v1 import flow_pb2, flow_service_pb2
 from voipbin.mesh.v1 import options_pb2
 from voipbin.mesh.v1.identity_pb2 import Identity
@@ -51,6 +57,7 @@ PROVIDER_ID = "0195f3c2-8f3a-7c4e-9a53-0d1c2b3a4f5e"
 
 SERVICES = list(
     contract.services(
+        audio_file_service_pb2.DESCRIPTOR,
         auth_service_pb2.DESCRIPTOR,
         call_service_pb2.DESCRIPTOR,
         flow_service_pb2.DESCRIPTOR,
@@ -111,6 +118,9 @@ class Peer:
 Answers = Mapping[str, Callable[[Peer, Any], Message]]
 
 ANSWERS: Answers = {
+    "AudioFileCreate": lambda _, request: audio_file_service_pb2.AudioFileCreateResponse(
+        audio_file=audio_file_pb2.AudioFile(name=request.name, size=len(request.file.data))
+    ),
     "AuthLogin": lambda _, request: auth_service_pb2.AuthLoginResponse(
         username=request.username, token="made"
     ),
