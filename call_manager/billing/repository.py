@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -43,6 +43,8 @@ LAB_RATE: Final = Rate(10_000)
 """What a lab's calls cost by default: 0.01 US dollars a minute."""
 
 LAB_RATE_NAME: Final = "lab default"
+
+_TICK: Final = timedelta(microseconds=1)
 
 _ACCOUNT: Final = select(ACCOUNTS).where(ACCOUNTS.c.customer_id == bindparam("of"))
 # SQLite has one writer and no such clause.
@@ -169,10 +171,10 @@ async def add_movements(
 
     Raises AlreadyBooked.
     """
-    after, rows = used, []
+    after, rows, at = used, [], _after(account, now)
     for entry in entries:
         after = entry.booked(after)
-        rows.append(entry.values(after, now))
+        rows.append(entry.values(after, at))
     values = {
         "of": account.id,
         "was_balance": account.balance,
@@ -183,13 +185,21 @@ async def add_movements(
         "next_call_us": after.next_call_us,
         "spend_day": after.spend_day,
         "spent": after.spent,
-        "tm_update": now,
+        "tm_update": at,
     }
     if not await tx.run(_KEEP, values):
         raise LookupError("an account's money was moved while it was held")
     if rows and len(await tx.all(_BOOK, rows)) != len(rows):
         raise AlreadyBooked
-    return replace(after, tm_update=now)
+    return replace(after, tm_update=at)
+
+
+def _after(account: Account, now: datetime) -> datetime:
+    """Return when a movement of a held account is booked: after every one that is booked.
+
+    Whoever waited for the account knows a `now` from before it was held.
+    """
+    return now if account.tm_update is None else max(now, account.tm_update + _TICK)
 
 
 async def rates_of(
