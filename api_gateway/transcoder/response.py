@@ -26,6 +26,8 @@ SEND_DEADLINE_S: Final = 30.0
 
 _UNTYPED: Final = "application/octet-stream"
 _UNSAFE_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]")
+_FILE: Final = re.compile(r"\.file$")
+_ENDINGS: Final = {"audio/wav": ".wav"}
 
 Respond = Callable[[Any], Answer]
 """Turns an RPC's response message into an answer."""
@@ -175,9 +177,16 @@ class Download:
         kind = self._first.content_type if self._first is not None else ""
         headers = [(b"content-type", (kind or _UNTYPED).encode("latin-1", "replace"))]
         if self._name:
-            disposition = f'attachment; filename="{self._name}"'
+            name = _typed(self._name, kind)
+            disposition = f'attachment; filename="{name}"'
             headers.append((b"content-disposition", disposition.encode("ascii")))
         return headers
+
+
+def _typed(name: str, kind: str) -> str:
+    """Return a file's name with the ending of its type, where the route only says `file`."""
+    ending = _ENDINGS.get(kind)
+    return name if ending is None else _FILE.sub(ending, name)
 
 
 async def _bodies(responses: AsyncGenerator[Any, None], field: str) -> AsyncGenerator[Any, None]:

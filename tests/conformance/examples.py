@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from tests.conformance.asking import (
     DAY_S,
+    SOUND,
     Example,
     Request,
     a_billing,
@@ -16,6 +17,7 @@ from tests.conformance.asking import (
     a_deleted_carrier,
     a_flow,
     a_frozen_account,
+    a_groupcall,
     a_key,
     a_new_agent,
     a_new_carrier,
@@ -34,6 +36,7 @@ from tests.conformance.asking import (
     an_account,
     an_activeflow,
     an_agent,
+    an_audio_file,
     fixed,
     of_town,
     on_new,
@@ -46,6 +49,7 @@ from tests.support.telnyx import KEY
 NAME: Final = {"name": "renamed"}
 BY_CALL: Final = of_town(lambda town: Request({"id": town.call_id}))
 BY_RECORD: Final = of_town(lambda town: Request({"id": town.record_id}))
+BY_RECORDING: Final = of_town(lambda town: Request({"id": town.recording_id}))
 BY_PROVIDER: Final = of_town(lambda town: Request({"id": town.provider_id}))
 LIST: Final = Example(fixed())
 
@@ -104,12 +108,26 @@ MONEY: Final = {
 }
 CALL: Final = {
     **MONEY,
+    "AudioFileService.AudioFileCreate": Example(fixed(SOUND)),
+    "AudioFileService.AudioFileGet": Example(on_new(an_audio_file), owned=True),
+    "AudioFileService.AudioFileList": LIST,
+    "AudioFileService.AudioFileDelete": Example(on_new(an_audio_file), owned=True),
+    "AudioFileService.AudioFileContentGet": Example(on_new(an_audio_file), owned=True),
     "CallService.CallCreate": Example(a_call_of_its_own),
     "CallService.CallGet": Example(BY_CALL, owned=True),
     "CallService.CallList": LIST,
     "CallService.CallHangup": Example(BY_CALL, owned=True),
     "CallService.CallDelete": Example(BY_CALL, owned=True),
+    "CallService.CallTalk": Example(on_new(Town.a_live_call, {"text": "Hi."}), owned=True),
+    "CallService.CallRecordingStart": Example(on_new(Town.a_live_call, {}), owned=True),
+    "CallService.CallRecordingStop": Example(on_new(Town.a_live_call), owned=True),
     "FailoverService.ProviderFailoverGet": Example(BY_PROVIDER),
+    "GroupcallService.GroupcallCreate": Example(a_call_of_its_own),
+    "GroupcallService.GroupcallGet": Example(on_new(a_groupcall), owned=True),
+    "GroupcallService.GroupcallList": LIST,
+    "GroupcallService.GroupcallHangup": Example(on_new(a_groupcall), owned=True),
+    "GroupcallService.GroupcallDelete": Example(on_new(a_groupcall), owned=True),
+    "GroupcallService.GroupcallEventList": Example(on_new(a_groupcall), owned=True),
     "NumberService.NumberCreate": Example(a_virtual_number),
     "NumberService.NumberGet": Example(on_new(a_number), owned=True),
     "NumberService.NumberList": LIST,
@@ -124,6 +142,10 @@ CALL: Final = {
     "OutboundConfigService.OutboundConfigUpdate": Example(on_new(a_config, NAME)),
     "OutboundConfigService.OutboundConfigDelete": Example(on_new(a_config)),
     "ProviderStatsService.ProviderStatsGet": Example(BY_PROVIDER),
+    "RecordingService.RecordingGet": Example(BY_RECORDING, owned=True),
+    "RecordingService.RecordingList": LIST,
+    "RecordingService.RecordingFileGet": Example(BY_RECORDING, owned=True),
+    "RecordingService.RecordingDelete": Example(on_new(Town.a_recording), owned=True),
     "TimelineService.CallEventList": Example(BY_CALL, owned=True),
     "TimelineService.ResourceEventList": Example(
         fixed(resource_type="conferences", id=str(uuid4())), answer=400

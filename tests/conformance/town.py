@@ -61,6 +61,8 @@ class Town:
     """A provider at the carrier, which answers every call; all calls go there."""
     call_id: str = ""
     """A call of the customer's that is over."""
+    recording_id: str = ""
+    """A recording of a call of the customer's."""
     record_id: str = ""
     """A provider call of the super-admin's."""
 
@@ -72,10 +74,11 @@ class Town:
     async def ask(
         self, who: str | Somebody, method: str, path: str, body: Any = None, **query: Any
     ) -> httpx.Response:
-        """Ask as somebody; a body of None is none."""
+        """Ask as somebody; a body of None is none, and one of bytes is a file."""
         somebody = self.people[who] if isinstance(who, str) else who
+        sent = {"content": body} if isinstance(body, bytes) else {"json": body}
         return await self.mesh.http.request(
-            method, path, json=body, params=query or None, headers=dict(somebody.headers)
+            method, path, params=query or None, headers=dict(somebody.headers), **sent
         )
 
     async def made(self, path: str, body: Any, who: str | Somebody = "super_admin") -> Any:
@@ -120,6 +123,24 @@ class Town:
 
     async def a_flow(self, who: str | Somebody = "customer_admin") -> str:
         return str((await self.made("/v1.0/flows", {"name": "f", "actions": []}, who))["id"])
+
+    async def a_call(self, *kinds: str, **option: Any) -> str:
+        """Have the customer place a call that does these actions, and return its id."""
+        number = (await self.a_number(self.customer_id))["number"]
+        actions = [{"type": kind, "option": option} if option else {"type": kind} for kind in kinds]
+        call = {"source": tel(number), "destinations": [tel(NUMBER)], "actions": actions}
+        return str((await self.made("/v1.0/calls", call, "customer_admin"))["calls"][0]["id"])
+
+    async def a_live_call(self) -> str:
+        """Have the customer place a call that waits, and return its id once it is answered."""
+        call_id = await self.a_call("sleep", duration=60_000)
+        await self.mesh.call_in(call_id, "progressing")
+        return call_id
+
+    async def a_recording(self) -> str:
+        """Have the customer record a call, and return the recording's id once that is over."""
+        call = await self.ended(await self.a_call("recording_start", "stop"))
+        return str(call["recording_ids"][0])
 
     async def ended(self, call_id: str) -> dict[str, Any]:
         """Wait until a call is over."""
@@ -190,3 +211,4 @@ async def _things(town: Town) -> None:
     placed = await town.made("/v1.0/calls", call, "customer_admin")
     town.call_id = placed["calls"][0]["id"]
     await town.ended(town.call_id)
+    town.recording_id = await town.a_recording()

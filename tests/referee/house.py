@@ -113,6 +113,15 @@ async def _furnish(house: House, mesh: RunningMesh, carrier_address: str) -> Non
     ids["call"] = ok(await mesh.post("/v1.0/calls", call))["calls"][0]["id"]
     for name in ("record_call", "call"):
         await mesh.ended(ids[name])
+    group = ok(await mesh.post("/v1.0/groupcalls", {**call, "answer_method": "hangup_others"}))
+    ids["groupcall"] = group["id"]
+    await mesh.ended(group["call_ids"][0])
+    call["actions"] = [{"type": "recording_start"}, {"type": "stop"}]
+    for name in ("recording", "erased"):
+        recorded = ok(await mesh.post("/v1.0/calls", call))["calls"][0]["id"]
+        ids[name] = (await mesh.ended(recorded))["recording_ids"][0]
+    ids["recorded_call"] = recorded
+    ok(await mesh.delete(f"/v1.0/recordings/{ids['erased']}"))
     ids["billing"] = ok(await mesh.get("/v1.0/billings"))["result"][0]["id"]
     ids["CALL"] = ids["call"].upper()
     gone = await mesh.a_provider("gone.carrier.example")

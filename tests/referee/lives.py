@@ -6,6 +6,7 @@ are replaced by what they stand for; all else has to be the same.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -153,6 +154,43 @@ async def of_a_call(life: Life) -> None:
     await life.ask("DELETE", f"/v1.0/calls/{call['id']}")
 
 
+async def of_a_groupcall(life: Life) -> None:
+    body = {
+        "source": {"type": "tel", "target": "+12025550100"},
+        "destinations": [{"type": "tel", "target": NUMBER}] * 2,
+        "ring_method": "linear",
+        "answer_method": "hangup_others",
+        "variables": {"b": "1", "a": "é"},
+        "early_execution": False,
+    }
+    group = await life.ask("POST", "/v1.0/groupcalls", body)
+    for call_id in group["call_ids"]:
+        await life.house.court.mesh.ended(call_id)
+    path = f"/v1.0/groupcalls/{group['id']}"
+    await life.ask("POST", f"{path}/hangup", {})
+    await life.ask("GET", path)
+    await life.ask("DELETE", path)
+    await life.ask("GET", f"/v1.0/timelines/groupcalls/{group['id']}/events")
+
+
+async def of_a_call_that_lives(life: Life) -> None:
+    wish = {
+        "source": {"type": "tel", "target": "+12025550100"},
+        "destinations": [{"type": "tel", "target": NUMBER}],
+        "actions": [{"type": "sleep", "option": {"duration": 60_000}}],
+    }
+    path = f"/v1.0/calls/{(await life.ask('POST', '/v1.0/calls', wish))['calls'][0]['id']}"
+    mesh = life.house.court.mesh
+    async with asyncio.timeout(20):
+        while (await mesh.get(path)).json()["action"] is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.03)
+    await life.ask("POST", f"{path}/talk", {"text": "é", "language": "en-US", "provider": "gcp"})
+    await life.ask("POST", f"{path}/recording_start", {"duration": 60, "end_of_key": "#"})
+    await life.ask("POST", f"{path}/recording_stop")
+    await mesh.post(f"{path}/hangup")
+    await mesh.ended(path.rpartition("/")[2])
+
+
 async def of_a_number(life: Life) -> None:
     number = f"+1202556{life.tag}"
     path = await life.make("/v1.0/numbers", {"number": number, "type": "virtual"})
@@ -236,6 +274,8 @@ LIVES: Final = (
     of_a_carrier_that_fails,
     of_a_flow,
     of_a_call,
+    of_a_call_that_lives,
+    of_a_groupcall,
     of_a_number,
     of_a_customer,
     of_money,

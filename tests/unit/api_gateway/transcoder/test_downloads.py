@@ -34,6 +34,15 @@ async def test_a_download_is_streamed_with_a_name_of_its_own(
     assert peer.callers[-1].identity == ADMIN
 
 
+async def test_a_download_that_is_just_a_file_is_named_by_its_type(
+    admin: httpx.AsyncClient, peer: Peer
+) -> None:
+    peer.pieces = [HttpBody(content_type="audio/wav", data=b"one")]
+    answer = await admin.get(f"/v1.0/audio_files/{PROVIDER_ID}/file")
+    name = f'attachment; filename="audio_file-{PROVIDER_ID}.wav"'
+    assert answer.headers["content-disposition"] == name
+
+
 async def test_a_download_that_fails_at_once_is_an_ordinary_error(
     admin: httpx.AsyncClient, peer: Peer
 ) -> None:

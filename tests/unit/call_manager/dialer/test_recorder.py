@@ -71,6 +71,15 @@ async def until_ended(world: World, call_id: UUID) -> Recording:
     return await only(world, call_id)
 
 
+async def asked(world: World, count: int) -> None:
+    """Wait until flow_manager was asked so often."""
+
+    async def there() -> bool:
+        return len(world.flows.found) >= count
+
+    await eventually(there)
+
+
 async def test_both_sides_are_stored_until_the_recording_is_stopped(world: World) -> None:
     world.flows.script(
         ("recording_start", {}), ("sleep", {"duration": 1000.0}), ("recording_stop", {}),
@@ -101,6 +110,7 @@ async def test_both_sides_are_stored_until_the_recording_is_stopped(world: World
 async def test_what_records_is_found_by_later_actions(world: World) -> None:
     call_id, _ = await recorded(world, ("recording_start", {"format": "wav"}))
     recording = await only(world, call_id)
+    await asked(world, 2)
     assert world.flows.found[1] == {
         "voipbin.recording.id": str(recording.id),
         "voipbin.recording.reference_type": "call",
@@ -161,21 +171,13 @@ async def test_a_key_ends_the_recording_and_is_still_received(
     await eventually(listens)
     line.media.press(ends)
     await until_ended(world, call_id)
-
-    async def found() -> bool:
-        return len(world.flows.found) > 2
-
-    await eventually(found)
+    await asked(world, 3)
     assert world.flows.found[2] == {"voipbin.call.digits": ends}
 
 
 async def test_one_recording_at_a_time(world: World) -> None:
     call_id, _ = await recorded(world, ("recording_start", {}), ("recording_start", {}))
-
-    async def told() -> bool:
-        return len(world.flows.errors) > 2
-
-    await eventually(told)
+    await asked(world, 3)
     recording = await only(world, call_id)
     assert world.flows.errors[2] == f"The recording {recording.id} is in progress."
     with pytest.raises(RecordingInProgress):
