@@ -116,12 +116,7 @@ async def _furnish(house: House, mesh: RunningMesh, carrier_address: str) -> Non
     group = ok(await mesh.post("/v1.0/groupcalls", {**call, "answer_method": "hangup_others"}))
     ids["groupcall"] = group["id"]
     await mesh.ended(group["call_ids"][0])
-    call["actions"] = [{"type": "recording_start"}, {"type": "stop"}]
-    for name in ("recording", "erased"):
-        recorded = ok(await mesh.post("/v1.0/calls", call))["calls"][0]["id"]
-        ids[name] = (await mesh.ended(recorded))["recording_ids"][0]
-    ids["recorded_call"] = recorded
-    ok(await mesh.delete(f"/v1.0/recordings/{ids['erased']}"))
+    await _record(house, mesh, call)
     ids["billing"] = ok(await mesh.get("/v1.0/billings"))["result"][0]["id"]
     ids["CALL"] = ids["call"].upper()
     gone = await mesh.a_provider("gone.carrier.example")
@@ -129,6 +124,15 @@ async def _furnish(house: House, mesh: RunningMesh, carrier_address: str) -> Non
     ids["gone"] = gone["id"]
     # Nothing here changes any more, so that both are asked about the same.
     await _over(mesh, f"/v1.0/activeflows/{ids['activeflow']}")
+
+
+async def _record(house: House, mesh: RunningMesh, call: dict[str, Any]) -> None:
+    recorded = {**call, "actions": [{"type": "recording_start"}, {"type": "stop"}]}
+    for name in ("recording", "erased"):
+        placed = ok(await mesh.post("/v1.0/calls", recorded))["calls"][0]
+        house.ids["recorded_call"] = placed["id"]
+        house.ids[name] = (await mesh.ended(placed["id"]))["recording_ids"][0]
+    ok(await mesh.delete(f"/v1.0/recordings/{house.ids['erased']}"))
 
 
 async def _over(mesh: RunningMesh, activeflow: str) -> None:

@@ -29,6 +29,7 @@ from call_manager.dialer.metrics import ACTIONS_FAILED
 from mesh import telemetry
 from mesh.database import Transaction
 from mesh.errors import MeshError
+from mesh.verdict import storable
 
 ACTIONS_MAX: Final = 2000
 """The most actions one call runs; flow_manager's own loop guard strikes at 1000."""
@@ -127,7 +128,7 @@ class FlowRunner:
         except Exception:
             log.exception("action broke", action=action.type, action_id=action.id)
             error = BROKEN
-        return DONE, error[:ERROR_CHARACTERS_MAX]
+        return DONE, storable(error)[:ERROR_CHARACTERS_MAX]
 
     async def _keep(self, action: Action) -> None:
         plain, now = convert.action_to_plain(action), self._equipment.clock.now()
