@@ -35,6 +35,19 @@ class CallServiceStub:
     - PERMISSION_DENIED / SOURCE_NOT_OWNED: the source is not the customer's number.
     - PERMISSION_DENIED / DESTINATION_NOT_ALLOWED: the customer may not call that country.
     - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
+    - PERMISSION_DENIED / NUMBER_TYPE_NOT_ALLOWED: the number is of a type that is blocked by default.
+    - PERMISSION_DENIED / PROVIDER_HOST_NOT_ALLOWED: a SIP address is at a carrier's own host.
+    - PERMISSION_DENIED / DIALING_DISABLED: the platform's kill switch is off.
+    - PERMISSION_DENIED / BILLING_ACCOUNT_NOT_ACTIVE: the account that pays is frozen or deleted.
+    - FAILED_PRECONDITION / INSUFFICIENT_BALANCE (HTTP 402): the account does not pay for the
+      shortest call.
+    - PERMISSION_DENIED / RATE_MISSING: no carrier that serves the destination has a rate for it.
+    - RESOURCE_EXHAUSTED / DAILY_SPEND_REACHED: what may be spent on a day is spent or reserved.
+    - RESOURCE_EXHAUSTED / CALLS_AT_ONCE_REACHED: as many calls are under way as may be.
+    - RESOURCE_EXHAUSTED / CALL_RATE_REACHED: calls are made faster than they may be.
+    - RESOURCE_EXHAUSTED / NUMBER_CALLED_TOO_OFTEN: the number was called as often as it may be.
+    - RESOURCE_EXHAUSTED / PROVIDER_FULL: no carrier has room for another call.
+    - RESOURCE_EXHAUSTED / PROVIDER_RATE_REACHED: no carrier takes another call now.
     - FAILED_PRECONDITION / DIAL_WINDOW_PASSED: `dial_not_after` is over.
     - FAILED_PRECONDITION / CALLS_VOIDED: the ids were voided before the request came.
     - FAILED_PRECONDITION / CREATION_ID_REUSED: the id was used for another request.
@@ -67,6 +80,19 @@ class CallServiceStub:
     - INVALID_ARGUMENT / ANONYMOUS_SOURCE_INVALID: a hidden caller needs a number to assert.
     - PERMISSION_DENIED / DESTINATION_NOT_ALLOWED: the customer may not call that country.
     - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
+    - PERMISSION_DENIED / NUMBER_TYPE_NOT_ALLOWED: the number is of a type that is blocked by default.
+    - PERMISSION_DENIED / PROVIDER_HOST_NOT_ALLOWED: a SIP address is at a carrier's own host.
+    - PERMISSION_DENIED / DIALING_DISABLED: the platform's kill switch is off.
+    - PERMISSION_DENIED / BILLING_ACCOUNT_NOT_ACTIVE: the account that pays is frozen or deleted.
+    - FAILED_PRECONDITION / INSUFFICIENT_BALANCE (HTTP 402): the account does not pay for the
+      shortest call.
+    - PERMISSION_DENIED / RATE_MISSING: no carrier that serves the destination has a rate for it.
+    - RESOURCE_EXHAUSTED / DAILY_SPEND_REACHED: what may be spent on a day is spent or reserved.
+    - RESOURCE_EXHAUSTED / CALLS_AT_ONCE_REACHED: as many calls are under way as may be.
+    - RESOURCE_EXHAUSTED / CALL_RATE_REACHED: calls are made faster than they may be.
+    - RESOURCE_EXHAUSTED / NUMBER_CALLED_TOO_OFTEN: the number was called as often as it may be.
+    - RESOURCE_EXHAUSTED / PROVIDER_FULL: no carrier has room for another call.
+    - RESOURCE_EXHAUSTED / PROVIDER_RATE_REACHED: no carrier takes another call now.
     - PERMISSION_DENIED / KEY_SCOPE_EXCEEDED: a key limited to providers calls no SIP address.
     - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
     - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
@@ -159,6 +185,19 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         - PERMISSION_DENIED / SOURCE_NOT_OWNED: the source is not the customer's number.
         - PERMISSION_DENIED / DESTINATION_NOT_ALLOWED: the customer may not call that country.
         - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
+        - PERMISSION_DENIED / NUMBER_TYPE_NOT_ALLOWED: the number is of a type that is blocked by default.
+        - PERMISSION_DENIED / PROVIDER_HOST_NOT_ALLOWED: a SIP address is at a carrier's own host.
+        - PERMISSION_DENIED / DIALING_DISABLED: the platform's kill switch is off.
+        - PERMISSION_DENIED / BILLING_ACCOUNT_NOT_ACTIVE: the account that pays is frozen or deleted.
+        - FAILED_PRECONDITION / INSUFFICIENT_BALANCE (HTTP 402): the account does not pay for the
+          shortest call.
+        - PERMISSION_DENIED / RATE_MISSING: no carrier that serves the destination has a rate for it.
+        - RESOURCE_EXHAUSTED / DAILY_SPEND_REACHED: what may be spent on a day is spent or reserved.
+        - RESOURCE_EXHAUSTED / CALLS_AT_ONCE_REACHED: as many calls are under way as may be.
+        - RESOURCE_EXHAUSTED / CALL_RATE_REACHED: calls are made faster than they may be.
+        - RESOURCE_EXHAUSTED / NUMBER_CALLED_TOO_OFTEN: the number was called as often as it may be.
+        - RESOURCE_EXHAUSTED / PROVIDER_FULL: no carrier has room for another call.
+        - RESOURCE_EXHAUSTED / PROVIDER_RATE_REACHED: no carrier takes another call now.
         - FAILED_PRECONDITION / DIAL_WINDOW_PASSED: `dial_not_after` is over.
         - FAILED_PRECONDITION / CALLS_VOIDED: the ids were voided before the request came.
         - FAILED_PRECONDITION / CREATION_ID_REUSED: the id was used for another request.
@@ -203,6 +242,19 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT / ANONYMOUS_SOURCE_INVALID: a hidden caller needs a number to assert.
         - PERMISSION_DENIED / DESTINATION_NOT_ALLOWED: the customer may not call that country.
         - FAILED_PRECONDITION / NO_DIALROUTE: no carrier serves the destination.
+        - PERMISSION_DENIED / NUMBER_TYPE_NOT_ALLOWED: the number is of a type that is blocked by default.
+        - PERMISSION_DENIED / PROVIDER_HOST_NOT_ALLOWED: a SIP address is at a carrier's own host.
+        - PERMISSION_DENIED / DIALING_DISABLED: the platform's kill switch is off.
+        - PERMISSION_DENIED / BILLING_ACCOUNT_NOT_ACTIVE: the account that pays is frozen or deleted.
+        - FAILED_PRECONDITION / INSUFFICIENT_BALANCE (HTTP 402): the account does not pay for the
+          shortest call.
+        - PERMISSION_DENIED / RATE_MISSING: no carrier that serves the destination has a rate for it.
+        - RESOURCE_EXHAUSTED / DAILY_SPEND_REACHED: what may be spent on a day is spent or reserved.
+        - RESOURCE_EXHAUSTED / CALLS_AT_ONCE_REACHED: as many calls are under way as may be.
+        - RESOURCE_EXHAUSTED / CALL_RATE_REACHED: calls are made faster than they may be.
+        - RESOURCE_EXHAUSTED / NUMBER_CALLED_TOO_OFTEN: the number was called as often as it may be.
+        - RESOURCE_EXHAUSTED / PROVIDER_FULL: no carrier has room for another call.
+        - RESOURCE_EXHAUSTED / PROVIDER_RATE_REACHED: no carrier takes another call now.
         - PERMISSION_DENIED / KEY_SCOPE_EXCEEDED: a key limited to providers calls no SIP address.
         - INVALID_ARGUMENT / IDEMPOTENCY_KEY_REUSED (HTTP 422): the key came with another request.
         - FAILED_PRECONDITION / IDEMPOTENCY_KEY_IN_USE: the first request with the key is under way.
