@@ -11,7 +11,9 @@ from uuid import uuid4
 from tests.conformance.town import NUMBER, PASSWORD, Somebody, Town, tel
 from tests.support.running_mesh import ok
 from tests.support.telnyx import KEY, UNAUTHENTICATED, answering
+from tests.support.wav_files import pcm, sine
 
+SOUND: Final = pcm(sine(440.0, seconds=0.1))
 DAY_S: Final = 86_400
 ADMIN, CUSTOMER, MANAGER = "super_admin", "customer_admin", "manager"
 
@@ -77,6 +79,10 @@ async def an_agent(town: Town) -> str:
 
 async def a_key(town: Town) -> str:
     return str((await town.made("/v1.0/accesskeys", {"expire": DAY_S}, CUSTOMER))["id"])
+
+
+async def an_audio_file(town: Town) -> str:
+    return str((await town.made("/v1.0/audio_files", SOUND, CUSTOMER))["id"])
 
 
 async def a_number(town: Town) -> str:

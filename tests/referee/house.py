@@ -17,6 +17,7 @@ from tests.referee.court import Court, Request, court
 from tests.support.carrier import carrier
 from tests.support.running_mesh import RunningMesh, ok, running_mesh
 from tests.support.telnyx import Telnyx, telnyx
+from tests.support.wav_files import pcm, sine
 
 NUMBER: Final = "+12025550123"
 EVERYBODY: Final = "00000000-0000-0000-0000-000000000001"
@@ -103,6 +104,8 @@ async def _furnish(house: House, mesh: RunningMesh, carrier_address: str) -> Non
     ids["account"] = ok(await mesh.get("/v1.0/billing_account"))["id"]
     rate = {"provider_id": ids["provider"], "prefix": "+44", "price_per_minute": "0.012"}
     ids["rate"] = ok(await mesh.post("/v1.0/rates", rate))["id"]
+    sound = {"content": pcm(sine(440.0, seconds=0.1)), "headers": mesh.headers("admin")}
+    ids["audio_file"] = ok(await mesh.http.post("/v1.0/audio_files", **sound))["id"]
     record = await mesh.place(ids["provider"], NUMBER)
     ids["record"], ids["record_call"] = record["id"], record["call_ids"][0]
     call = {

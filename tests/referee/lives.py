@@ -16,6 +16,7 @@ from typing import Any, Final
 from tests.referee.court import Court, Request, Verdict
 from tests.referee.house import EVERYBODY, NUMBER, House
 from tests.support.telnyx import KEY, UNAUTHENTICATED, answering
+from tests.support.wav_files import pcm, sine
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{6}Z|\+00:00)")
@@ -242,6 +243,16 @@ async def of_money(life: Life) -> None:
     await life.ask("PUT", "/v1.0/dialing", {"enabled": True, "reason": life.tag})
 
 
+async def of_an_audio_file(life: Life) -> None:
+    sound = pcm(sine(440.0, rate=16_000, seconds=0.25), rate=16_000, channels=2)
+    made = await life.ask("POST", f"/v1.0/audio_files?name=a%20{life.tag}", sound)
+    await life.ask("POST", "/v1.0/audio_files", sound)
+    path = f"/v1.0/audio_files/{made['id']}"
+    await life.ask("GET", path)
+    await life.ask("DELETE", path)
+    await life.ask("GET", path)
+
+
 async def of_a_rate(life: Life) -> None:
     prices = {"price_per_minute": "0.01", "price_minimum": "0.005", "increment": 6}
     path = await life.make("/v1.0/rates", {"prefix": f"+999{life.tag}", "name": "r", **prices})
@@ -277,6 +288,7 @@ LIVES: Final = (
     of_a_call_that_lives,
     of_a_groupcall,
     of_a_number,
+    of_an_audio_file,
     of_a_customer,
     of_money,
     of_a_rate,

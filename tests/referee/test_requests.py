@@ -28,6 +28,12 @@ GETS: Final = (
     ("/v1.0/groupcalls/<groupcall>", "200"),
     ("/v1.0/groupcalls", "200"),
     ("/v1.0/timelines/groupcalls/<groupcall>/events", "200"),
+    ("/v1.0/audio_files/<audio_file>", "200"),
+    ("/v1.0/audio_files/<audio_file>/file", "200"),
+    ("/v1.0/audio_files", "200"),
+    ("/v1.0/audio_files?page_size=1", "200"),
+    ("/v1.0/audio_files/<nobody>", "404 AUDIO_FILE_NOT_FOUND"),
+    ("/v1.0/audio_files/<nobody>/file", "404 AUDIO_FILE_NOT_FOUND"),
     ("/v1.0/numbers/<number>", "200"),
     ("/v1.0/numbers", "200"),
     ("/v1.0/recordings/<recording>", "200"),
@@ -171,6 +177,10 @@ OTHERS: Final[tuple[tuple[str, str, Any, str], ...]] = (
     ("POST", PROVIDERS, b'{"hostname":"\xff"}', "400 INVALID_JSON_BODY"),
     ("POST", PROVIDERS, b'{"hostname":"\\ud800"}', "400 INVALID_JSON_BODY"),
     ("POST", "/v1.0/activeflows/<activeflow>/stop", b"{", "400 INVALID_JSON_BODY"),
+    # Files that are none.
+    ("POST", "/v1.0/audio_files", b"", "400 AUDIO_FILE_INVALID"),
+    ("POST", "/v1.0/audio_files", b'{"file": "x"}', "400 AUDIO_FILE_INVALID"),
+    ("POST", "/v1.0/audio_files?name=" + "n" * 256, b"RIFF", "400 INVALID_REQUEST_PARAMETER"),
     # Fields that are none.
     ("POST", PROVIDERS, b"", "400 INVALID_HOSTNAME"),
     ("POST", PROVIDERS, b" {} ", "400 INVALID_HOSTNAME"),
