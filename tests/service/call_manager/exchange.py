@@ -27,6 +27,8 @@ from voipbin.call.v1 import (
     groupcall_service_pb2_grpc,
     outbound_config_service_pb2,
     outbound_config_service_pb2_grpc,
+    recording_service_pb2,
+    recording_service_pb2_grpc,
     timeline_service_pb2,
     timeline_service_pb2_grpc,
 )
@@ -156,6 +158,10 @@ class Exchange:
     def timelines(self, peer: str = "lab") -> timeline_service_pb2_grpc.TimelineServiceStub:
         channel = self._channel(peer, self._address, timeline_service_pb2.DESCRIPTOR)
         return timeline_service_pb2_grpc.TimelineServiceStub(channel)
+
+    def recordings(self) -> recording_service_pb2_grpc.RecordingServiceStub:
+        channel = self._channel("lab", self._address, recording_service_pb2.DESCRIPTOR)
+        return recording_service_pb2_grpc.RecordingServiceStub(channel)
 
     async def open(self) -> None:
         """Let the customer call everywhere and pay for it, as a lab's first start does."""
