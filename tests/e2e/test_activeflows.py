@@ -164,3 +164,32 @@ async def test_a_flow_follows_another_over_rest(mesh: RunningMesh) -> None:
     assert reason(missing) == (404, "FLOW_NOT_FOUND")
     cleared = ok(await mesh.put(path, {"on_complete_flow_id": ZERO}, CUSTOMER))
     assert cleared["on_complete_flow_id"] == ZERO
+
+
+async def test_a_flow_steers_itself_through_another_over_rest(mesh: RunningMesh) -> None:
+    inner = {"actions": [{"type": "variable_set", "option": {"key": "n", "value": "${n}x"}}]}
+    other = ok(await mesh.post("/v1.0/flows", inner, CUSTOMER))
+    again, done = str(new_id()), str(new_id())
+    compare = {
+        "condition": "==", "variable": "n", "value_type": "string", "value_string": "xx",
+        "false_target_id": again,
+    }  # fmt: skip
+    actions: list[dict[str, Any]] = [
+        {"id": again, "type": "fetch_flow", "option": {"flow_id": other["id"]}},
+        {"type": "condition_variable", "option": compare},
+        {"type": "branch", "option": {"variable": "n", "target_ids": {"xx": done}}},
+        {"type": "goto", "option": {"target_id": again}},
+        {"id": done, "type": "variable_set", "option": {"key": "n", "value": "${n}!"}},
+    ]
+    made = ok(await mesh.post("/v1.0/activeflows", {"actions": actions}, CUSTOMER))
+    assert made["status"] == "ended"
+    round_ = ["fetch_flow", "variable_set", "condition_variable"]
+    executed = made["executed_actions"]
+    assert [one["type"] for one in executed] == [*round_ * 2, "branch", "variable_set"]
+    assert [one["error"] for one in executed] == [""] * 8
+    assert all(one["tm_execute"] for one in executed)
+    # The branch cleared what it read.
+    assert executed[-1]["option"] == {"key": "n", "value": "!"}
+    stray = {"type": "goto", "option": {"target_id": str(new_id())}}
+    refused = await mesh.post("/v1.0/flows", {"actions": [stray]}, CUSTOMER)
+    assert reason(refused) == (400, "INVALID_ACTION_TARGET")
