@@ -48,6 +48,7 @@ from voipbin.route.v1.route_service_pb2_grpc import RouteServiceStub
 
 from call_manager.audio_file.rpc import AudioFileRpc
 from call_manager.audio_file.service import AudioFileService
+from call_manager.billing.consistency import LedgerCheck
 from call_manager.billing.gate import Gate
 from call_manager.billing_account.rpc import BillingAccountRpc, BillingRpc
 from call_manager.billing_account.service import BillingAccountService
@@ -183,7 +184,14 @@ def build(settings: CallSettings) -> Node:
             *_of_money(database, clock, lab=settings.lab),
         ],
         # The dialer starts the SIP channel itself, and must find both peers and the database.
-        owns=[database, route_manager, flow_manager, dialer, placements],
+        owns=[
+            database,
+            route_manager,
+            flow_manager,
+            dialer,
+            placements,
+            LedgerCheck(database),
+        ],
         extra=lambda: {"sip": sip.address},
     )
 

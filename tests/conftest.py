@@ -28,6 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "one_engine(name): unless one is chosen, run on this engine alone, to save time"
     )
     config.addinivalue_line("markers", "own_migrations: begin with a database without any schema")
+    config.addinivalue_line(
+        "markers", "uncounted: change rows by hand, so that money and use do not agree with them"
+    )
 
 
 @pytest.hookimpl(trylast=True)

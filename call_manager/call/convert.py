@@ -13,6 +13,7 @@ from voipbin.call.v1 import address_pb2, call_pb2, call_service_pb2
 from voipbin.flow.v1.action_pb2 import Action
 from voipbin.route.v1 import provider_pb2
 
+from call_manager.billing.domain import dollars
 from call_manager.call.attempt import Attempt
 from call_manager.call.attempt_convert import attempt_to_proto
 from call_manager.call.dialing import DialConfig, NumberFormat
@@ -147,6 +148,9 @@ def call_to_proto(call: Call, attempts: Sequence[Attempt] = ()) -> call_pb2.Call
         attempts=[attempt_to_proto(attempt) for attempt in attempts],
         error_reason=call.error_reason,
         early_execution=call.early_execution,
+        duration_max=call.duration_max_s,
+        reserved=dollars(call.reserved),
+        cost=dollars(call.cost),
         tm_progressing=_time(call.tm_progressing),
         tm_ringing=_time(call.tm_ringing),
         tm_hangup=_time(call.tm_hangup),

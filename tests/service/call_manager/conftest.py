@@ -7,14 +7,34 @@ from pathlib import Path
 
 import pytest
 
+from call_manager.billing.consistency import mistakes
+from mesh.database import Database
 from tests.service.call_manager.calls_world import World
 from tests.support import schemas
 
 
 @pytest.fixture
-def database_url(fresh_postgres: str | None, tmp_path: Path) -> str:
+async def database_url(
+    request: pytest.FixtureRequest, fresh_postgres: str | None, tmp_path: Path
+) -> AsyncIterator[str]:
+    """A database of the test's own, whose money and caps must agree with their rows at its end.
+
+    Whatever the test did: `uncounted` marks those that change rows behind the service's back.
+    """
     schemas.put("call_manager", tmp_path / "calls.db")
-    return fresh_postgres or f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"
+    url = fresh_postgres or f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"
+    yield url
+    if request.node.get_closest_marker("uncounted") is None:
+        assert await _mistakes(url) == ()
+
+
+async def _mistakes(url: str) -> tuple[str, ...]:
+    database = Database(url)
+    await database.start()
+    try:
+        return await database.read(mistakes, name="test_mistakes")
+    finally:
+        await database.stop()
 
 
 @pytest.fixture

@@ -128,6 +128,7 @@ async def test_no_more_is_taken_out_than_is_there_however_many_ask(desk: Desk) -
     await desk.sums_are_equal()
 
 
+@pytest.mark.uncounted
 async def test_what_is_reserved_for_calls_is_not_taken_out_unless_unlimited(desk: Desk) -> None:
     await desk.add("2")
     call_id = await desk.reserve(1_500_000)

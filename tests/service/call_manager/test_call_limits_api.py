@@ -134,6 +134,7 @@ async def test_another_rate_begins_without_the_old_ones_debts(desk: Desk) -> Non
     assert await clock(desk) == 0
 
 
+@pytest.mark.uncounted
 async def test_what_is_in_use_stands_beside_the_limits(desk: Desk) -> None:
     await desk.reserve(600_000)
     today = SystemClock().now().date().isoformat()
