@@ -45,17 +45,16 @@ class Balance:
     async def __call__(self, asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
         """Refuse what costs something to an account with nothing; raises when it is not active."""
         account = await self._numbers.account(asked.customer_id)
-        if account is None:
-            # It gets one when its first call is stored, and nothing is in it.
-            return drafts
-        if account.status is not AccountStatus.ACTIVE:
+        if account is not None and account.status is not AccountStatus.ACTIVE:
             raise BillingAccountNotActive(account.status.value)
-        if account.plan_type is Plan.UNLIMITED or account.available >= AVAILABLE_MIN:
+        if account is not None and account.plan_type is Plan.UNLIMITED:
+            return drafts
+        # Who has no account gets one when its first call is stored, with nothing in it.
+        available = 0 if account is None else account.available
+        if available >= AVAILABLE_MIN:
             return drafts
         return [
-            replace(
-                draft, refusal=InsufficientBalance(draft.index, account.available, AVAILABLE_MIN)
-            )
+            replace(draft, refusal=InsufficientBalance(draft.index, available, AVAILABLE_MIN))
             if asked.forced_providers or draft.destination.type is AddressType.TEL
             else draft
             for draft in drafts

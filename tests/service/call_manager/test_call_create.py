@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import insert, select
 from voipbin.call.v1 import call_pb2, call_service_pb2
 
+from call_manager.billing import repository as billing
 from call_manager.call.repository import ATTEMPTS
 from call_manager.placement import convert, repository
 from call_manager.placement.domain import Placement, Status, window_passed
@@ -249,6 +250,8 @@ def left_behind(world: Placing, *, seconds: float) -> Placement:
 async def kept(world: Placing, placement: Placement) -> None:
     async def work(tx: Transaction) -> None:
         assert await repository.insert(tx, placement)
+        # It is taken up at the start, perhaps before anybody else can give the customer money.
+        await billing.open_lab(tx, placement.customer_id, datetime.now(UTC))
 
     await world.database.transact(work, name="test_left")
 

@@ -112,7 +112,9 @@ async def test_only_a_lab_lets_a_customer_call_everywhere(world: World) -> None:
 
 
 async def test_a_customer_without_a_configuration_may_call_no_number(world: World) -> None:
-    error = await refusal(world.create("+12025550123", customer_id=str(new_id())))
+    customer = str(new_id())
+    await world.fund(customer)
+    error = await refusal(world.create("+12025550123", customer_id=customer))
     assert facts(error) == (
         "PERMISSION_DENIED",
         "DESTINATION_NOT_ALLOWED",

@@ -120,6 +120,7 @@ async def test_the_kill_switch_says_why_and_ends_the_whole_request() -> None:
 
 async def test_a_cent_is_enough_to_be_looked_at_and_an_unlimited_plan_needs_none() -> None:
     for pays, reason in (
+        (None, "INSUFFICIENT_BALANCE"),
         (POOR, "INSUFFICIENT_BALANCE"),
         (replace(POOR, balance=10_000), ""),
         (replace(RICH, reserved=RICH.balance), "INSUFFICIENT_BALANCE"),
