@@ -79,7 +79,7 @@ class GroupcallServiceServicer:
         nothing is created and the first failing rule is the error. Inline actions become a temporary
         flow that an answered call runs; without a flow and without actions it is hung up.
 
-        Errors: those of CallCreate, and no others.
+        Errors:
         - PERMISSION_DENIED / CUSTOMER_NOT_ACTIVE: the customer may place no calls now.
         - PERMISSION_DENIED / IDENTITY_VERIFICATION_REQUIRED: only verified customers call numbers.
         - INVALID_ARGUMENT / INVALID_ANONYMOUS_VALUE: `anonymous` is none of yes, no and auto.

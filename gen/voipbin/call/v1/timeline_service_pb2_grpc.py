@@ -79,7 +79,8 @@ class TimelineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResourceEventList(self, request, context):
-        """Refuses the events of whatever has no timeline; calls, flows, activeflows and providers have one.
+        """Refuses the events of whatever has no timeline; calls, groupcalls, flows, activeflows
+        and providers have one.
 
         Errors:
         - INVALID_ARGUMENT / INVALID_RESOURCE_TYPE: always.

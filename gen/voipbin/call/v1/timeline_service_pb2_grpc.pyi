@@ -25,7 +25,8 @@ class TimelineServiceStub:
     - INVALID_ARGUMENT / PAGE_TOKEN_INVALID: the token is not ours.
     """
     ResourceEventList: _aio.UnaryUnaryMultiCallable[_timeline_service_pb2.ResourceEventListRequest, _timeline_service_pb2.ResourceEventListResponse]
-    """Refuses the events of whatever has no timeline; calls, flows, activeflows and providers have one.
+    """Refuses the events of whatever has no timeline; calls, groupcalls, flows, activeflows
+    and providers have one.
 
     Errors:
     - INVALID_ARGUMENT / INVALID_RESOURCE_TYPE: always.
@@ -81,7 +82,8 @@ class TimelineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _timeline_service_pb2.ResourceEventListRequest,
         context: _aio.ServicerContext[_timeline_service_pb2.ResourceEventListRequest, _abc.Awaitable[_timeline_service_pb2.ResourceEventListResponse]],
     ) -> _abc.Awaitable[_timeline_service_pb2.ResourceEventListResponse]:
-        """Refuses the events of whatever has no timeline; calls, flows, activeflows and providers have one.
+        """Refuses the events of whatever has no timeline; calls, groupcalls, flows, activeflows
+        and providers have one.
 
         Errors:
         - INVALID_ARGUMENT / INVALID_RESOURCE_TYPE: always.
