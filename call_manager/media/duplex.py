@@ -13,6 +13,8 @@ from call_manager.media.sending import Voice
 from call_manager.media.sounds import Keys, Recorded, Tone
 
 DIGITS_WAITING_MAX: Final = 100
+CATCH_UP_MAX: Final = 500
+"""Ticks, ten seconds; a machine that stood still for longer has a hole in what was heard."""
 
 
 class Duplex:
@@ -75,6 +77,14 @@ class Duplex:
         """Follow the peer to another codec."""
         if self._hearing.audience is not None:
             self._hearing.audience.speak(codec)
+
+    def catch_up(self, ticks: int) -> None:
+        """Hear, and tell, what was heard in ticks that were never served; nothing was said then."""
+        audience = self._hearing.audience
+        if audience is not None and self.flows:
+            for _ in range(min(ticks, CATCH_UP_MAX)):
+                audience.turn()
+                audience.tell(None)
 
     def close(self) -> None:
         """End everything that plays or waits."""

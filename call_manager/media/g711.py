@@ -73,11 +73,18 @@ def silence(codec: str) -> bytes:
 
 def encode_pcm(sound: bytes | memoryview, codec: str) -> bytes:
     """Encode 16-bit linear samples, little-endian, of an even number of octets."""
+    octets = _numbers(codec)
     if sys.byteorder == "big":
         samples = array("H", bytes(sound))
         samples.byteswap()
-        return bytes(map(table(codec).__getitem__, samples))
-    return bytes(map(table(codec).__getitem__, memoryview(sound).cast("H")))
+        return bytes([octets[sample] for sample in samples])
+    return bytes([octets[sample] for sample in memoryview(sound).cast("H")])
+
+
+@cache
+def _numbers(codec: str) -> list[int]:
+    """Return `table` as what Python looks up twice as fast."""
+    return list(table(codec))
 
 
 @cache

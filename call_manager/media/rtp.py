@@ -220,6 +220,7 @@ class RtpStream:
             # Audio that was never sent is missing, and what follows it is no later for that.
             self._dropped += dropped
             self._voice.advance(dropped)
+            self.audio.catch_up(dropped)
         self._control.read(self._may_send_to, self._keep_control)
         self._send_control(bye=False)
         self._until_flush -= 1

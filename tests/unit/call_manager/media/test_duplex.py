@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from call_manager.media.duplex import DIGITS_WAITING_MAX
+from call_manager.media.g711 import encode
 from call_manager.media.ports import RtpPorts
 from call_manager.media.rtp import PeerTerms, RtpStream
 from call_manager.media.sounds import SOUND_S_MAX
@@ -302,6 +303,34 @@ async def test_a_listener_that_fails_is_alone_with_it(caplog: pytest.LogCaptureF
         with pytest.raises(ValueError, match="More than 8"):
             pair.callee.audio.listen(good)
     assert caplog.text.count("a listener failed") == 1
+
+
+async def test_ticks_that_were_never_served_are_told_as_silence() -> None:
+    """So what is recorded lasts as long as the call did."""
+    async with a_pair() as pair:
+        pair.describe()
+        there = Recorder()
+        pair.caller.audio.listen(there)
+        await there.frames(5)
+        before = len(there.heard)
+        pair.caller._ticker.dropped += 200
+        await there.frames(205)
+        assert pair.caller.packets_sent < before + 150
+
+
+@pytest.mark.parametrize("payload_type", [0, 8])
+async def test_a_peer_may_send_any_codec_that_was_agreed_on(payload_type: int) -> None:
+    async with a_pair() as pair:
+        terms = PeerTerms(payloads=frozenset({0, 8}))
+        pair.callee.start("PCMU", 0, pair.relay.address, held=False, terms=terms)
+        there, codec = Recorder(), {0: "PCMU", 8: "PCMA"}[payload_type]
+        pair.callee.audio.listen(there)
+        tone = spectrum.sine(440.0, 0.2)
+        for n in range(10):
+            header = struct.pack("!BBHII", 0x80, payload_type, n, n * 160, 9)
+            pair.relay.inject(header + encode(tone[n * 160 : (n + 1) * 160], codec))
+        sound = await there.seconds(0.19)
+        assert spectrum.level(sound, 440.0) == pytest.approx(8000, rel=0.05)
 
 
 async def test_a_codec_that_changes_is_followed() -> None:

@@ -92,6 +92,14 @@ async def test_a_strangers_packets_are_not_the_peers(desk: Desk) -> None:
     assert heard(desk.stranger) == []
 
 
+async def test_a_stranger_types_no_digits(desk: Desk) -> None:
+    desk.start()
+    for who, event in ((desk.stranger, 1), (desk.peer, 2)):
+        header = struct.pack("!BBHII", 0x80, 0x80 | 101, event, event * 8000, 9)
+        who.sendto(header + bytes([event, 10, 0, 160]), (HERE, desk.stream.port))
+    assert await asyncio.wait_for(desk.stream.audio.digit(), 5) == "2"
+
+
 async def test_audio_from_elsewhere_is_told_when_there_is_no_other(desk: Desk) -> None:
     desk.start()
     desk.say(range(5), who=desk.stranger)
