@@ -23,6 +23,7 @@ NO_ANSWER: Final = "The carrier did not answer the INVITE."
 VANISHED: Final = "The carrier no longer answers."
 LEG_LOST: Final = "The carrier never confirmed the end of the call."
 CUT_SHORT: Final = "The call was to end before its next INVITE could leave."
+FLOW_OVER: Final = "The flow was over before the call was answered."
 FLOW_BROKEN: Final = "The flow broke; the log has more."
 BROKEN: Final = "The call could not be carried on; the log has more."
 

@@ -113,7 +113,7 @@ class Recorder:
 
         Whoever asks may be cancelled: what was begun is heard all the same.
         """
-        begin = asyncio.create_task(self._begin(wish), context=self._context)
+        begin = asyncio.create_task(self._begin(wish), context=self._context.copy())
         return await asyncio.shield(begin)
 
     async def stop(self) -> None:
@@ -154,7 +154,7 @@ class Recorder:
         if take.end_keys:
             self._keypad.watch(take.key)
         self._media.listen(take)
-        self._task = asyncio.create_task(self._watch(take), context=self._context)
+        self._task = asyncio.create_task(self._watch(take), context=self._context.copy())
         log.info("recording begins", recording_id=str(recording_id))
         return recording
 

@@ -203,17 +203,19 @@ class Session:
 
     async def _terminate(self, ending: Ending) -> None:
         try:
-            if await self._to_end(ending.cause):
-                self._ending = endings.Own(ending.cause, ending.reason, ending.detail)
+            early = self.performance is None or not self.performance.answered
+            if await self._to_end(ending.cause, early=early):
+                detail = ending.detail or (endings.FLOW_OVER if early else "")
+                self._ending = endings.Own(ending.cause, ending.reason, detail)
         except (MeshError, SQLAlchemyError):
             log.exception("a flow's end was not kept")
         finally:
             self._end_leg()
 
-    async def _to_end(self, cause: Cause) -> bool:
+    async def _to_end(self, cause: Cause, *, early: bool) -> bool:
         """Keep that the call is to end; False when it is ending already."""
         now = self._now()
-        if self.performance is None or not self.performance.answered:
+        if early:
             # The answer may come just now: what the call is then decides.
             return await self._keeper.hung_up(cause)
         return await self._advance(
@@ -247,6 +249,8 @@ class Session:
             self._journal.close()
         if self._leg is not None:
             self._leg.hangup()
+        if self.performance is not None:
+            self.performance.stop()
         if self._backstop is not None and self._backstop.when() is None:
             self._backstop.reschedule(asyncio.get_running_loop().time() + LEG_END_S_MAX)
 

@@ -82,10 +82,14 @@ class RecordingService:
         if found.status is not RecordingStatus.ENDED:
             raise RecordingInProgress(recording_id)
         yield wav.header(found.octets)
-        after = 0
-        while chunks := await self._chunks(recording_id, after):
+        after, left = 0, found.octets
+        while left > 0 and (chunks := await self._chunks(recording_id, after)):
             after = chunks[-1][0]
             for _, chunk in chunks:
+                # What was stored too late to be counted is no part of the file.
+                left -= len(chunk)
+                if left < 0:
+                    return
                 frames = wav.frames(chunk)
                 for begin in range(0, len(frames), PIECE_BYTES_MAX):
                     yield frames[begin : begin + PIECE_BYTES_MAX]

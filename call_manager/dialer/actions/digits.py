@@ -7,7 +7,7 @@ from typing import Final
 
 from call_manager.dialer.actions.options import Options
 from call_manager.dialer.actions.results import DONE, ActionFailed, Done
-from call_manager.dialer.actions.stage import MARGIN_S, Stage
+from call_manager.dialer.actions.stage import Stage
 from call_manager.dialer.actions.waiting import within
 
 DIGITS_VARIABLE: Final = "voipbin.call.digits"
@@ -35,7 +35,7 @@ async def send(stage: Stage, options: Options) -> Done:
     sending = stage.media.send_digits(
         digits.upper(), duration_ms=duration_ms, interval_ms=interval_ms
     )
-    await within(stage.equipment.clock, seconds + MARGIN_S, sending)
+    await stage.heard(sending, seconds)
     return DONE
 
 

@@ -60,7 +60,7 @@ class Keypad:
     def _open(self) -> None:
         if self._reading is None:
             # It lives as long as the call, whoever asked first.
-            self._reading = asyncio.create_task(self._read(), context=self._context)
+            self._reading = asyncio.create_task(self._read(), context=self._context.copy())
 
     async def _read(self) -> None:
         try:

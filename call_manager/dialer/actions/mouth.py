@@ -35,7 +35,7 @@ class Mouth:
             return False
         self._waiting.append(speech)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), context=self._context)
+            self._task = asyncio.create_task(self._run(), context=self._context.copy())
         return True
 
     async def close(self) -> None:

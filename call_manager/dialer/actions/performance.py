@@ -72,6 +72,10 @@ class Performance:
         self._demand_answer()
         await self._stage.recorder.stop()
 
+    def stop(self) -> None:
+        """End the flow at once, for the call is to end."""
+        self._flow.cancel()
+
     async def close(self) -> None:
         """End everything, for the leg is over."""
         await put_down(self._flow)

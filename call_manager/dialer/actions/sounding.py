@@ -8,7 +8,7 @@ from typing import Final
 from call_manager.dialer.actions.mouth import SPEECHES_MAX
 from call_manager.dialer.actions.options import Options
 from call_manager.dialer.actions.results import DONE, ActionFailed, Done
-from call_manager.dialer.actions.stage import MARGIN_S, Stage
+from call_manager.dialer.actions.stage import Stage
 from call_manager.dialer.actions.waiting import put_down, within
 from mesh.errors import MeshError
 
@@ -68,7 +68,7 @@ async def play(stage: Stage, options: Options) -> Done:
 async def beep(stage: Stage, _options: Options) -> Done:
     """Play one tone."""
     await stage.audible.wait()
-    await within(stage.equipment.clock, BEEP_S + MARGIN_S, stage.media.beep(duration_s=BEEP_S))
+    await stage.heard(stage.media.beep(duration_s=BEEP_S), BEEP_S)
     return DONE
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from call_manager.call.domain import Call
 from call_manager.channel import Media
@@ -19,7 +20,7 @@ SAMPLES_BYTES_PER_S: Final = 16_000
 """A second of a sound: 8000 samples of two octets."""
 
 MARGIN_S: Final = 5.0
-"""How much longer than it lasts a sound may take: what plays already is heard first."""
+"""How much longer than it lasts a sound may take, once those before it have been heard."""
 
 SPEECH_S_MAX: Final = 30.0
 """How long a text may take to become a sound."""
@@ -42,6 +43,8 @@ class Stage:
         self.keypad = Keypad(media, context)
         self.mouth = Mouth(context)
         self.recorder = Recorder(call, media, self.keypad, equipment, context)
+        self._sounding_s = 0.0
+        """How long everything lasts that plays now, or waits for its turn to."""
 
     async def close(self) -> None:
         """End what the actions left running; what was recorded is handed to the writer."""
@@ -51,11 +54,17 @@ class Stage:
 
     async def play(self, sound: bytes) -> None:
         """Play a sound to its end; raises ActionFailed when it takes much longer than it lasts."""
-        seconds = len(sound) / SAMPLES_BYTES_PER_S
+        await self.heard(self.media.play(sound), len(sound) / SAMPLES_BYTES_PER_S)
+
+    async def heard(self, sounding: Coroutine[Any, Any, None], seconds: float) -> None:
+        """Wait for a sound's end, which lasts `seconds`; raises ActionFailed as `play` does."""
+        self._sounding_s += seconds
         try:
-            await within(self.equipment.clock, seconds + MARGIN_S, self.media.play(sound))
+            await within(self.equipment.clock, self._sounding_s + MARGIN_S, sounding)
         except TimeoutError:
             raise ActionFailed("The sound was not heard to its end in time.") from None
+        finally:
+            self._sounding_s -= seconds
 
     async def speech(self, text: str, language: str) -> bytes:
         """Return a text as a sound. Raises ActionFailed, and MeshError of the speaker's."""

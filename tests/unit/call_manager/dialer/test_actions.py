@@ -247,6 +247,37 @@ async def test_the_callees_bye_ends_any_action_at_once(
     assert world.flows.finished == [""]
 
 
+async def test_a_hangup_from_outside_ends_the_flow_before_the_wire_is_quiet(world: World) -> None:
+    world.flows.script(("sleep", {"duration": 1000.0}), ("beep", {}))
+    call_id = await world.commit(flow_id=FLOW_ID)
+    line = await world.lines.line()
+    await line.answer()
+    await done(world, 0)
+    line.deaf = True
+    await world.ask_hangup(call_id)
+    await world.pass_time(1.1)
+    line.bye()
+    await world.over(call_id)
+    assert (world.flows.finished, line.media.begun) == ([""], [])
+
+
+async def test_what_waits_for_its_turn_has_time_to(world: World) -> None:
+    world.flows.script(
+        ("talk", {"text": "A long one.", "async": True}), ("talk", {"text": "The next."})
+    )
+    call_id = await world.commit(flow_id=FLOW_ID)
+    line = await world.lines.line()
+    line.media.lasts = True
+    await line.answer()
+    await begun(line, "play")
+    await world.pass_time(5.5)
+    line.media.finish()
+    await begun(line, "play", "play")
+    line.media.finish()
+    await world.over(call_id)
+    assert world.flows.errors == ["", "", ""]
+
+
 async def test_a_hangup_takes_over_the_reason_of_another_call(world: World) -> None:
     customer_id = new_id()
     other = await world.commit(customer_id=customer_id)

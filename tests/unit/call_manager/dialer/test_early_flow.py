@@ -100,6 +100,7 @@ async def test_a_flow_that_ends_before_the_answer_cancels_the_call(world: World)
     call = await world.over(call_id)
     assert line.hangups == 1
     assert (call.hangup_by, call.hangup_reason) == (HangupBy.LOCAL, HangupReason.CANCEL)
+    assert call.hangup_detail == "The flow was over before the call was answered."
     assert await world.methods(call_id) == ["INVITE", "CANCEL"]
 
 
