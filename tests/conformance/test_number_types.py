@@ -36,8 +36,6 @@ BLOCKED: Final = {
 async def admin(town: Town) -> AsyncIterator[Somebody]:
     """The administrator of a customer with money and a number, that may call every country."""
     made = await town.somebody(await town.a_customer(), 32)
-    account = await town.made("/v1.0/billing_accounts", {"customer_id": made.customer_id})
-    await town.made(f"/v1.0/billing_accounts/{account['id']}/balance_add_force", {"amount": "5"})
     number = await town.a_number(made.customer_id)
     everywhere = {
         "destination_whitelist": sorted(REGIONS),
