@@ -141,11 +141,11 @@ class Dialer:
         """Look for queued calls now; a wake that is lost costs `POLL_S`."""
         self._woken.set()
 
-    def hangup(self, call_id: UUID) -> None:
+    def hangup(self, call_id: UUID, *, elsewhere: bool = False) -> None:
         """End a call whose row says already that it is ending; unknown ones are not live here."""
         found = self._sessions.get(call_id)
         if found is not None:
-            found[0].hangup()
+            found[0].hangup(elsewhere=elsewhere)
 
     def say(self, call_id: UUID, text: str, language: str) -> None:
         """Speak a text into a call. Raises CallNotAnswered, SpeechesTooMany."""

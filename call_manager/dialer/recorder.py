@@ -16,10 +16,10 @@ from call_manager.call.errors import CallNotAnswered
 from call_manager.channel import Media
 from call_manager.dialer.actions.keypad import Keypad
 from call_manager.dialer.equipment import Equipment
+from call_manager.media.g711 import ulaw_sample
 from call_manager.recording import repository
 from call_manager.recording.domain import FRAME_S, Recording, RecordingWish
 from call_manager.recording.errors import RecordingInProgress
-from call_manager.recording.wav import linear
 from mesh.clock import new_id
 from mesh.database import Transaction
 from mesh.errors import MeshError
@@ -30,7 +30,7 @@ CHUNK_FRAMES: Final = 100
 QUIET_MAX: Final = 511
 """The loudest sample of silence, of 32767: 36 dB below full scale."""
 
-_LOUDNESS: Final = bytes(min(255, abs(linear(octet)) >> 7) for octet in range(256))
+_LOUDNESS: Final = bytes(min(255, abs(ulaw_sample(octet)) >> 7) for octet in range(256))
 _QUIET: Final = QUIET_MAX >> 7
 
 log = structlog.get_logger()

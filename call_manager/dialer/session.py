@@ -57,11 +57,13 @@ class Session:
         """What the call does, once its flow has begun."""
         self._longest = equipment.settings.longest_call_s, Limit.PLATFORM
         self._rang = False
+        self._elsewhere = False
         self._lost = False
         """Whether a leg's own end could not be told."""
 
-    def hangup(self) -> None:
+    def hangup(self, *, elsewhere: bool = False) -> None:
         """End the call; that it is ending is committed already. Harmless when asked again."""
+        self._elsewhere = self._elsewhere or elsewhere
         self._wish.make()
         if self._leg is not None and self._context is not None:
             # The asker's deadline and trace are not the call's.
@@ -248,7 +250,7 @@ class Session:
         if self._journal is not None:
             self._journal.close()
         if self._leg is not None:
-            self._leg.hangup()
+            self._leg.hangup(elsewhere=self._elsewhere)
         if self.performance is not None:
             self.performance.stop()
         if self._backstop is not None and self._backstop.when() is None:

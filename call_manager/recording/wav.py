@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from call_manager.media.g711 import SAMPLE_RATE_HZ
+from call_manager.media.g711 import SAMPLE_RATE_HZ, ulaw_sample
 
 MEDIA_TYPE: Final = "audio/wav"
 
@@ -48,12 +48,5 @@ def frames(chunk: bytes) -> bytes:
     return bytes(shown)
 
 
-def linear(octet: int) -> int:
-    """Return the sample that one octet of PCMU stands for (ITU-T G.711 table 2a)."""
-    octet = ~octet & 0xFF
-    magnitude = (((octet & 0x0F) << 3) + 132 << (octet >> 4 & 7)) - 132
-    return -magnitude if octet & 0x80 else magnitude
-
-
-_LOW: Final = bytes(linear(octet) & 0xFF for octet in range(256))
-_HIGH: Final = bytes(linear(octet) >> 8 & 0xFF for octet in range(256))
+_LOW: Final = bytes(ulaw_sample(octet) & 0xFF for octet in range(256))
+_HIGH: Final = bytes(ulaw_sample(octet) >> 8 & 0xFF for octet in range(256))

@@ -73,6 +73,7 @@ class Line:
         self.journal = journal
         self.media = FakeMedia()
         self.hangups = 0
+        self.elsewhere = False
         self.answered = False
         self.ended = False
         self.deaf = False
@@ -105,8 +106,9 @@ class Line:
             raise RuntimeError("the leg broke")
         return event
 
-    def hangup(self) -> None:
+    def hangup(self, *, elsewhere: bool = False) -> None:
         self.hangups += 1
+        self.elsewhere = elsewhere
         if self.deaf or self.ended:
             return
         if self.answered:

@@ -20,8 +20,10 @@ from call_manager.call.domain import (
 )
 from call_manager.channel import AttemptState
 from call_manager.dialer import DialerSettings, endings
+from call_manager.recording import repository as recordings
+from call_manager.recording.domain import RecordingStatus
 from mesh.clock import new_id
-from mesh.database import Database
+from mesh.database import Database, Transaction
 from mesh.remote import RemoteError
 from tests.support.clock import FakeClock
 from tests.unit.call_manager.dialer.dialer_world import PROVIDER_ID, World, eventually
@@ -284,3 +286,24 @@ async def test_a_leg_that_does_not_end_in_time_is_left_to_the_next_start(
     second = World(database, first.clock)
     call = await recovered(second, call_id)
     assert (call.hangup_reason, len(second.lines.cleared)) == (HangupReason.CANCEL, 1)
+
+
+async def test_a_recording_that_a_dead_process_left_is_ended_with_what_was_stored(
+    stopped: World,
+) -> None:
+    now, recording_id = stopped.clock.now(), new_id()
+    call_id = await left(stopped, CallStatus.PROGRESSING, tm_progressing=now)
+    await stopped.left_attempt(call_id, AttemptState.CONFIRMED)
+
+    async def work(tx: Transaction) -> None:
+        await recordings.begin(tx, call_id, recording_id, now)
+        await recordings.add_chunks(tx, [(recording_id, bytes(16_000))])
+
+    await stopped.database.transact(work, name="test_recording")
+    call = await recovered(stopped, call_id)
+    assert (call.recording_id, call.recording_ids) == (None, (recording_id,))
+    found = await stopped.database.read(
+        lambda tx: recordings.get(tx, recording_id), name="test_recording"
+    )
+    assert found is not None
+    assert (found[0].status, found[0].duration_ms) == (RecordingStatus.ENDED, 1000)
