@@ -16,9 +16,9 @@ from flow_manager.activeflow.domain import (
     ActiveflowDraft,
     ActiveflowFilter,
     ActiveflowStatus,
-    Question,
     ReferenceType,
 )
+from flow_manager.activeflow.question import Question
 from flow_manager.errors import InvalidVariables
 from mesh.clock import ZERO_ID
 from mesh.variables import VariablesMistake, stated_variables

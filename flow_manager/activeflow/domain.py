@@ -1,13 +1,4 @@
-"""What a running flow is, and which question leads it on. Pure.
-
-The asker names the action that it finished, and its place among all that ran (the step). A question
-may be repeated, because its answer was lost, and must not skip an action: so the action that was
-handed out last leads on, the one handed out before it leads to the same answer as before, and any
-other is a mistake.
-
-An asker that states no step cannot be told apart where both are the same action, as in a loop of
-one: it leads on then, and a repeated question skips one of the rounds.
-"""
+"""What a running flow is. Pure."""
 
 from __future__ import annotations
 
@@ -19,18 +10,13 @@ from typing import Final
 from uuid import UUID
 
 from flow_manager.action.domain import Action, StatedAction
-from flow_manager.errors import ActiveflowActionMismatch, ActiveflowIdReused
 from flow_manager.flow.domain import Flow
 from mesh.clock import ZERO_ID
-from mesh.variables import RESERVED_PREFIX
 
 STEPS_MAX: Final = 1000
 """The most actions a running flow does (CONTRACT.md section 2.7), those that are handed out and
 those that steer it; then it is over, for it runs in a circle. It also bounds what is kept of
 each."""
-
-PLATFORM_VARIABLES_MAX: Final = 200
-"""The most variables of the platform's that are kept with a running flow."""
 
 ERROR_CHARACTERS_MAX: Final = 1024
 """The longest sentence that is kept of why an action failed."""
@@ -85,27 +71,6 @@ class Frame:
     """The action, one frame further out, that fetched it; None for the outermost."""
     loops: Mapping[UUID, int] = field(default_factory=dict)
     """How often each `goto` that counts has jumped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the asker wants to know: the running flow, what it runs on, and what is finished."""
-
-    id: UUID
-    customer_id: UUID
-    flow_id: UUID
-    reference_type: ReferenceType
-    reference_id: UUID
-    finished_action_id: UUID | None
-    """None at the first question."""
-    finished_step: int = 0
-    """The step of the finished action; 0: not stated."""
-    finished_error: str = ""
-    """Why the finished action failed; empty when it did not."""
-    found: Mapping[str, str] = field(default_factory=dict)
-    """What the finished action found out, by variable name."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """What `${name}` stands for at the start; read at the first question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,19 +163,6 @@ class Activeflow:
         return self.steps[-1] if self.is_running and self.steps else None
 
 
-def of_question(question: Question, now: datetime) -> Activeflow:
-    """Return the running flow that a first question makes; it has not begun yet."""
-    return Activeflow(
-        id=question.id,
-        customer_id=question.customer_id,
-        flow_id=question.flow_id,
-        reference_type=question.reference_type,
-        reference_id=question.reference_id,
-        tm_create=now,
-        variables=question.variables,
-    )
-
-
 def tombstone(activeflow_id: UUID, now: datetime) -> Activeflow:
     """Return what stands for a running flow that was stopped before it ever ran."""
     return Activeflow(
@@ -229,19 +181,6 @@ def begun(fresh: Activeflow, flow: Flow) -> Activeflow:
     return replace(fresh, actions=flow.actions, on_complete_flow_id=flow.on_complete_flow_id)
 
 
-def told(activeflow: Activeflow, question: Question) -> Activeflow:
-    """Return a running flow with what became of the action that a question says is finished."""
-    if not activeflow.steps:
-        return activeflow
-    # PostgreSQL keeps no NUL in a text.
-    error = question.finished_error.replace("\0", "")[:ERROR_CHARACTERS_MAX]
-    return replace(
-        activeflow,
-        steps=(*activeflow.steps[:-1], replace(activeflow.steps[-1], error=error)),
-        variables=_with_found(activeflow.variables, question.found),
-    )
-
-
 def recent(activeflow: Activeflow, most: int) -> Activeflow:
     """Return a running flow with the newest of its steps only."""
     left_out = max(len(activeflow.steps) - most, 0)
@@ -250,58 +189,8 @@ def recent(activeflow: Activeflow, most: int) -> Activeflow:
     )
 
 
-def leads_on(activeflow: Activeflow, question: Question) -> bool:
-    """Tell whether the question asks for a new action, not for the last answer again.
-
-    Raises ActiveflowIdReused when it is about another flow, customer or reference, and
-    ActiveflowActionMismatch when the finished action is neither of the last two.
-    """
-    if not _is_about(question, activeflow):
-        raise ActiveflowIdReused(question.id)
-    if not activeflow.is_running:
-        return False
-    if _names(question, activeflow.handed):
-        return True
-    if _names(question, activeflow.before):
-        return False
-    raise ActiveflowActionMismatch(question.id)
-
-
 def end(activeflow: Activeflow, now: datetime) -> Activeflow:
     """End a running flow; one that has ended stays as it is."""
     if not activeflow.is_running:
         return activeflow
     return replace(activeflow, status=ActiveflowStatus.ENDED, tm_update=now)
-
-
-def _with_found(variables: Mapping[str, str], found: Mapping[str, str]) -> Mapping[str, str]:
-    # Known names take their new values; new ones are taken while there is room for them.
-    room = PLATFORM_VARIABLES_MAX - sum(name.startswith(RESERVED_PREFIX) for name in variables)
-    new = [name for name in found if name not in variables]
-    left_out = set(new[max(room, 0) :])
-    return {**variables, **{name: found[name] for name in found if name not in left_out}}
-
-
-def _names(question: Question, handed: Handed | None) -> bool:
-    # Before the first action there was none, so the first question is repeated without one.
-    if handed is None:
-        return question.finished_action_id is None
-    return question.finished_action_id == handed.action_id and question.finished_step in (
-        0,
-        handed.step,
-    )
-
-
-def _is_about(question: Question, activeflow: Activeflow) -> bool:
-    # What follows a call's flow names the same call, but nobody asks what it does next.
-    return not activeflow.runs_here and (
-        question.customer_id,
-        question.flow_id,
-        question.reference_type,
-        question.reference_id,
-    ) == (
-        activeflow.customer_id,
-        activeflow.flow_id,
-        activeflow.reference_type,
-        activeflow.reference_id,
-    )

@@ -16,10 +16,10 @@ from flow_manager.activeflow.domain import (
     ActiveflowDraft,
     ActiveflowFilter,
     ActiveflowStatus,
-    Question,
     ReferenceType,
 )
 from flow_manager.activeflow.progress import log_progress
+from flow_manager.activeflow.question import Question, leads_on, of_question
 from flow_manager.activeflow.shown import shown
 from flow_manager.activeflow.storage import TOLD_STEPS_MAX, Storage
 from flow_manager.errors import (
@@ -134,14 +134,14 @@ class ActiveflowService:
             stored = await _held(tx, question.id, newest=TOLD_STEPS_MAX)
             if stored is None:
                 flow = await self._flow(tx, question)
-                fresh = domain.of_question(question, now)
+                fresh = of_question(question, now)
                 added = await self._storage.add(tx, await self._storage.begin(tx, fresh, flow))
                 if added is not None:
                     return added
                 stored = await _existing(tx, question.id, newest=TOLD_STEPS_MAX)
             if stored.status is ActiveflowStatus.VOIDED:
-                return domain.end(domain.of_question(question, stored.tm_create), now)
-            if not domain.leads_on(stored, question):
+                return domain.end(of_question(question, stored.tm_create), now)
+            if not leads_on(stored, question):
                 return stored
             moved = await self._storage.answer(tx, stored, question, now)
             return await self._storage.move(tx, stored, moved)

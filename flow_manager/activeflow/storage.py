@@ -14,7 +14,8 @@ from uuid import UUID
 from flow_manager import events
 from flow_manager.action.domain import Action, ActionTypes
 from flow_manager.activeflow import convert, repository
-from flow_manager.activeflow.domain import Activeflow, Question, begun, recent, told
+from flow_manager.activeflow.domain import Activeflow, begun, recent
+from flow_manager.activeflow.question import Question, told
 from flow_manager.activeflow.shown import shown
 from flow_manager.activeflow.steering import STEERING
 from flow_manager.activeflow.unattended import (
@@ -74,10 +75,12 @@ class Storage:
     async def go_on(self, tx: Transaction, activeflow: Activeflow, now: datetime) -> Activeflow:
         """Do the actions whose time has come, for flows we run ourselves; nothing is stored.
 
-        They are `STRIDE_MAX` at most, and those that steer the flow on the way to each.
+        Once there were `STRIDE_MAX` of them, those that steer the flow included, the rest is left
+        to the next turn.
         """
         flows: dict[UUID, Sequence[Action] | None] = {}
-        for _ in range(STRIDE_MAX):
+        enough = activeflow.step_count + STRIDE_MAX
+        while activeflow.step_count < enough:
             at = due(activeflow, self._types)
             if at is None or at > now:
                 break

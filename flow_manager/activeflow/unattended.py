@@ -16,7 +16,7 @@ RUNNING_MAX: Final = 1000
 """The most flows of one customer that run without a call at once."""
 
 STRIDE_MAX: Final = 100
-"""The most actions that are waited for in one go (CONTRACT.md section 2.7)."""
+"""The actions after which a go is enough (CONTRACT.md section 2.7)."""
 
 CHAIN_TOO_LONG: Final = "ACTIVEFLOW_CHAIN_TOO_LONG"
 """Why nothing follows the last of a chain of `FOLLOWERS_MAX`."""

@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from flow_manager.action.domain import Action
 from flow_manager.action.option import OptionValue
 from flow_manager.activeflow.domain import (
-    PLATFORM_VARIABLES_MAX,
     STEPS_MAX,
     ActiveflowStatus,
-    Question,
     end,
-    leads_on,
 )
+from flow_manager.activeflow.question import PLATFORM_VARIABLES_MAX, Question, leads_on
 from flow_manager.errors import ActiveflowActionMismatch, ActiveflowIdReused
 from mesh.clock import new_id
 from tests.unit.flow_manager.walking import (

@@ -11,7 +11,8 @@ import pytest
 
 from flow_manager.action.domain import FINISH_ID, Action
 from flow_manager.action.registry import ACTION_TYPES
-from flow_manager.activeflow.domain import Activeflow, ReferenceType, begun, of_question
+from flow_manager.activeflow.domain import Activeflow, ReferenceType, begun
+from flow_manager.activeflow.question import of_question
 from flow_manager.activeflow.state import frames_from_json, frames_to_json
 from flow_manager.activeflow.steering import STEERING
 from flow_manager.activeflow.walk import FRAMES_MAX, Flows, FlowWanted, Walk

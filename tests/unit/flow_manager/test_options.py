@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from flow_manager.action.convert import (
+    action_to_proto,
+    actions_from_json,
+    actions_to_json,
+    stated_actions,
+)
 from flow_manager.action.domain import Action, StatedAction
 from flow_manager.action.option import Option
 from flow_manager.action.registry import ACTION_TYPES
-from flow_manager.errors import InvalidActionOption, InvalidActionType
+from flow_manager.errors import InvalidActionOption, InvalidActionTarget, InvalidActionType
 from mesh.clock import ZERO_ID, new_id
 from tests.unit.flow_manager.samples import ID, SMALLEST
 
@@ -222,3 +231,38 @@ def test_what_breaks_its_rule_then_fails_the_action_if_it_has_to_be_there(
     known = ACTION_TYPES.get(type_)
     assert known is not None
     assert (f"the option '{name}'" in known.failure(resolved)) is fails
+
+
+LEAVES: Final = st.one_of(
+    st.none(), st.booleans(), st.floats(), st.text(max_size=8), st.sampled_from([URL, str(ID)])
+)
+JSON: Final = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data(), st.sampled_from(ACTION_TYPES.names))
+def test_any_value_is_taken_or_refused_by_name_and_what_is_taken_can_be_shown(
+    data: st.DataObject, type_: str
+) -> None:
+    known = ACTION_TYPES.get(type_)
+    assert known is not None
+    names = [option.name for option in known.options]
+    option = data.draw(st.dictionaries(st.sampled_from([*names, "volume"]), JSON, max_size=3))
+    stated = StatedAction(type_, ID, option={**SMALLEST.get(type_, {}), **option})
+    refused = ""
+    accepted: tuple[Action, ...] = ()
+    try:
+        accepted = ACTION_TYPES.accept([stated], new_id)
+    except (InvalidActionOption, InvalidActionTarget) as error:
+        refused = error.metadata["option"].split(".")[0]
+    assert bool(accepted) is not bool(refused)
+    assert not refused or refused in option
+    assert actions_from_json(json.loads(json.dumps(actions_to_json(accepted)))) == accepted
+    written = [action_to_proto(action) for action in accepted]
+    assert ACTION_TYPES.accept(stated_actions(written), new_id) == accepted

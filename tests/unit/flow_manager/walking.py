@@ -9,12 +9,10 @@ from flow_manager.action.domain import Action
 from flow_manager.action.registry import ACTION_TYPES
 from flow_manager.activeflow.domain import (
     Activeflow,
-    Question,
     ReferenceType,
     begun,
-    of_question,
-    told,
 )
+from flow_manager.activeflow.question import Question, of_question, told
 from flow_manager.activeflow.steering import STEERING
 from flow_manager.activeflow.walk import Flows, Walk
 from flow_manager.flow.domain import FlowDraft
