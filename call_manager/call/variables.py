@@ -12,8 +12,9 @@ def builtin_variables(call: Call) -> dict[str, str]:
     return {
         f"{_PREFIX}.id": str(call.id),
         f"{_PREFIX}.direction": "outgoing",
-        # Nothing chains calls or listens for digits yet.
+        # Nothing chains calls.
         f"{_PREFIX}.master_call_id": "",
+        # What an action receives takes its place.
         f"{_PREFIX}.digits": "",
         **_end("source", call.source),
         **_end("destination", call.destination),
