@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Make sure of the Debian packages that the tests use and no Python package can bring:
 # SIPp plays carriers, tshark checks our captures, strace counts system calls, Chromium reads
-# the API's pages.
+# the API's pages, espeak-ng speaks what the embedded voice does not.
 set -euo pipefail
 
-declare -A packages=([sipp]=sip-tester [tshark]=tshark [strace]=strace [chromium]=chromium)
+declare -A packages=(
+  [sipp]=sip-tester [tshark]=tshark [strace]=strace [chromium]=chromium [espeak-ng]=espeak-ng
+)
 
 missing=()
 for program in "${!packages[@]}"; do

@@ -30,6 +30,7 @@ from api_gateway.transcoder.request import Received
 from api_gateway.transcoder.response import Sendable, Whole
 from api_gateway.transcoder.routes import Match, RouteTable
 from api_gateway.transcoder.telemetry import Observation, observe
+from api_gateway.transcoder.uploads import Uploads
 from mesh import ambient
 from mesh.errors import Internal, MeshError, ServiceUnavailable
 from mesh.identity import acting_as, without_identity
@@ -88,6 +89,7 @@ class Transcoder:
         self._door = door
         self._settings = settings or TranscoderSettings()
         self._extra = dict(extra)
+        self._uploads = Uploads()
         self._problems = Problems(door.reasons)
         self._routes: RouteTable[Endpoint] = RouteTable()
         for endpoint in endpoints(door.rpcs):
@@ -218,8 +220,17 @@ class Transcoder:
     async def _handle(
         self, request: HttpRequest, found: Match[Endpoint], admitted: Admitted | None
     ) -> Sendable:
+        endpoint = found.route
         if admitted is not None:
-            found.route.rpc.authorize(admitted)
+            endpoint.rpc.authorize(admitted)
+        if not endpoint.reader.takes_file:
+            return await self._pass_on(request, found, admitted)
+        with self._uploads.one(admitted.identity.customer_id if admitted is not None else ""):
+            return await self._pass_on(request, found, admitted)
+
+    async def _pass_on(
+        self, request: HttpRequest, found: Match[Endpoint], admitted: Admitted | None
+    ) -> Sendable:
         endpoint = found.route
         body = await request.body(
             bytes_max=endpoint.rpc.policy.body_bytes_max or self._settings.body_bytes_max,

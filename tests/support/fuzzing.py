@@ -11,6 +11,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 import schemathesis
+from hypothesis import strategies as st
+
+from tests.support.wav_files import pcm, sine
 
 OWN_IDS: Final = "FUZZ_OWN_IDS"
 """The environment variable with the ids of the agent and the customer that the tests act as."""
@@ -21,6 +24,11 @@ NOWHERE: Final = "127.0.0.1:9"
 _own_ids: Final = frozenset(os.environ.get(OWN_IDS, "").lower().split(","))
 _could_be_a_host: Final = re.compile(r"[\w.:\[\]-]{1,255}")
 _host_of_an_address: Final = re.compile(r"@(?:\[[^\]]*\]|[\w.-]+)")
+
+
+schemathesis.openapi.media_type(
+    "audio/wav", st.sampled_from((pcm(sine(440.0, seconds=0.1)), b"RIFF")) | st.binary()
+)
 
 
 @schemathesis.hook

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -11,7 +12,9 @@ from voipbin.call.v1 import audio_file_service_pb2 as pb
 from api_gateway.door import Door
 from api_gateway.server import HttpServer
 from api_gateway.transcoder import Transcoder
+from api_gateway.transcoder.uploads import AT_ONCE_MAX, OF_ONE_MAX, Uploads
 from mesh.clients import MESSAGE_BYTES_MAX, request_bytes_max
+from mesh.errors import ServiceOverloaded
 from tests.unit.api_gateway.transcoder.door import CUSTOMER_ADMIN, Peer, reason
 from tests.unit.api_gateway.transcoder.public import Refused, public_grpc
 
@@ -76,6 +79,29 @@ async def test_no_byte_of_a_file_is_read_before_it_is_known_who_sends_it(
     answer = await anonymous.post(PATH, content=file())
     assert reason(answer) == (401, "AUTHENTICATION_REQUIRED")
     assert (taken, peer.requests) == ([], [])
+
+
+async def test_so_many_files_of_one_customer_come_in_at_once_and_no_more(
+    customer: httpx.AsyncClient, peer: Peer
+) -> None:
+    peer.wait_s = 0.3
+    answers = await asyncio.gather(*(customer.post(PATH, content=b"x") for _ in range(6)))
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert [reason(answer) for answer in refused] == [(429, "SERVICE_OVERLOADED")] * 2
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
+    assert len(peer.requests) == OF_ONE_MAX
+    assert (await customer.post(PATH, content=b"x")).status_code == 200
+
+
+def test_what_all_customers_send_at_once_has_a_limit_too() -> None:
+    uploads = Uploads()
+    with ExitStack() as coming:
+        for number in range(AT_ONCE_MAX):
+            coming.enter_context(uploads.one(str(number)))
+        with pytest.raises(ServiceOverloaded), uploads.one("another"):
+            pass
+    with uploads.one("another"):
+        pass
 
 
 async def test_a_compressed_file_is_refused(customer: httpx.AsyncClient) -> None:
