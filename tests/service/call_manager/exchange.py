@@ -224,6 +224,7 @@ class Exchange:
         destination: address_pb2.Address | None = None,
         within_s: float = 30.0,
         rtp_debug: bool = False,
+        **fields: Any,
     ) -> str:
         """Create one call through a carrier, as a provider call does, and return its id."""
         request = call_service_pb2.CallsCreateRequest(
@@ -238,6 +239,7 @@ class Exchange:
             ),
             dial_not_after=in_seconds(within_s),
             customer=known(),
+            **fields,
         )
         answer = await self.calls("route_manager").CallsCreate(request)
         return answer.calls[0].id
