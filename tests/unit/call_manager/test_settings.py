@@ -39,6 +39,16 @@ def test_a_setting_that_cannot_work_is_refused(wrong: dict[str, Any], said: str)
         CallSettings(**(NEEDED | wrong))
 
 
+def test_a_voice_that_is_not_installed_is_asked_for_in_vain(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValidationError, match="no program espeak-ng"):
+        CallSettings(**NEEDED, speech="espeak-ng")
+    for engine in ("auto", "embedded"):
+        assert CallSettings(**NEEDED, speech=engine).speech == engine
+
+
 @pytest.mark.parametrize("lab", [True, False])
 def test_private_carriers_are_dialled_in_the_lab_only(lab: bool) -> None:
     settings = CallSettings(**NEEDED, lab=lab)
