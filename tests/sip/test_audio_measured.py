@@ -274,6 +274,28 @@ async def test_captured_audio_is_read_by_tshark_with_the_loss_we_tell(
     assert len([line for line in streams if "g711U" in line]) == 2
 
 
+async def test_digits_that_were_sent_are_read_by_tshark(
+    quick: SipChannel, journal: MemoryJournal, phone: SipPeer, voice: RtpPeer, tmp_path: Path
+) -> None:
+    leg = quick.dial(a_target(phone.port, capture_rtp=True), journal)
+    invite = await phone.answer(media_port=voice.port)
+    await voice.hears(2)
+    await leg.media.send_digits("5#", duration_ms=100, interval_ms=60)
+    await hang_up(phone, leg, invite)
+    path = tmp_path / "call.pcap"
+    path.write_bytes(pcap_of(journal))
+    fields = ("rtp.marker", "rtpevent.event_id", "rtpevent.end_of_event", "rtpevent.volume")
+    shown = [word for field in (*fields, "rtpevent.duration") for word in ("-e", field)]
+    events = await tshark(path, "-Y", "rtpevent", "-T", "fields", *shown)
+    truth = {"True": "1", "False": "0"}
+    read = [tuple(truth.get(word, word) for word in line.split("\t")) for line in events]
+    assert read == [
+        (str(int(n == 0)), event, str(int(n >= 4)), "10", str(min(n + 1, 5) * 160))
+        for event in ("5", "11")
+        for n in range(7)
+    ]
+
+
 async def test_audio_is_captured_only_where_it_is_asked_for(
     quick: SipChannel, journal: MemoryJournal, phone: SipPeer, voice: RtpPeer
 ) -> None:
