@@ -105,8 +105,11 @@ class Leg(Protocol):
     async def next_event(self) -> ChannelEvent:
         """The next event in order. After `Ended` it must not be asked again."""
 
-    def hangup(self) -> None:
-        """End the leg: CANCEL before a final answer, BYE after. Asking twice is harmless."""
+    def hangup(self, *, elsewhere: bool = False) -> None:
+        """End the leg: CANCEL before a final answer, BYE after. Asking twice is harmless.
+
+        `elsewhere` has the CANCEL say that another leg was answered (RFC 3326 section 2).
+        """
 
 
 class Channel(Protocol):

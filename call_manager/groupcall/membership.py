@@ -38,6 +38,8 @@ class Change:
     """Calls that are to end by it, and may be on the wire."""
     turn_came: bool = False
     """Whether another call waits for the dialer now."""
+    elsewhere: bool = False
+    """Whether those are to end because this one was answered."""
 
 
 class Dialling(Protocol):
@@ -46,14 +48,17 @@ class Dialling(Protocol):
     def wake(self) -> None:
         """Look for queued calls soon; a wake that is lost costs a poll's time."""
 
-    def hangup(self, call_id: UUID) -> None:
-        """End the call if it is live here; its row says already why. Harmless otherwise."""
+    def hangup(self, call_id: UUID, *, elsewhere: bool = False) -> None:
+        """End the call if it is live here; its row says already why. Harmless otherwise.
+
+        `elsewhere` says that another call of its groupcall was answered.
+        """
 
 
 def tell(change: Change, dialling: Dialling) -> None:
     """Tell what was committed; what is not told in time is found in the rows."""
     for call_id in change.ending:
-        dialling.hangup(call_id)
+        dialling.hangup(call_id, elsewhere=change.elsewhere)
     if change.turn_came:
         dialling.wake()
 
@@ -114,15 +119,15 @@ async def _group_of(tx: Transaction, call: Call) -> Groupcall | None:
 async def _settled(tx: Transaction, group: Groupcall, call: Call | None, at: datetime) -> Change:
     """Let the others follow from what has just happened; the caller holds the groupcall."""
     members = await repository.members(tx, group.id)
-    asked = to_end(group, members)
-    ending = await _asked_to_end(tx, asked, _cause(group), at)
+    asked, cause = to_end(group, members), _cause(group)
+    ending = await _asked_to_end(tx, asked, cause, at)
     if asked:
         members = await repository.members(tx, group.id)
     turn = to_dial(group, members)
     turn_came = turn is not None and await repository.dial(tx, group.id, turn, at)
     if is_over(members) and group.status is not GroupcallStatus.HANGUP:
         await repository.end(tx, group.id, at)
-    return Change(call, ending, turn_came)
+    return Change(call, ending, turn_came, cause is Cause.ANSWERED_ELSEWHERE)
 
 
 async def _asked_to_end(

@@ -43,6 +43,8 @@ class Core(abc.ABC):
         """For a carrier that challenges, be it the BYE of an answer nobody wants."""
         self.unwanted = NOT_CHOSEN
         """What the BYE says that ends such an answer."""
+        self.elsewhere = False
+        """Whether it is to end because another leg was answered."""
         self.pinned = False
         """Whether ended answers' requests go to where the answer came from, whatever it says."""
         self.exchange = Exchange(timing)
@@ -69,7 +71,8 @@ class Core(abc.ABC):
             case Fired(key):
                 if not any(session.on_timer(key) for session in self.sessions.values()):
                     self.exchange.on_timer(key)
-            case HangUp():
+            case HangUp(elsewhere):
+                self.elsewhere = self.elsewhere or elsewhere
                 self.on_hangup()
             case Unreachable():
                 self.on_unreachable(event)

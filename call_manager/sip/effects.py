@@ -176,6 +176,9 @@ class Unreachable:
 class HangUp:
     """The leg's user wants it ended."""
 
+    elsewhere: bool = False
+    """Whether another leg was answered instead."""
+
 
 Input = (
     Begin

@@ -27,6 +27,8 @@ _CLEARING: Final = Q850(16, "Normal call clearing")
 CLEARED: Final = Ending(EndedBy.LOCAL, q850=_CLEARING)
 CANCELLED: Final[Headers] = (write_reason(_CLEARING),)
 """What our CANCEL says."""
+COMPLETED_ELSEWHERE: Final[Headers] = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
+"""What it says when another leg was answered: this phone shows no missed call (RFC 3326)."""
 NOT_CHOSEN: Final = Ending(EndedBy.LOCAL, q850=Q850(26, "Non-selected user clearing"))
 """For the further answers of a fork."""
 LEFT_BEHIND: Final = Ending(EndedBy.LOCAL, q850=Q850(41, "Temporary failure"))

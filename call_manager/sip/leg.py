@@ -78,10 +78,10 @@ class SipLeg:
             await self._news.wait()
         return self._events.popleft()
 
-    def hangup(self) -> None:
+    def hangup(self, *, elsewhere: bool = False) -> None:
         """CANCEL before a final answer, BYE after; asking twice is harmless."""
         if not self._over:
-            self.runner.post(HangUp())
+            self.runner.post(HangUp(elsewhere))
 
     def refuse(self, detail: str) -> None:
         """End a leg that will not run."""

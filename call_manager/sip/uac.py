@@ -31,7 +31,7 @@ from call_manager.sip.effects import (
     Unreachable,
     Update,
 )
-from call_manager.sip.endings import CANCELLED, CLEARED, Ending, of_media
+from call_manager.sip.endings import CANCELLED, CLEARED, COMPLETED_ELSEWHERE, Ending, of_media
 from call_manager.sip.inviting import Inviting, LegSpec, Next, plan_invite
 from call_manager.sip.message import Authenticator, Headers, Response, phrase_of
 from call_manager.sip.requests import same_branch
@@ -298,8 +298,8 @@ class UacCore(Core):
         """Send the CANCEL and give its INVITE 64*T1 to end (section 9.1)."""
         if self._now is None:
             return
-        request = self._now.request
-        cancel = same_branch(request, "CANCEL", request.value("To"), CANCELLED)
+        request, why = self._now.request, COMPLETED_ELSEWHERE if self.elsewhere else CANCELLED
+        cancel = same_branch(request, "CANCEL", request.value("To"), why)
         # Only the INVITE's own final answer counts.
         self.exchange.send(cancel, Hop("", self._now.destination), lambda _: None)
         self.exchange.out.append(SetTimer(GIVE_UP, self.exchange.timing.give_up_s))

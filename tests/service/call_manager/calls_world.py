@@ -34,6 +34,7 @@ from call_manager.billing import repository as billing
 from call_manager.billing.gate import Gate
 from call_manager.bootstrap import MIGRATIONS
 from call_manager.call import repository, rules
+from call_manager.call.domain import NO_CAPS, ProviderCaps
 from call_manager.call.errors import CallNotAnswered
 from call_manager.call.numbers import StoredNumbers
 from call_manager.call.orders import OrderService
@@ -73,6 +74,9 @@ class RouteManager(route_service_pb2_grpc.RouteServiceServicer):
 
     def __init__(self) -> None:
         self.carrier = str(new_id())
+        self.carriers: list[str] = []
+        """The carriers of every number, if there are more than the one."""
+        self.caps: dict[str, ProviderCaps] = {}
         self.unserved: set[str] = set()
         self.unknown: set[str] = set()
         self.hosts: set[str] = set()
@@ -90,9 +94,20 @@ class RouteManager(route_service_pb2_grpc.RouteServiceServicer):
             raise ProviderNotFound("No such provider.", provider_id=request.provider_ids[0])
         providers: Sequence[str] = request.provider_ids
         if not providers:
-            providers = [] if request.destination in self.unserved else [self.carrier]
-        routes = [route_pb2.Dialroute(id=one, provider_id=one) for one in providers]
+            served = self.carriers or [self.carrier]
+            providers = [] if request.destination in self.unserved else served
+        routes = [self._dialroute(one) for one in providers]
         return route_service_pb2.DialrouteListResponse(result=routes)
+
+    def _dialroute(self, provider_id: str) -> route_pb2.Dialroute:
+        caps = self.caps.get(provider_id, NO_CAPS)
+        return route_pb2.Dialroute(
+            id=provider_id,
+            provider_id=provider_id,
+            calls_per_second=caps.calls_per_second,
+            calls_at_once=caps.calls_at_once,
+            duration_max=caps.duration_max_s,
+        )
 
     @override
     async def ProviderHostsMatch(
@@ -128,7 +143,8 @@ class Dialled:
     def wake(self) -> None:
         self.wakes += 1
 
-    def hangup(self, call_id: UUID) -> None:
+    def hangup(self, call_id: UUID, *, elsewhere: bool = False) -> None:
+        del elsewhere
         self.hangups.append(call_id)
 
     def say(self, call_id: UUID, text: str, language: str) -> None:
@@ -147,6 +163,8 @@ class World:
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder = folder
         self.lab = True
+        self.routes_budget_s = 1.0
+        self.budget_s = 5.0
         self.clock: Clock = SystemClock()
         self.credentials = Credentials(folder)
         self.routes = RouteManager()  # type: ignore[abstract]  # Nobody asks the rest.
@@ -160,7 +178,10 @@ class World:
     async def running(self) -> AsyncIterator[World]:
         async with running(neighbour(self.credentials, self.routes)) as route_manager:
             asking = self.credentials.channel(
-                route_manager.address, "call_manager", route_service_pb2.DESCRIPTOR, budget_s=1.0
+                route_manager.address,
+                "call_manager",
+                route_service_pb2.DESCRIPTOR,
+                budget_s=self.routes_budget_s,
             )
             routes = RemoteRoutes(route_service_pb2_grpc.RouteServiceStub(asking))
             numbers = StoredNumbers(self.database, lab=self.lab)
@@ -212,7 +233,7 @@ class World:
     def calls(self, peer: str = "route_manager") -> call_service_pb2_grpc.CallServiceStub:
         if peer not in self._channels:
             self._channels[peer] = self.credentials.channel(
-                self._address, peer, call_service_pb2.DESCRIPTOR
+                self._address, peer, call_service_pb2.DESCRIPTOR, budget_s=self.budget_s
             )
         return call_service_pb2_grpc.CallServiceStub(self._channels[peer])
 

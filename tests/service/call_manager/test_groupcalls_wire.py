@@ -36,6 +36,9 @@ async def test_the_first_answer_wins_and_the_others_are_cancelled(groupcalls: Gr
     group = await groupcalls.over(placed.id)
     assert await asyncio.gather(*(one.exit_status() for one in carriers)) == [0, 0, 0]
     assert (group.answer_call_id, group.call_count) == (placed.call_ids[1], 0)
+    for rings in (carriers[0], carriers[2]):
+        (cancel,) = rings.received("CANCEL")
+        assert cancel.header("Reason") == 'SIP;cause=200;text="Call completed elsewhere"'
     calls = [await groupcalls.exchange.get(call_id) for call_id in placed.call_ids]
     assert [ended(call) for call in calls] == [
         ("local", "cancel", 487),
@@ -81,6 +84,8 @@ async def test_a_hangup_cancels_who_rings_and_never_dials_who_waits(groupcalls: 
     assert asked.status in {pb.GROUPCALL_STATUS_HANGINGUP, pb.GROUPCALL_STATUS_HANGUP}
     group = await groupcalls.over(placed.id)
     assert await rings.exit_status() == 0
+    (cancel,) = rings.received("CANCEL")
+    assert cancel.header("Reason").startswith("Q.850;cause=16")
     assert never.messages() == []
     assert (group.answer_call_id, group.call_count) == ("", 0)
     assert (await groupcalls.hang_up(placed.id)) == group
