@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, Final
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, String, bindparam, case, insert, update
-
-from call_manager.billing import usage
-from call_manager.billing.repository import ACCOUNTS, BILLINGS, account_of_row
+from call_manager.billing import repository, usage
+from call_manager.billing.admission import rolled
 from call_manager.billing.settlement import Open
 from mesh.database import Transaction
-
-_COST: Final = bindparam("cost", type_=BigInteger())
-_TODAY: Final = bindparam("today", type_=String())
-# The day of what is spent only goes on, whatever a clock does.
-_NEW_DAY: Final = ACCOUNTS.c.spend_day < _TODAY
-_SETTLE: Final = (
-    update(ACCOUNTS)
-    .where(ACCOUNTS.c.customer_id == bindparam("of"))
-    .values(
-        balance=ACCOUNTS.c.balance - _COST,
-        reserved=ACCOUNTS.c.reserved - bindparam("freed", type_=BigInteger()),
-        live_calls=ACCOUNTS.c.live_calls - 1,
-        spent=case((_NEW_DAY, _COST), else_=ACCOUNTS.c.spent + _COST),
-        spend_day=case((_NEW_DAY, _TODAY), else_=ACCOUNTS.c.spend_day),
-        tm_update=bindparam("at", type_=ACCOUNTS.c.tm_update.type),
-    )
-    .returning(ACCOUNTS)
-)
-_BOOK: Final = insert(BILLINGS)
 
 
 async def settle(tx: Transaction, call: Open, ended_at: datetime) -> dict[str, Any]:
@@ -40,18 +20,10 @@ async def settle(tx: Transaction, call: Open, ended_at: datetime) -> dict[str, A
     if not call.counted:
         return {}
     entry, cost = call.entry(ended_at), call.cost(ended_at)
-    row = await tx.one(
-        _SETTLE,
-        {
-            "of": call.customer_id,
-            "cost": cost,
-            "freed": call.reserved,
-            "today": ended_at.astimezone(UTC).date().isoformat(),
-            "at": ended_at,
-        },
-    )
-    if entry is not None:
-        await tx.run(_BOOK, entry.values(account_of_row(row), ended_at))
+    held = await repository.held_account(tx, call.customer_id, ended_at)
+    today = rolled(held, ended_at)
+    used = replace(today, live_calls=today.live_calls - 1, spent=today.spent + cost)
+    await repository.add_movements(tx, held, [entry] if entry else [], used, ended_at)
     if call.slot_provider_id is not None:
         await usage.free_slot(tx, call.slot_provider_id)
     return {"reserved": 0, "cost": cost, "slot_provider_id": None}
