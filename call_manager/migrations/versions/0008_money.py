@@ -31,6 +31,8 @@ def upgrade() -> None:
         sa.Column("tm_update", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_dialing"),
     )
+    # There from the start: a row that is not there cannot be held against whoever switches.
+    op.execute("INSERT INTO dialing (id, enabled, reason) VALUES (1, true, '')")
 
 
 def downgrade() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy
 from google.protobuf.field_mask_pb2 import FieldMask
 from structlog.testing import capture_logs
 from voipbin.call.v1 import call_limit_pb2
@@ -177,3 +179,14 @@ async def test_dialling_is_switched_off_and_on_and_who_did_it_is_kept(desk: Desk
         assert (await refusal(asked)).reason == "INVALID_ARGUMENT"
     error = await refusal(desk.ask_as(desk.admin, desk.dialing.DialingGet, request))
     assert error.reason == "PERMISSION_DENIED"
+
+
+@pytest.mark.one_engine("postgresql")  # SQLite has one writer.
+async def test_whoever_switches_waits_for_those_who_were_told_they_may_dial(desk: Desk) -> None:
+    asked = sqlalchemy.text("SELECT enabled FROM dialing FOR SHARE")
+    async with desk.database.writing_connection() as connection:
+        assert (await connection.execute(asked)).scalar_one()
+        switching = asyncio.create_task(switch(desk, enabled=False))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(switching), 0.3)
+    assert not (await switching).enabled

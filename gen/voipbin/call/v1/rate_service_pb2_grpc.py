@@ -130,6 +130,7 @@ class RateServiceServicer:
         """Tells which rate a call to a number would be billed by, and what it would cost.
 
         Errors:
+        - INVALID_ARGUMENT / MISSING_REQUEST_PARAMETER: no destination is named.
         - NOT_FOUND / RATE_NOT_FOUND: no rate fits the number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

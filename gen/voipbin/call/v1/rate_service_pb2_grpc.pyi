@@ -55,6 +55,7 @@ class RateServiceStub:
     """Tells which rate a call to a number would be billed by, and what it would cost.
 
     Errors:
+    - INVALID_ARGUMENT / MISSING_REQUEST_PARAMETER: no destination is named.
     - NOT_FOUND / RATE_NOT_FOUND: no rate fits the number.
     """
 
@@ -135,6 +136,7 @@ class RateServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tells which rate a call to a number would be billed by, and what it would cost.
 
         Errors:
+        - INVALID_ARGUMENT / MISSING_REQUEST_PARAMETER: no destination is named.
         - NOT_FOUND / RATE_NOT_FOUND: no rate fits the number.
         """
 
