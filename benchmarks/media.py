@@ -26,6 +26,7 @@ import uvloop
 
 from call_manager.media.arrivals import ANCILLARY_BYTES, arrival_ns, stamp
 from call_manager.media.capture import Capture, CaptureLimits
+from call_manager.media.g711 import SAMPLE_RATE_HZ
 from call_manager.media.ports import RtpPorts
 from call_manager.media.rtp import RtpStream
 from call_manager.media.ticker import Ticker
@@ -128,23 +129,46 @@ async def _gaps(line: Connection) -> list[float]:
     return gaps
 
 
-async def window(
-    port: int, line: Connection, *, streams: int, seconds: float, captured: int = 0
-) -> Result:
-    """Hold `streams` for `seconds`, `captured` of them into memory."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is held in a window."""
+
+    streams: int
+    captured: int = 0
+    """How many of them go into memory."""
+    used: bool = False
+    """Whether each is played to, and listened to."""
+
+
+class _Listener:
+    """Takes what is heard, and does nothing with it."""
+
+    def frame(self, heard: bytes, said: bytes) -> None:
+        """Take 20 ms."""
+
+
+def _use(stream: RtpStream, seconds: float) -> asyncio.Task[None]:
+    stream.audio.listen(_Listener())
+    return asyncio.create_task(stream.audio.play(bytes(2 * SAMPLE_RATE_HZ * (int(seconds) + 1))))
+
+
+async def window(port: int, line: Connection, load: Load, *, seconds: float) -> Result:
+    """Hold a load for `seconds`."""
     ticker, ports = Ticker(), RtpPorts(HOST, *PORTS)
     kept: list[int] = []
     with ExitStack() as ending:
         held = []
-        for index in range(streams):
+        for index in range(load.streams):
             rtp, rtcp = ports.bind_pair()
             capture = None
-            if index < captured:
+            if index < load.captured:
                 capture = Capture(HOST, CaptureLimits(), lambda chunk: kept.append(len(chunk)))
             stream = RtpStream(rtp, ticker, lambda _: True, rtcp=rtcp, capture=capture)
             ending.callback(stream.close)
             stream.start("PCMU", 0, (HOST, port), held=False)
             held.append(stream)
+        for stream in held if load.used else ():
+            ending.callback(_use(stream, seconds + 2 * _SETTLE_S).cancel)
         await asyncio.sleep(_SETTLE_S)
         await _gaps(line)
         dropped, began, cpu = ticker.dropped, asyncio.get_running_loop().time(), _cpu_s()
@@ -153,10 +177,10 @@ async def window(
         dropped = ticker.dropped - dropped
         gaps = await _gaps(line)
         reports = [stream.report(new_id(), HOST) for stream in held]
-    if captured:
+    if load.captured:
         print(f"  captured {len(kept)} chunks, {sum(kept)} bytes")
     return Result(
-        streams=streams,
+        streams=load.streams,
         cores=cores,
         sent=sum(report.sent.packets for report in reports),
         received=sum(report.received.packets for report in reports),
@@ -169,17 +193,18 @@ async def window(
 
 
 async def measure(streams: int, seconds: float, captured: int) -> dict[str, Result]:
-    """Measure an idle machine, the load, the load with captures, and the idle machine again."""
+    """Measure an idle machine, the load, with captures, with sounds, and the idle machine again."""
     results = {}
     print(HEAD)
     with echo() as (port, line):
-        for name, count, into in (
-            ("idle before", 1, 0),
-            ("held", streams, 0),
-            (f"held, {captured} captured", streams, captured),
-            ("idle after", 1, 0),
+        for name, load in (
+            ("idle before", Load(1)),
+            ("held", Load(streams)),
+            (f"held, {captured} captured", Load(streams, captured=captured)),
+            ("held, all of them used", Load(streams, used=True)),
+            ("idle after", Load(1)),
         ):
-            result = await window(port, line, streams=count, seconds=seconds, captured=into)
+            result = await window(port, line, load, seconds=seconds)
             results[name] = result
             print(result.row(name))
     return results

@@ -28,12 +28,12 @@ async def measure(seconds: float, calls: int = CALLS) -> bool:
     print(f"{calls} calls held with audio both ways, {seconds:.0f} s")
     print(media.HEAD)
     with media.echo() as (echo_port, line):
-        before = await media.window(echo_port, line, streams=1, seconds=seconds)
+        before = await media.window(echo_port, line, media.Load(1), seconds=seconds)
         print(before.row("idle before"))
         async with sipp.uas(SCENARIO, echo=str(echo_port)) as port:
             held = await _held(port, line, calls, seconds)
         print(held.row("held"))
-        after = await media.window(echo_port, line, streams=1, seconds=seconds)
+        after = await media.window(echo_port, line, media.Load(1), seconds=seconds)
         print(after.row("idle after"))
     gap_ms = max(media.GAP_MS_MAX, before.gap_ms, after.gap_ms)
     broken = held.streams < calls or held.cores > media.CORES_MAX or held.gap_ms > gap_ms
