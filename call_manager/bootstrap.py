@@ -113,18 +113,13 @@ def build(settings: CallSettings) -> Node:
     flows, events = Flows(flow_manager), TimelineServiceStub(flow_manager)
     sip = SipChannel(settings.sip(), clock=clock)
     audio_files = AudioFileService(database, clock)
-    dialer = Dialer(
-        database,
-        sip,
-        Peers(
-            ProviderServiceStub(route_manager),
-            ActiveflowServiceStub(flow_manager),
-            Speaker(voices(settings.speech)),
-            SoundLibrary(Fetcher(private_hosts=settings.lab), audio_files),
-        ),
-        clock=clock,
-        settings=settings.dialer(),
+    asked = Peers(
+        ProviderServiceStub(route_manager),
+        ActiveflowServiceStub(flow_manager),
+        Speaker(voices(settings.speech)),
+        SoundLibrary(Fetcher(private_hosts=settings.lab), audio_files),
     )
+    dialer = Dialer(database, sip, asked, clock=clock, settings=settings.dialer())
     routes = RemoteRoutes(RouteServiceStub(route_manager))
     numbers = StoredNumbers(database, lab=settings.lab)
     judges = rules.rules(
@@ -151,30 +146,15 @@ def build(settings: CallSettings) -> Node:
                 groupcall_service_pb2.DESCRIPTOR,
             ),
             (
-                recording_service_pb2_grpc.add_RecordingServiceServicer_to_server,
-                RecordingRpc(RecordingService(database, clock)),
-                recording_service_pb2.DESCRIPTOR,
-            ),
-            (
                 timeline_service_pb2_grpc.add_TimelineServiceServicer_to_server,
                 TimelineRpc(TimelineService(database), EventService(database, events)),
                 timeline_service_pb2.DESCRIPTOR,
             ),
-            (
-                number_service_pb2_grpc.add_NumberServiceServicer_to_server,
-                NumberRpc(NumberService(database, flows, clock)),
-                number_service_pb2.DESCRIPTOR,
+            *_of_customers(
+                NumberService(database, flows, clock),
+                OutboundConfigService(database, clock, lab=settings.lab),
             ),
-            (
-                outbound_config_service_pb2_grpc.add_OutboundConfigServiceServicer_to_server,
-                OutboundConfigRpc(OutboundConfigService(database, clock, lab=settings.lab)),
-                outbound_config_service_pb2.DESCRIPTOR,
-            ),
-            (
-                audio_file_service_pb2_grpc.add_AudioFileServiceServicer_to_server,
-                AudioFileRpc(audio_files),
-                audio_file_service_pb2.DESCRIPTOR,
-            ),
+            *_of_audio(RecordingService(database, clock), audio_files),
             *_of_carriers(
                 ProbeService(sip, probes_max=settings.probes_max),
                 StatsService(database),
@@ -184,16 +164,41 @@ def build(settings: CallSettings) -> Node:
             *_of_money(database, clock, lab=settings.lab),
         ],
         # The dialer starts the SIP channel itself, and must find both peers and the database.
-        owns=[
-            database,
-            route_manager,
-            flow_manager,
-            dialer,
-            placements,
-            LedgerCheck(database),
-        ],
+        owns=[database, route_manager, flow_manager, dialer, placements, LedgerCheck(database)],
         extra=lambda: {"sip": sip.address},
     )
+
+
+def _of_customers(numbers: NumberService, configs: OutboundConfigService) -> list[Servicer]:
+    """Return what serves the customers' own numbers and rules."""
+    return [
+        (
+            number_service_pb2_grpc.add_NumberServiceServicer_to_server,
+            NumberRpc(numbers),
+            number_service_pb2.DESCRIPTOR,
+        ),
+        (
+            outbound_config_service_pb2_grpc.add_OutboundConfigServiceServicer_to_server,
+            OutboundConfigRpc(configs),
+            outbound_config_service_pb2.DESCRIPTOR,
+        ),
+    ]
+
+
+def _of_audio(recordings: RecordingService, files: AudioFileService) -> list[Servicer]:
+    """Return what serves recordings, and the sounds that calls play."""
+    return [
+        (
+            recording_service_pb2_grpc.add_RecordingServiceServicer_to_server,
+            RecordingRpc(recordings),
+            recording_service_pb2.DESCRIPTOR,
+        ),
+        (
+            audio_file_service_pb2_grpc.add_AudioFileServiceServicer_to_server,
+            AudioFileRpc(files),
+            audio_file_service_pb2.DESCRIPTOR,
+        ),
+    ]
 
 
 def _of_carriers(
