@@ -294,16 +294,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "GROUPCALL_NOT_FOUND", "metadata": {"groupcall_id": "…"}}
     """
-    ERROR_REASON_SOUND_UNAVAILABLE: _ErrorReason.ValueType  # 90
-    """A sound cannot be fetched or read; the message says why.
-
-        {"reason": "SOUND_UNAVAILABLE", "metadata": {}}
-    """
-    ERROR_REASON_SPEECH_FAILED: _ErrorReason.ValueType  # 91
-    """A text cannot be said; the message says why.
-
-        {"reason": "SPEECH_FAILED", "metadata": {}}
-    """
     ERROR_REASON_AUDIO_FILE_NOT_FOUND: _ErrorReason.ValueType  # 92
     """No such audio file, it is another customer's, or what it held was deleted.
 
@@ -614,16 +604,6 @@ ERROR_REASON_GROUPCALL_NOT_FOUND: ErrorReason.ValueType  # 80
 """No such groupcall, or it is another customer's.
 
     {"reason": "GROUPCALL_NOT_FOUND", "metadata": {"groupcall_id": "…"}}
-"""
-ERROR_REASON_SOUND_UNAVAILABLE: ErrorReason.ValueType  # 90
-"""A sound cannot be fetched or read; the message says why.
-
-    {"reason": "SOUND_UNAVAILABLE", "metadata": {}}
-"""
-ERROR_REASON_SPEECH_FAILED: ErrorReason.ValueType  # 91
-"""A text cannot be said; the message says why.
-
-    {"reason": "SPEECH_FAILED", "metadata": {}}
 """
 ERROR_REASON_AUDIO_FILE_NOT_FOUND: ErrorReason.ValueType  # 92
 """No such audio file, it is another customer's, or what it held was deleted.
