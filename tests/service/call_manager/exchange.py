@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 from google.protobuf import struct_pb2
+from sqlalchemy import select
 from voipbin.call.v1 import (
     address_pb2,
     billing_account_service_pb2,
@@ -38,11 +39,14 @@ from voipbin.route.v1 import provider_service_pb2, provider_service_pb2_grpc
 
 import flow_manager.bootstrap
 import route_manager.bootstrap
+from call_manager.billing.consistency import mistakes
+from call_manager.billing.repository import BILLINGS
 from call_manager.bootstrap import build
 from call_manager.settings import CallSettings
 from flow_manager.settings import FlowSettings
 from mesh.clients import MeshChannel
 from mesh.clock import new_id
+from mesh.database import Database
 from mesh.identity import acting_as
 from route_manager.settings import RouteSettings
 from tests.service.call_manager.calls_world import in_seconds, known, raw, tel
@@ -87,6 +91,7 @@ class Exchange:
                 self._neighbours[node.name] = node.address
             try:
                 yield self
+                assert await self.mistakes() == ()
             finally:
                 for channel in self._channels:
                     await channel.close()
@@ -129,6 +134,31 @@ class Exchange:
     def stored_at(self) -> str:
         """The URL of call_manager's database."""
         return self.database_url or f"sqlite+aiosqlite:///{self.folder / 'call_manager.db'}"
+
+    async def mistakes(self) -> tuple[str, ...]:
+        """Return what of money and caps does not agree with its rows; nothing without a database.
+
+        Whatever becomes of the process: it may be asked beside one that runs, or after a kill.
+        """
+        if self.database_url is None and not (self.folder / "call_manager.db").exists():
+            return ()
+        database = Database(self.stored_at)
+        await database.start()
+        try:
+            return await database.read(mistakes, name="test_mistakes")
+        finally:
+            await database.stop()
+
+    async def movements(self) -> list[str]:
+        """Return the kinds of the movements that were booked, in alphabetical order."""
+        database = Database(self.stored_at)
+        await database.start()
+        try:
+            statement = select(BILLINGS.c.transaction_type)
+            rows = await database.read(lambda tx: tx.all(statement), name="test_movements")
+        finally:
+            await database.stop()
+        return sorted(row["transaction_type"] for row in rows)
 
     def _own(self) -> Mapping[str, Any]:
         # What is None would be the word "None" in the environment of a process.

@@ -179,6 +179,8 @@ async def test_a_killed_process_leaves_calls_that_the_next_one_cancels_and_hangs
             await exchange.until(answered, "progressing")
             process.send_signal(signal.SIGKILL)
             await process.wait()
+        assert await exchange.mistakes() == ()
+        assert await exchange.movements() == ["reserve", "reserve", "top_up"]
         before = (ringing.count("INVITE"), answering.count("INVITE"))
         assert before == (1, 1)
         async with exchange.serving():
@@ -202,3 +204,7 @@ async def test_a_killed_process_leaves_calls_that_the_next_one_cancels_and_hangs
     assert all(call.attempts[0].HasField("tm_end") for call in calls)
     assert traces[0][-4:] == ["CANCEL", "200 CANCEL", "487 INVITE", "ACK"]
     assert traces[1][-2:] == ["BYE", "200 BYE"]
+    # Who was not answered pays nothing, and who was pays for a minute.
+    assert await exchange.movements() == ["charge", "release", "reserve", "reserve", "top_up"]
+    assert [call.cost for call in calls] == ["0.000000", "0.010000"]
+    assert await exchange.mistakes() == ()

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import update
 
 from call_manager.billing import repository as billing
 from call_manager.billing.domain import Caps
@@ -133,10 +133,8 @@ async def test_a_call_settles_once_however_often_it_is_ended(world: Money) -> No
 
 async def test_nothing_is_created_while_dialling_is_switched_off(world: Money) -> None:
     await world.give()
-    row = {"id": billing.DIALING_ID, "enabled": False, "reason": "toll fraud"}
-    await world.database.transact(
-        lambda tx: tx.run(insert(billing.DIALING).values(row)), name="test_switch"
-    )
+    change = update(billing.DIALING).values(enabled=False, reason="toll fraud")
+    await world.database.transact(lambda tx: tx.run(change), name="test_switch")
     error = await refusal(world.create(NUMBER, dial_not_after=in_seconds(60)))
     assert error.reason == "DIALING_DISABLED"
     assert "toll fraud" in error.message

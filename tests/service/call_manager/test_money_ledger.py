@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from call_manager.billing import repository as billing
 from call_manager.billing.domain import DEFAULT_CAPS, LAB_BALANCE, LAB_CAPS, Movement
@@ -128,11 +128,11 @@ async def test_a_providers_own_rate_goes_before_everybodys_and_a_longer_prefix_b
     assert french == {}
 
 
-async def test_without_a_row_everything_may_be_dialled_and_the_switch_says_why_not(
+async def test_everything_may_be_dialled_until_it_is_switched_off_and_the_switch_says_why(
     database: Database,
 ) -> None:
     assert await done(database, billing.dialing_enabled)
-    row = {"id": billing.DIALING_ID, "enabled": False, "reason": "fraud"}
-    await done(database, lambda tx: tx.run(insert(billing.DIALING).values(row)))
+    change = update(billing.DIALING).values(enabled=False, reason="fraud")
+    await done(database, lambda tx: tx.run(change))
     switch = await done(database, billing.dialing)
     assert (switch.enabled, switch.reason) == (False, "fraud")
