@@ -11,8 +11,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from ipaddress import ip_address
 from typing import Final
 
@@ -29,6 +30,8 @@ ADDRESSES_MAX: Final = 3
 
 _PORTS: Final = {"http": 80, "https": 443}
 _PIECE_BYTES: Final = 64 * 1024
+# Threads of their own: a name server that does not answer holds one longer than any deadline.
+_RESOLVING: Final = ThreadPoolExecutor(4, thread_name_prefix="resolving")
 
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 """Returns a host name's addresses; raises OSError when it has none."""
@@ -82,8 +85,8 @@ def target(url: str, *, private_hosts: bool) -> Target:
 
 async def resolved(host: str) -> Sequence[Address]:
     """Return the addresses that the machine's resolver knows of a host, each once."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    asked = partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVING, asked)
     return list(dict.fromkeys(ip_address(address[0]) for *_, address in found))
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import httpx
 
+from tests.support.carrier import Carrier
 from tests.support.running_mesh import RunningMesh, ok, reason
 from tests.support.wav_files import chunk, fmt, pcm, riff, sine
 
@@ -67,3 +68,23 @@ async def test_files_that_come_at_once_are_all_kept(mesh: RunningMesh) -> None:
     assert {one["id"] for one in made} <= {one["id"] for one in await shown(mesh)}
     for one in made:
         ok(await mesh.delete(f"{PATH}/{one['id']}", CUSTOMER))
+
+
+async def test_a_call_plays_its_own_customers_file_and_nobody_elses(
+    mesh: RunningMesh, answers: Carrier
+) -> None:
+    tone = pcm(sine(440.0, rate=16_000, seconds=0.3), rate=16_000, channels=2)
+    others = ok(await upload(mesh, tone))["id"]
+    made = await mesh.http.post(PATH, content=tone, headers=mesh.headers())
+    locations = [f"audio_file:{one}" for one in (ok(made)["id"], others)]
+    plays = [{"type": "play", "option": {"stream_urls": [one]}} for one in locations]
+    provider = await mesh.a_provider(answers.address)
+    actions = [*plays, {"type": "hangup"}]
+    record = await mesh.place(provider["id"], "+12025550178", actions=actions)
+    call = await mesh.ended(record["call_ids"][0])
+    ran = ok(await mesh.get(f"/v1.0/activeflows/{call['activeflow_id']}"))
+    assert [(one["type"], one["error"]) for one in ran["executed_actions"]] == [
+        ("play", ""),
+        ("play", f"No audio file has the id {others}."),
+        ("hangup", ""),
+    ]

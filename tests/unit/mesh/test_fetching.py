@@ -234,6 +234,12 @@ async def test_a_host_that_nobody_knows_is_told_apart() -> None:
         await fetcher.get("http://a.example.com/", **LIMITS)
 
 
+async def test_the_machines_own_resolver_is_asked_unless_told_otherwise() -> None:
+    async with web() as served:
+        fetcher = Fetcher(private_hosts=True)
+        assert await fetcher.get(f"http://localhost:{served.port}/", **LIMITS) == b"sound"
+
+
 async def test_the_next_address_is_tried_when_one_takes_no_connection() -> None:
     async with web() as served:
         fetcher = Fetcher(private_hosts=True, resolve=Dns([["127.0.0.2", "127.0.0.1"]]))
