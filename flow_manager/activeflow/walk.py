@@ -11,6 +11,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import accumulate
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from flow_manager.action.domain import (
     Action,
     ActionTypes,
 )
+from flow_manager.action.option import OptionValue
 from flow_manager.activeflow.domain import (
     ERROR_CHARACTERS_MAX,
     STEPS_MAX,
@@ -43,7 +45,8 @@ RAN_IN_A_CIRCLE: Final = f"The flow did {GO_MAX} actions that take no time in a 
 """The error of the last action of such a flow."""
 
 KEPT_CHARACTERS_MAX: Final = 1024
-"""What is kept of a text whose variables were replaced, of an action that nobody was handed."""
+"""What is kept of a text, and of an object's names together, of an action that nobody was handed,
+where it is not as the running flow's own actions have it."""
 
 Flows = Mapping[UUID, Sequence[Action] | None]
 """The actions of the flows that were looked for, by id; None: the customer has no such flow."""
@@ -112,7 +115,7 @@ class Walk:
             if len(self._steps) >= GO_MAX:
                 self.tell(RAN_IN_A_CIRCLE)
                 break
-            self._steps.append(replace(step, action=_brief(self._action, step.action)))
+            self._steps.append(replace(step, action=self._kept(step.action)))
             self._action = (
                 self.following(step.action) if failure else self._steered(step.action, steering)
             )
@@ -181,6 +184,11 @@ class Walk:
             self._steps.pop()
             raise
 
+    def _kept(self, done: Action) -> Action:
+        # What the running flow's own actions say already is not kept again with each step.
+        own = done is self._action and len(self._frames) == 1
+        return done if own else _brief(done)
+
     def _moved(self, before: Handed | None) -> Activeflow:
         base, *frames = self._frames
         return replace(
@@ -194,15 +202,19 @@ class Walk:
         )
 
 
-def _brief(written: Action, done: Action) -> Action:
+def _brief(action: Action) -> Action:
     """Return an action as it is kept of one that nobody was handed: without long values.
 
     A thousand of a text of 32 KiB would be kept for a flow that does nothing else.
     """
-    if done is written:
-        return done
-    option = {
-        name: value[:KEPT_CHARACTERS_MAX] if isinstance(value, str) else value
-        for name, value in done.option.items()
-    }
-    return replace(done, option=option)
+    return replace(action, option={name: _begun(one) for name, one in action.option.items()})
+
+
+def _begun(value: OptionValue) -> OptionValue:
+    if isinstance(value, str):
+        return value[:KEPT_CHARACTERS_MAX]
+    if isinstance(value, Mapping):
+        reached = accumulate(len(name) for name in value)
+        kept = zip(value.items(), reached, strict=True)
+        return dict(item for item, so_far in kept if so_far <= KEPT_CHARACTERS_MAX)
+    return value

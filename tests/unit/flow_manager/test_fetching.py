@@ -155,3 +155,19 @@ def test_what_needs_a_call_is_not_fetched_where_there_is_none() -> None:
     activeflow = Walk(begun(fresh, flow), ACTION_TYPES, flows, LATER).go(STEERING)
     assert "In the flow that was to run: Action 1 (beep) needs a call" in activeflow.steps[0].error
     assert [step.action.type for step in activeflow.steps] == ["fetch_flow", "fetch_flow", "sleep"]
+
+
+def test_what_is_kept_of_a_fetched_flows_long_values_is_their_beginning() -> None:
+    # Else one running flow would take hundreds of megabytes, for each of its thousand steps is
+    # kept as it was done.
+    names = {str(number).rjust(255, "x"): str(ONE) for number in range(100)}
+    told = Action(
+        THREE, "condition_variable",
+        option={"condition": "!=", "variable": "a", "value_type": "string",
+                "value_string": "y" * 60_000, "false_target_id": str(ONE)},
+    )  # fmt: skip
+    flows = {FLOW: [told, act("branch", FOUR, target_ids=names), beep(ONE)]}
+    activeflow = started(fetch(), flows=flows)
+    condition, branch = (step.action.option for step in activeflow.steps[1:3])
+    assert condition["value_string"] == "y" * 1024
+    assert branch["target_ids"] == dict(list(names.items())[:4])
