@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from call_manager.call.domain import HangupReason
+from call_manager.call.hangup import Cause
 from call_manager.dialer import endings
 from call_manager.explanation.evidence import Evidence
 from call_manager.explanation.rule import Rule, Shows
@@ -68,6 +69,16 @@ UNPLACED: Final[tuple[Rule, ...]] = (
         "no INVITE left, and the time to dial was over when the call's turn came",
         "The call was not dialled: its time to be dialled was over before its turn came.",
         "Place the call again; if it happens often, raise the limit of calls at once.",
+    ),
+    Rule(
+        "COMPLETED_ELSEWHERE",
+        lambda e: (
+            e.call.hangup_reason is HangupReason.CANCEL
+            and e.call.hangup_cause == Cause.ANSWERED_ELSEWHERE
+        ),
+        "it was ended because another call of its groupcall was answered first",
+        "Another call of its groupcall was answered first, so this one was ended.",
+        shows=Shows.CANCEL,
     ),
     Rule(
         "ENDED_BEFORE_DIALLING",

@@ -97,12 +97,13 @@ CASES: Final = [
 ELSEWHERE: Final = {
     "RECOVERED_NOT_DIALLED",
     "ENDED_BEFORE_DIALLING",
+    "COMPLETED_ELSEWHERE",
     "NOT_PLACED",
     "ADDRESS_FORBIDDEN",
     "RECOVERED_AFTER_RESTART",
     "SERVICE_STOPPED",
 }
-"""Shown by the last tests, which stop and kill call_manager."""
+"""Shown by the last tests, which stop and kill call_manager, and by those of groupcalls."""
 
 UNSEEN: Final = {"ENDED_OTHERWISE"}
 """Only a defect of ours leads there."""

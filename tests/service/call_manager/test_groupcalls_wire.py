@@ -46,6 +46,7 @@ async def test_the_first_answer_wins_and_the_others_are_cancelled(groupcalls: Gr
         ("local", "cancel", 487),
     ]
     assert {call.groupcall_id for call in calls} == {placed.id}
+    assert [call.explanation.rule for call in (calls[0], calls[2])] == ["COMPLETED_ELSEWHERE"] * 2
 
 
 async def test_one_after_the_other_rings_nobody_before_its_turn(groupcalls: Groupcalls) -> None:
@@ -64,6 +65,7 @@ async def test_one_after_the_other_rings_nobody_before_its_turn(groupcalls: Grou
     # The first one was over before the second one's INVITE left.
     assert calls[0].tm_hangup.ToNanoseconds() < calls[1].attempts[0].tm_invite.ToNanoseconds()
     assert not calls[2].attempts
+    assert calls[2].explanation.rule == "COMPLETED_ELSEWHERE"
 
 
 async def test_without_an_answer_method_each_that_answers_goes_on(groupcalls: Groupcalls) -> None:
