@@ -104,8 +104,9 @@ async def _furnish(house: House, mesh: RunningMesh, carrier_address: str) -> Non
     ids["account"] = ok(await mesh.get("/v1.0/billing_account"))["id"]
     rate = {"provider_id": ids["provider"], "prefix": "+44", "price_per_minute": "0.012"}
     ids["rate"] = ok(await mesh.post("/v1.0/rates", rate))["id"]
-    sound = {"content": pcm(sine(440.0, seconds=0.1)), "headers": mesh.headers("admin")}
-    ids["audio_file"] = ok(await mesh.http.post("/v1.0/audio_files", **sound))["id"]
+    sound = pcm(sine(440.0, seconds=0.1))
+    kept = await mesh.http.post("/v1.0/audio_files", content=sound, headers=mesh.headers())
+    ids["audio_file"] = ok(kept)["id"]
     record = await mesh.place(ids["provider"], NUMBER)
     ids["record"], ids["record_call"] = record["id"], record["call_ids"][0]
     call = {
