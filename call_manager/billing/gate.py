@@ -73,8 +73,6 @@ async def _counters(
     tx: Transaction, held: Account, wanted: Sequence[Call], now: datetime
 ) -> Counters:
     account = rolled(held, now)
-    if account.spend_day != held.spend_day:
-        await usage.forget_days_before(tx, held.customer_id, now.date())
     numbers = {number for call in wanted if (number := billed_number(call.destination))}
     providers = {route.provider_id for call in wanted for route in tried(call)}
     rated = {billed_number(call.destination) for call in wanted if call.dialroutes}

@@ -93,8 +93,13 @@ async def keep_calls_to(
     tx: Transaction, customer_id: UUID, today: date, before: Mapping[str, int],
     after: Mapping[str, int],
 ) -> None:  # fmt: skip
-    """Store how often the customer, whose account is held, called each number today."""
+    """Store how often the customer, whose account is held, called each number today.
+
+    With each number that is new today, days that are over are forgotten: they are few by then.
+    """
     day = today.isoformat()
+    if after.keys() - before.keys():
+        await tx.run(_FORGET, {"customer": customer_id, "today": day})
     for number, calls in after.items():
         if number not in before:
             values = {"customer_id": customer_id, "day": day, "number": number, "calls": calls}
@@ -102,8 +107,3 @@ async def keep_calls_to(
         elif calls != before[number]:
             asked = {"customer": customer_id, "today": day, "called": number, "calls": calls}
             await tx.run(_NUMBER_UPDATE, asked)
-
-
-async def forget_days_before(tx: Transaction, customer_id: UUID, today: date) -> None:
-    """Delete what the customer called on days that are over."""
-    await tx.run(_FORGET, {"customer": customer_id, "today": today.isoformat()})

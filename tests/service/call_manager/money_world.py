@@ -20,6 +20,7 @@ from call_manager.billing.domain import LAB_CAPS, Account, Caps, Movement, Plan
 from call_manager.billing.ledger import Entry, Reference
 from call_manager.billing.models import ProviderUsageRow
 from call_manager.billing.rates import EVERY_PROVIDER
+from call_manager.billing.usage import NUMBERS
 from call_manager.call import repository as calls
 from call_manager.call.domain import Call
 from call_manager.call.hangup import Cause
@@ -101,6 +102,11 @@ class Money(World):
         statement = select(table).order_by(table.c.tm_create, table.c.id)
         rows = await self.database.read(lambda tx: tx.all(statement), name="test_movements")
         return [dict(row) for row in rows]
+
+    async def called(self) -> dict[str, int]:
+        """Return how often each number was called, on whichever day."""
+        rows = await self.database.read(lambda tx: tx.all(select(NUMBERS)), name="test_called")
+        return {row["number"]: row["calls"] for row in rows}
 
     async def used(self, provider: str) -> int:
         table = ProviderUsageRow.__table__  # type: ignore[attr-defined]

@@ -71,6 +71,7 @@ async def test_of_two_hundred_calls_to_one_number_exactly_the_days_cap_are_made(
     assert refused[0].retry_after_s == 12 * 3600
     await world.clock.advance(12 * 3600)
     await world.create(NUMBER)
+    assert await world.called() == {NUMBER: 1}
 
 
 @pytest.mark.parametrize(
