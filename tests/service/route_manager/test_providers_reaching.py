@@ -19,6 +19,7 @@ from voipbin.route.v1.provider_service_pb2 import (
     ProviderGetRequest,
     ProviderUpdateRequest,
 )
+from voipbin.route.v1.route_service_pb2 import ProviderHostsMatchRequest
 
 from mesh.clock import new_id
 from mesh.database import Database
@@ -226,6 +227,9 @@ async def test_yesterdays_carriers_and_records_are_udp_and_e164(
             transport=pb.PROVIDER_TRANSPORT_UDP,
             number_format=pb.PROVIDER_NUMBER_FORMAT_E164,
         )  # fmt: skip
+        match = ProviderHostsMatchRequest(authorities=["127.0.0.1:5080", "127.0.0.1:5081"])
+        theirs = await house.routes("call_manager").ProviderHostsMatch(match)
+        assert theirs.authorities == ["127.0.0.1:5080"]
         changed = await update(house, str(provider["id"]), port=5080)
         assert (changed.hostname, changed.port) == ("127.0.0.1:5080", 5080)
 
@@ -269,6 +273,7 @@ def an_old_record(house: House) -> dict[str, Any]:
         snapshot=Snapshot("127.0.0.1:5080", "9", "", {}, "", "Old", ""),
     )
     row = dict(stored.values_of(record))
+    del row["groupcall_id"]
     older = ("hostname", "tech_prefix", "tech_postfix", "tech_headers", "codecs", "name")
     row["snapshot"] = {name: row["snapshot"][name] for name in (*older, "sip_username")}
     return {**row, "status": "failed", "verdict": None}
