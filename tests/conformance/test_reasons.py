@@ -95,6 +95,26 @@ async def rejected_key(town: Town) -> httpx.Response:
     return await town.ask(ADMIN, "POST", "/v1.0/providers/setup", body)
 
 
+async def recorded_twice(town: Town) -> httpx.Response:
+    path = f"/v1.0/calls/{await town.a_live_call()}/recording_start"
+    ok(await town.ask(CUSTOMER, "POST", path, {}))
+    return await town.ask(CUSTOMER, "POST", path, {})
+
+
+async def spoken_to_too_much(town: Town) -> httpx.Response:
+    path = f"/v1.0/calls/{await town.a_live_call()}/talk"
+    body = {"text": "One moment, please. " * 10}
+    # One is spoken, ten wait.
+    for _ in range(11):
+        ok(await town.ask(CUSTOMER, "POST", path, body))
+    return await town.ask(CUSTOMER, "POST", path, body)
+
+
+async def spoken_to_too_late(town: Town) -> httpx.Response:
+    path = f"/v1.0/calls/{town.call_id}/talk"
+    return await town.ask(CUSTOMER, "POST", path, {"text": "Hello?"})
+
+
 def call(**fields: Any) -> Ask:
     body = {"source": tel("+12025550199"), "destinations": [tel(NUMBER)], **fields}
     return asking(CUSTOMER, "POST", "/v1.0/calls", body)
@@ -130,6 +150,10 @@ MET: Final[list[tuple[int, str, Ask]]] = [
     (404, "PROVIDER_NOT_FOUND", missing("/v1.0/providers/{id}", ADMIN)),
     (404, "PROVIDERCALL_NOT_FOUND", missing("/v1.0/providercalls/{id}", ADMIN)),
     (404, "CALL_NOT_FOUND", missing("/v1.0/calls/{id}")),
+    (404, "RECORDING_NOT_FOUND", missing("/v1.0/recordings/{id}")),
+    (409, "RECORDING_IN_PROGRESS", recorded_twice),
+    (409, "CALL_NOT_ANSWERED", spoken_to_too_late),
+    (429, "SPEECHES_TOO_MANY", spoken_to_too_much),
     (404, "GROUPCALL_NOT_FOUND", missing("/v1.0/groupcalls/{id}")),
     (404, "FLOW_NOT_FOUND", missing("/v1.0/flows/{id}")),
     (404, "ACTIVEFLOW_NOT_FOUND", missing("/v1.0/activeflows/{id}")),
