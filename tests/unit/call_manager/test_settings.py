@@ -67,3 +67,18 @@ def test_the_dialer_and_the_channel_share_their_limits() -> None:
     settings = CallSettings(**NEEDED, legs_max=7, ring_timeout_s=3)
     assert settings.sip().legs_max == settings.dialer().legs_max == 7
     assert settings.dialer().ring_timeout_s == 3
+
+
+def test_the_list_of_toll_fraud_is_read_with_the_settings_and_every_mistake_named(
+    tmp_path: Path,
+) -> None:
+    assert "+53" in CallSettings(**NEEDED).blocked_prefixes()
+    own = tmp_path / "prefixes.txt"
+    own.write_text("+4420  # dear\n")
+    settings = CallSettings(**NEEDED, blocked_prefixes_file=own)
+    assert settings.blocked_prefixes() == {"+4420"}
+    own.write_text("+4420\n0044\n+x\n")
+    with pytest.raises(ValidationError, match=r"line 2 \('0044'\), line 3 \('\+x'\)"):
+        CallSettings(**NEEDED, blocked_prefixes_file=own)
+    with pytest.raises(ValidationError, match="cannot be read"):
+        CallSettings(**NEEDED, blocked_prefixes_file=tmp_path / "nothing")
