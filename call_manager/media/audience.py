@@ -61,6 +61,11 @@ class Audience:
             payload = payload.translate(transcoding(codec, self.codec))
         self._playout.put(payload, timestamp, ssrc)
 
+    @property
+    def behind(self) -> bool:
+        """Whether more was heard than was given out."""
+        return self._playout.behind
+
     def turn(self) -> None:
         """Begin the next 20 ms."""
         self.frame = self._playout.take()

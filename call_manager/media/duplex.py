@@ -13,8 +13,6 @@ from call_manager.media.sending import Voice
 from call_manager.media.sounds import Keys, Recorded, Tone
 
 DIGITS_WAITING_MAX: Final = 100
-CATCH_UP_MAX: Final = 500
-"""Ticks, ten seconds; a machine that stood still for longer has a hole in what was heard."""
 
 
 class Duplex:
@@ -79,12 +77,12 @@ class Duplex:
             self._hearing.audience.speak(codec)
 
     def catch_up(self, ticks: int) -> None:
-        """Hear, and tell, what was heard in ticks that were never served; nothing was said then."""
+        """Give out what was heard in ticks that were never served; nothing was said then."""
         audience = self._hearing.audience
-        if audience is not None and self.flows:
-            for _ in range(min(ticks, CATCH_UP_MAX)):
-                audience.turn()
-                audience.tell(None)
+        while audience is not None and ticks and audience.behind:
+            ticks -= 1
+            audience.turn()
+            audience.tell(None)
 
     def close(self) -> None:
         """End everything that plays or waits."""

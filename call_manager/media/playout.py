@@ -9,7 +9,7 @@ from call_manager.media.tones import FRAME_SAMPLES
 DELAY: Final = 2 * FRAME_SAMPLES
 """How much later than the first packet came it is heard: packets may be 40 ms late."""
 
-CAPACITY: Final = 16 * FRAME_SAMPLES
+CAPACITY: Final = 64 * FRAME_SAMPLES
 LATE_MAX: Final = 5
 """So many packets in a row that come too late mean that all of them will."""
 
@@ -18,7 +18,7 @@ _WRAP: Final = 1 << 32
 
 
 class Playout:
-    """Holds 320 ms of G.711 octets; what never came is silence."""
+    """Holds 1.28 s of G.711 octets; what never came is silence."""
 
     def __init__(self, silence: bytes) -> None:
         """Fill gaps with `silence`, one octet."""
@@ -27,8 +27,15 @@ class Playout:
         self._at = 0
         self._clock = 0
         """The timestamp of the octet that is heard next."""
+        self._end = 0
+        """The timestamp after the newest octet."""
         self._ssrc = -1
         self._late = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether more waits than need be, because turns were missed."""
+        return self._ahead(self._end) > DELAY + FRAME_SAMPLES
 
     def put(self, payload: bytes, timestamp: int, ssrc: int) -> None:
         """Keep a packet's octets until it is their turn; those that are too late are lost.
@@ -37,7 +44,7 @@ class Playout:
         """
         if ssrc != self._ssrc:
             self._begin(timestamp, ssrc)
-        ahead = (timestamp - self._clock + _HALF) % _WRAP - _HALF
+        ahead = self._ahead(timestamp)
         if ahead + len(payload) <= 0:
             self._late += 1
             if self._late < LATE_MAX and ahead > -CAPACITY:
@@ -48,7 +55,9 @@ class Playout:
         self._late = 0
         if ahead < 0:
             payload, ahead = payload[-ahead:], 0
-        self._write((self._at + ahead) % CAPACITY, payload[: CAPACITY - ahead])
+        self._write((self._at + ahead) % CAPACITY, payload)
+        if ahead + len(payload) > self._ahead(self._end):
+            self._end = (self._clock + ahead + len(payload)) % _WRAP
 
     def take(self) -> bytes:
         """Return the next 20 ms."""
@@ -63,8 +72,13 @@ class Playout:
         """Start anew with this packet; returns how far ahead it is."""
         self._ring[:] = self._silence * CAPACITY
         self._clock = (timestamp - DELAY) % _WRAP
+        self._end = timestamp
         self._ssrc, self._late = ssrc, 0
         return DELAY
+
+    def _ahead(self, timestamp: int) -> int:
+        """Return how far a moment is from what is heard next; less than 0 if it is over."""
+        return (timestamp - self._clock + _HALF) % _WRAP - _HALF
 
     def _write(self, at: int, octets: bytes) -> None:
         until_wrap = CAPACITY - at

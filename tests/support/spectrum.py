@@ -69,9 +69,17 @@ def rms(samples: Sequence[int]) -> float:
 
 
 def purity(samples: Sequence[int], frequency_hz: float, *, rate_hz: int = RATE_HZ) -> float:
-    """Return the share of all energy that one frequency has: near 1 for a clean tone."""
-    energy = rms(samples) ** 2
-    return level(samples, frequency_hz, rate_hz=rate_hz) ** 2 / 2 / energy if energy else 0.0
+    """Return the share of all energy that one frequency has: near 1 for a clean tone.
+
+    Looked at in pieces of 100 ms, so that a tone that was interrupted is a tone all the same.
+    """
+    piece = rate_hz // 10
+    pure = energy = 0.0
+    for begin in range(0, len(samples), piece):
+        part = samples[begin : begin + piece]
+        pure += len(part) * level(part, frequency_hz, rate_hz=rate_hz) ** 2 / 2
+        energy += len(part) * rms(part) ** 2
+    return pure / energy if energy else 0.0
 
 
 def dominant(
