@@ -42,7 +42,8 @@ def resampled(samples: Samples, rate_hz: int) -> Samples:
         first, rest = divmod(phase * step, phases)
         of_phase = made[phase::phases]
         kernel = _kernel(rest / phases, half, rate_hz)
-        of_phase[:] = windows[first::step][: len(of_phase)] @ kernel
+        # Not by `@`: BLAS has threads of its own, which spin while calls want the processor.
+        np.einsum("ij,j->i", windows[first::step][: len(of_phase)], kernel, out=of_phase)
     return made
 
 
