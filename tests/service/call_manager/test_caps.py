@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -177,3 +178,19 @@ async def test_carriers_without_a_rate_are_left_out(world: Money) -> None:
     row = await world.row((await world.create()).calls[0].id)
     assert [route["provider_id"] for route in row["dialroutes"]] == [rated]
     assert str(row["slot_provider_id"]) == rated
+
+
+async def test_creations_and_ends_at_once_leave_every_sum_as_it_should_be(world: Money) -> None:
+    first, second = world.routes.carrier, str(new_id())
+    world.routes.carriers = [first, second]
+    world.routes.caps = {first: ProviderCaps(calls_at_once=20)}
+    await world.give()
+    made, _ = await world.many([world.request(many(at)) for at in range(40)])
+    ends = asyncio.gather(*(world.hangup(answer.calls[0].id) for answer in made))
+    more, refused = await world.many([world.request(many(at)) for at in range(40)])
+    await ends
+    assert (len(more), refused) == (40, [])
+    account = await world.account()
+    assert (account.live_calls, account.reserved) == (40, 40 * HOUR_COST)
+    assert await world.used(first) + await world.used(second) == 40
+    assert await world.used(first) <= 20
