@@ -41,6 +41,12 @@ include-path = "/v1.0/providers/setup"
 [operations.checks]
 unsupported_method.enabled = false
 allow_header_conformance.enabled = false
+
+[[operations]]
+include-path = "/v1.0/rates/quote"
+[operations.checks]
+unsupported_method.enabled = false
+allow_header_conformance.enabled = false
 """
 NO_LIMITS: Final = {
     f"VBMESH_LIMIT_{name}_PER_S": "0" for name in ("ADDRESS", "AUTH", "CUSTOMER", "DELEGATED")
