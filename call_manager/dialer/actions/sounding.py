@@ -77,7 +77,8 @@ async def echo(stage: Stage, options: Options) -> Done:
     duration_s = options.number("duration", ECHO_MS, high=ECHO_MS_MAX) / 1000
     await stage.audible.wait()
     try:
-        await within(stage.equipment.clock, duration_s, stage.media.echo())
+        with stage.taking(duration_s):
+            await within(stage.equipment.clock, duration_s, stage.media.echo())
     except TimeoutError:
         return DONE
     return DONE

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from call_manager.call.domain import Call
@@ -58,11 +59,18 @@ class Stage:
 
     async def heard(self, sounding: Coroutine[Any, Any, None], seconds: float) -> None:
         """Wait for a sound's end, which lasts `seconds`; raises ActionFailed as `play` does."""
+        with self.taking(seconds) as until_heard_s:
+            try:
+                await within(self.equipment.clock, until_heard_s + MARGIN_S, sounding)
+            except TimeoutError:
+                raise ActionFailed("The sound was not heard to its end in time.") from None
+
+    @contextmanager
+    def taking(self, seconds: float) -> Iterator[float]:
+        """Let others know that something is heard for so long; gives how long all of it lasts."""
         self._sounding_s += seconds
         try:
-            await within(self.equipment.clock, self._sounding_s + MARGIN_S, sounding)
-        except TimeoutError:
-            raise ActionFailed("The sound was not heard to its end in time.") from None
+            yield self._sounding_s
         finally:
             self._sounding_s -= seconds
 

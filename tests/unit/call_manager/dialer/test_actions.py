@@ -278,6 +278,24 @@ async def test_what_waits_for_its_turn_has_time_to(world: World) -> None:
     assert world.flows.errors == ["", "", ""]
 
 
+async def test_a_text_is_spoken_after_an_echo_however_long_that_lasts(world: World) -> None:
+    world.flows.script(("echo", {"duration": 60e3}), ("sleep", {"duration": 60e3}))
+    call_id = await world.commit(flow_id=FLOW_ID)
+    line = await world.lines.line()
+    await line.answer()
+    await begun(line, "echo")
+    world.dialer.say(call_id, "One moment.", "")
+
+    async def spoken_for() -> bool:
+        return bool(world.speaker.said)
+
+    await eventually(spoken_for)
+    await world.pass_time(59.9)
+    assert line.media.begun == [("echo",)]
+    await world.pass_time(0.2)
+    await begun(line, "echo", "play")
+
+
 async def test_a_hangup_takes_over_the_reason_of_another_call(world: World) -> None:
     customer_id = new_id()
     other = await world.commit(customer_id=customer_id)
