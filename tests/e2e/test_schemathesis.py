@@ -25,7 +25,7 @@ EXAMPLES: Final = int(os.environ.get("FUZZ_API_EXAMPLES", "2"))
 """How many examples each operation gets in the phases that make them up."""
 LONG_RUN_EXAMPLES: Final = 100
 LONG_RUN_CASES: Final = 10_000
-RUN_S_MAX: Final = 240 if EXAMPLES < LONG_RUN_EXAMPLES else 1800
+RUN_S_MAX: Final = 480 if EXAMPLES < LONG_RUN_EXAMPLES else 1800
 
 CONFIGURATION: Final = """
 [checks]
