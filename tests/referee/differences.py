@@ -109,6 +109,10 @@ DIFFERENCES: Final[dict[str, list[Difference]]] = {
         get(f"/v1.0/calls/{EVERYBODY[:-1]}0", "400 INVALID_ID", "400 INVALID_ARGUMENT"),
         get("/v1.0/calls?provider_id=", "400 INVALID_ID", "200"),
     ],
+    "What is said in a query is a parameter over REST, and a field over gRPC": [
+        get("/v1.0/rates/quote", "400 MISSING_REQUEST_PARAMETER", "400 INVALID_ARGUMENT"),
+        post("/v1.0/audio_files?name=" + "n" * 256, b"RIFF", UNKNOWN, "400 INVALID_ARGUMENT"),
+    ],
     "Nothing in a query is passed over or said twice, and `+` is a space": [
         get(f"{PROVIDERS}?page_size", UNKNOWN, "200"),
         get(f"{PROVIDERS}?=1", UNKNOWN, "200"),

@@ -180,7 +180,7 @@ OTHERS: Final[tuple[tuple[str, str, Any, str], ...]] = (
     # Files that are none.
     ("POST", "/v1.0/audio_files", b"", "400 AUDIO_FILE_INVALID"),
     ("POST", "/v1.0/audio_files", b'{"file": "x"}', "400 AUDIO_FILE_INVALID"),
-    ("POST", "/v1.0/audio_files?name=" + "n" * 256, b"RIFF", "400 INVALID_REQUEST_PARAMETER"),
+    ("POST", "/v1.0/audio_files?name=" + "n" * 255, b"RIFF", "400 AUDIO_FILE_INVALID"),
     # Fields that are none.
     ("POST", PROVIDERS, b"", "400 INVALID_HOSTNAME"),
     ("POST", PROVIDERS, b" {} ", "400 INVALID_HOSTNAME"),
