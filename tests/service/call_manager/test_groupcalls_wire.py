@@ -53,7 +53,7 @@ async def test_one_after_the_other_rings_nobody_before_its_turn(groupcalls: Grou
     busy, answers, never = await groupcalls.sipps(BUSY, ANSWERS, RINGS)
     placed = await groupcalls.place(3, ring_method=pb.RING_METHOD_LINEAR)
     group = await groupcalls.over(placed.id)
-    assert await asyncio.gather(busy.exit_status(), answers.exit_status()) == [0, 0]
+    assert [*await asyncio.gather(busy.exit_status(), answers.exit_status())] == [0, 0]
     assert never.messages() == []
     assert (group.answer_call_id, group.dial_index) == (placed.call_ids[1], 1)
     calls = [await groupcalls.exchange.get(call_id) for call_id in placed.call_ids]

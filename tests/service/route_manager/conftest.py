@@ -210,6 +210,15 @@ class Calls(Neighbour, call_service_pb2_grpc.CallServiceServicer):
     async def CallDelete(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
 
+    async def CallTalk(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
+    async def CallRecordingStart(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
+    async def CallRecordingStop(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
 
 class Groupcalls(Neighbour, groupcall_service_pb2_grpc.GroupcallServiceServicer):
     """call_manager's groupcalls, as far as they are ended."""
