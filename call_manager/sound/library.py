@@ -22,8 +22,14 @@ FETCHED_BYTES_MAX: Final = 10 * 1024 * 1024
 FETCH_S: Final = 10.0
 """How long fetching a file may take, in seconds."""
 
-MADE_AT_ONCE_MAX: Final = 4
-"""How many files are fetched and read at once; others wait."""
+MADE_AT_ONCE_MAX: Final = 16
+"""How many files are fetched at once; others wait."""
+
+MADE_OF_ONE_MAX: Final = 4
+"""How many of them may be one customer's: a slow server of one keeps nobody else's files out."""
+
+READ_AT_ONCE_MAX: Final = 2
+"""How many of them are resampled at once: each takes a processor, and ten times its size."""
 
 TURN_S: Final = 10.0
 """How long a file waits for its turn, in seconds."""
@@ -53,7 +59,8 @@ class SoundLibrary:
     def __init__(self, fetcher: Fetcher, files: AudioFiles) -> None:
         self._fetcher = fetcher
         self._files = files
-        self._turns = Turns(MADE_AT_ONCE_MAX, wait_s=TURN_S)
+        self._turns = Turns(MADE_AT_ONCE_MAX, of_one=MADE_OF_ONE_MAX, wait_s=TURN_S)
+        self._reading = asyncio.Semaphore(READ_AT_ONCE_MAX)
         self._remembered = SoundCache(bytes_max=REMEMBERED_BYTES, seconds=REMEMBERED_S)
 
     async def get(self, customer_id: UUID, location: str) -> bytes:
@@ -68,7 +75,7 @@ class SoundLibrary:
         key = file_id or location
         found = self._remembered.get(key)
         if found is None:
-            async with self._turns.turn():
+            async with self._turns.turn(customer_id):
                 # Many calls may begin with the same sound; the first of them has it by now.
                 found = self._remembered.get(key) or await self._made(location, file_id)
             self._remembered.keep(key, found)
@@ -82,7 +89,8 @@ class SoundLibrary:
                 )
             else:
                 file = await self._files.content(file_id)
-            return await asyncio.to_thread(_telephone, file)
+            async with self._reading:
+                return await asyncio.to_thread(_telephone, file)
         except (FetchFailed, wav.WavInvalid) as error:
             raise SoundUnavailable(str(error)) from None
 

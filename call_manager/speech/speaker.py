@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -20,6 +21,9 @@ TEXT_CHARACTERS_MAX: Final = 5000
 
 SAID_AT_ONCE_MAX: Final = 4
 """How many texts are said at once; others wait."""
+
+SAID_OF_ONE_MAX: Final = 2
+"""How many of them may be one customer's: its long ones keep nobody else's out."""
 
 TURN_S: Final = 10.0
 """How long a text waits for its turn, in seconds."""
@@ -40,11 +44,11 @@ class Speaker:
 
     def __init__(self, voices: Sequence[Voice]) -> None:
         self._voices = voices
-        self._turns = Turns(SAID_AT_ONCE_MAX, wait_s=TURN_S)
+        self._turns = Turns(SAID_AT_ONCE_MAX, of_one=SAID_OF_ONE_MAX, wait_s=TURN_S)
         self._said = SoundCache(bytes_max=REMEMBERED_BYTES, seconds=REMEMBERED_S)
 
-    async def say(self, text: str, language: str) -> bytes:
-        """Return a text spoken: 16-bit linear samples, little-endian, 8000 Hz, mono.
+    async def say(self, customer_id: UUID, text: str, language: str) -> bytes:
+        """Return a customer's text spoken: 16-bit linear samples, little-endian, 8000 Hz, mono.
 
         A language that is empty or that no voice knows is spoken by the default voice. The same
         text gives the same sound. Raises SpeechFailed and ServiceOverloaded.
@@ -57,7 +61,7 @@ class Speaker:
         key = (said, language_tag(language))
         found = self._said.get(key)
         if found is None:
-            async with self._turns.turn():
+            async with self._turns.turn(customer_id):
                 found = await self._spoken(*key)
             self._said.keep(key, found)
         return found

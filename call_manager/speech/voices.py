@@ -143,7 +143,8 @@ async def _spoken(arguments: Sequence[str], text: str, bytes_max: int) -> bytes:
     except OutputTooLarge:
         raise SpeechFailed(f"Saying the text takes longer than {SECONDS_MAX} s.") from None
     except ProgramFailed as error:
-        log.exception("a voice failed")
+        # The text is at fault, as a rule: no trace of ours would say more.
+        log.warning("a voice failed", error=str(error), characters=len(text))
         raise SpeechFailed("The voice failed on this text.") from error
 
 

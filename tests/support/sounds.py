@@ -25,7 +25,7 @@ class FakeSpeaker:
         self.failure: MeshError | None = None
         self.said: list[tuple[str, str]] = []
 
-    async def say(self, text: str, language: str) -> bytes:
+    async def say(self, _customer_id: UUID, text: str, language: str) -> bytes:
         self.said.append((text, language))
         if self.failure is not None:
             raise self.failure

@@ -12,8 +12,8 @@ from uuid import UUID
 class Speaker(Protocol):
     """Who says texts."""
 
-    async def say(self, text: str, language: str) -> bytes:
-        """Return `text` spoken; an empty language is the speaker's own.
+    async def say(self, customer_id: UUID, text: str, language: str) -> bytes:
+        """Return `text` of a customer's spoken; an empty language is the speaker's own.
 
         Raises MeshError, whose message is one sentence, when it cannot be said.
         """

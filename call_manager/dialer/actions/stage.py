@@ -76,7 +76,7 @@ class Stage:
 
     async def speech(self, text: str, language: str) -> bytes:
         """Return a text as a sound. Raises ActionFailed, and MeshError of the speaker's."""
-        work = self.equipment.speaker.say(text, language)
+        work = self.equipment.speaker.say(self.call.customer_id, text, language)
         try:
             return await within(self.equipment.clock, SPEECH_S_MAX, work)
         except TimeoutError:

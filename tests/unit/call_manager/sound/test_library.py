@@ -124,6 +124,20 @@ async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.Monk
     await asyncio.gather(stuck, return_exceptions=True)
 
 
+async def test_one_customers_slow_servers_keep_nobody_elses_files_out() -> None:
+    slow = Web(pcm(sine(440)))
+    sounds = SoundLibrary(slow, Files())
+    urls = [f"http://slow.example/{n}" for n in range(20)]
+    stuck = [asyncio.create_task(sounds.get(OTHER, url)) for url in urls]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        assert len(await sounds.get(OWNER, f"audio_file:{FILE}")) == 800 * 2
+    assert len(slow.asked) == library.MADE_OF_ONE_MAX
+    for task in stuck:
+        task.cancel()
+    await asyncio.gather(*stuck, return_exceptions=True)
+
+
 def test_the_cache_lets_go_of_what_was_not_asked_for_the_longest() -> None:
     clock = [0.0]
     cache = SoundCache(bytes_max=10, seconds=60, now=lambda: clock[0])
