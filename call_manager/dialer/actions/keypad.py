@@ -29,6 +29,7 @@ class Keypad:
         self._some = asyncio.Event()
         self._watchers: list[Callable[[str], None]] = []
         self._reading: asyncio.Task[None] | None = None
+        self._lost = 0
 
     async def pressed(self) -> None:
         """Wait until a digit waits; it stays where it is."""
@@ -54,6 +55,8 @@ class Keypad:
 
     async def close(self) -> None:
         """Take no more digits."""
+        if self._lost:
+            log.warning("digits were lost", lost=self._lost)
         if self._reading is not None:
             await put_down(self._reading)
 
@@ -72,9 +75,15 @@ class Keypad:
 
     def _take_in(self, digit: str) -> None:
         if len(self._waiting) >= DIGITS_MAX:
-            log.warning("a digit is lost: nobody reads them", waiting=DIGITS_MAX)
+            self._lose()
         else:
             self._waiting.append(digit)
             self._some.set()
         for watcher in tuple(self._watchers):
             watcher(digit)
+
+    def _lose(self) -> None:
+        # Once, and their number at the end: a peer may send a thousand a second.
+        if not self._lost:
+            log.warning("digits are lost: nobody reads them", waiting=DIGITS_MAX)
+        self._lost += 1
