@@ -6,7 +6,7 @@ The rules themselves and their order are in `rules`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -44,6 +44,20 @@ NOTHING_KNOWN: Final = CustomerFacts()
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What this service's own tables say of a customer and of all who call, at one moment."""
+
+    dialing: Dialing = field(default_factory=Dialing)
+    account: Account | None = None
+    """The account that pays for the customer's calls; None when it never had one."""
+    permitted: Permitted = NOTHING
+    """What the customer's outbound configuration permits; nothing without one."""
+
+
+NOTHING_STANDS: Final = Standing()
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """One destination on its way to becoming a call; each rule returns a more finished one."""
 
@@ -55,8 +69,8 @@ class Draft:
     """The carriers to try; a SIP address without any is dialled at its own host."""
     codecs: str = ""
     """What is offered to this one SIP address, comma-separated; empty: the platform's own."""
-    permitted: Permitted = NOTHING
-    """What the customer's outbound configuration permits, once it was looked up."""
+    standing: Standing = NOTHING_STANDS
+    """How the customer stands, once it was looked up: the same for all of a request."""
     refusal: Refusal | None = None
     """Why it may not be dialled; no rule looks at it after that."""
 
@@ -105,16 +119,8 @@ class Numbers(Protocol):
         """Return the number the customer's calls show by default, if it may be shown."""
         ...
 
-    async def permitted(self, customer_id: UUID) -> Permitted:
-        """Return what the customer's outbound configuration permits; nothing without one."""
-        ...
-
-    async def account(self, customer_id: UUID) -> Account | None:
-        """Return the account that pays for the customer's calls; None when it never had one."""
-        ...
-
-    async def dialing(self) -> Dialing:
-        """Return how the platform's kill switch stands."""
+    async def standing(self, customer_id: UUID) -> Standing:
+        """Return whether anything is dialled, who pays, and what the customer may call."""
         ...
 
 

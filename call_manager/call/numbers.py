@@ -6,11 +6,9 @@ from dataclasses import replace
 from uuid import UUID
 
 from call_manager.billing import repository as billing
-from call_manager.billing.domain import Account
-from call_manager.billing.repository import Dialing
+from call_manager.call.judging import Standing
 from call_manager.number import repository as numbers
 from call_manager.outbound_config import repository as configs
-from call_manager.outbound_config.domain import Permitted
 from mesh.database import Database, Transaction
 
 
@@ -43,19 +41,14 @@ class StoredNumbers:
 
         return await self._database.read(work, name="source_default")
 
-    async def permitted(self, customer_id: UUID) -> Permitted:
-        """Return what the customer's outbound configuration permits; nothing without one."""
-        permitted = await self._database.read(
-            lambda tx: configs.permitted(tx, customer_id), name="outbound_permitted"
-        )
-        return replace(permitted, everywhere=permitted.everywhere and self._lab)
+    async def standing(self, customer_id: UUID) -> Standing:
+        """Return whether anything is dialled, who pays, and what the customer may call."""
 
-    async def account(self, customer_id: UUID) -> Account | None:
-        """Return the account that pays for the customer's calls, or None."""
-        return await self._database.read(
-            lambda tx: billing.account_of(tx, customer_id), name="account_standing"
-        )
+        async def work(tx: Transaction) -> Standing:
+            dialing = await billing.dialing_now(tx)
+            account = await billing.account_of(tx, customer_id)
+            permitted = await configs.permitted(tx, customer_id)
+            everywhere = permitted.everywhere and self._lab
+            return Standing(dialing, account, replace(permitted, everywhere=everywhere))
 
-    async def dialing(self) -> Dialing:
-        """Return how the platform's kill switch stands."""
-        return await self._database.read(billing.dialing_now, name="dialing_now")
+        return await self._database.read(work, name="customer_standing")

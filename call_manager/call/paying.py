@@ -20,42 +20,40 @@ AVAILABLE_MIN: Final = MICROS // 100
 
 
 class DialingEnabled:
-    """Dial nothing while the platform's kill switch is off."""
+    """Dial nothing while the platform's kill switch is off.
 
-    def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
-
-    async def __call__(self, _asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
-        """Raise DialingDisabled while it is off, and whatever keeps us from looking."""
-        dialing = await self._numbers.dialing()
-        if not dialing.enabled:
-            raise DialingDisabled(dialing.reason)
-        return drafts
-
-
-class Balance:
-    """Keep customers from calling whose account does not pay (CONTRACT.md section 3.10).
-
-    What a call costs, and whether the account has it, is decided when the call is stored.
+    How the customer stands is looked up with it, in one go, for the rules after this one.
     """
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
 
     async def __call__(self, asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
-        """Refuse what costs something to an account with nothing; raises when it is not active."""
-        account = await self._numbers.account(asked.customer_id)
-        if account is not None and account.status is not AccountStatus.ACTIVE:
-            raise BillingAccountNotActive(account.status.value)
-        if account is not None and account.plan_type is Plan.UNLIMITED:
-            return drafts
-        # Who has no account gets one when its first call is stored, with nothing in it.
-        available = 0 if account is None else account.available
-        if available >= AVAILABLE_MIN:
-            return drafts
-        return [
-            replace(draft, refusal=InsufficientBalance(draft.index, available, AVAILABLE_MIN))
-            if asked.forced_providers or draft.destination.type is AddressType.TEL
-            else draft
-            for draft in drafts
-        ]
+        """Raise DialingDisabled while it is off, and whatever keeps us from looking."""
+        standing = await self._numbers.standing(asked.customer_id)
+        if not standing.dialing.enabled:
+            raise DialingDisabled(standing.dialing.reason)
+        return [replace(draft, standing=standing) for draft in drafts]
+
+
+async def balance(asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
+    """Keep customers from calling whose account does not pay (CONTRACT.md section 3.10).
+
+    Raises BillingAccountNotActive. What a call costs, and whether the account has it, is decided
+    when the call is stored.
+    """
+    return [_payable(asked, draft) for draft in drafts]
+
+
+def _payable(asked: Asked, draft: Draft) -> Draft:
+    account = draft.standing.account
+    if account is not None and account.status is not AccountStatus.ACTIVE:
+        raise BillingAccountNotActive(account.status.value)
+    if account is not None and account.plan_type is Plan.UNLIMITED:
+        return draft
+    # Who has no account gets one when its first call is stored, with nothing in it.
+    available = 0 if account is None else account.available
+    costs = asked.forced_providers or draft.destination.type is AddressType.TEL
+    if available >= AVAILABLE_MIN or not costs:
+        return draft
+    return replace(draft, refusal=InsufficientBalance(draft.index, available, AVAILABLE_MIN))

@@ -20,7 +20,7 @@ from call_manager.call.number_types import (
     number_types,
     types_at_carrier,
 )
-from call_manager.call.paying import Balance, DialingEnabled
+from call_manager.call.paying import DialingEnabled, balance
 from call_manager.call.refusals import NumberTypeNotAllowed
 from call_manager.call.sip_address import SipAddress, Undialable
 from call_manager.errors import (
@@ -106,20 +106,13 @@ def _number_in(destination: Address) -> str | None:
         return None
 
 
-class OutboundConfiguration:
+async def outbound_configuration(_asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
     """Keep to the customer's outbound configuration (CONTRACT.md section 3.1).
 
     A number must be of a country that may be called, whoever asks, through whichever carrier, and
     also as the user of a SIP address; a SIP address is offered the configuration's codecs.
     """
-
-    def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
-
-    async def __call__(self, asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
-        """Refuse where the customer may not call; raises when that cannot be looked up."""
-        permitted = await self._numbers.permitted(asked.customer_id)
-        return [_permitted(permitted, draft) for draft in drafts]
+    return [_permitted(draft.standing.permitted, draft) for draft in drafts]
 
 
 def _permitted(permitted: Permitted, draft: Draft) -> Draft:
@@ -131,8 +124,8 @@ def _permitted(permitted: Permitted, draft: Draft) -> Draft:
         if not (_of_the_world(known, country) or permitted.allows(country)):
             return replace(draft, refusal=DestinationNotAllowed(draft.index, country))
     if draft.destination.type is AddressType.TEL:
-        return replace(draft, permitted=permitted)
-    return replace(draft, permitted=permitted, codecs=permitted.codecs)
+        return draft
+    return replace(draft, codecs=permitted.codecs)
 
 
 def _of_the_world(known: str | None, country: str | None) -> bool:
@@ -162,7 +155,7 @@ class NumberTypes:
 
     def _typed(self, draft: Draft, *, to_carrier: bool) -> Draft:
         for kind in self._types(draft.destination, to_carrier=to_carrier):
-            if not draft.permitted.allows_type(kind):
+            if not draft.standing.permitted.allows_type(kind):
                 return replace(draft, refusal=NumberTypeNotAllowed(draft.index, kind.value))
         return draft
 
@@ -239,9 +232,9 @@ def rules(
         DialingEnabled(numbers),
         customer_active,
         identity_verified,
-        Balance(numbers),
+        balance,
         destination_form,
-        OutboundConfiguration(numbers),
+        outbound_configuration,
         NumberTypes(toll_fraud),
         Dialroutes(routes, private_hosts=private_hosts),
         ProviderHosts(routes),

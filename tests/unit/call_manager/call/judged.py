@@ -9,7 +9,7 @@ from call_manager.billing.domain import DEFAULT_CAPS, MICROS, Account, AccountSt
 from call_manager.billing.repository import Dialing
 from call_manager.call import rules
 from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
-from call_manager.call.judging import Asked, CustomerFacts, Draft, apply
+from call_manager.call.judging import Asked, CustomerFacts, Draft, Standing, apply
 from call_manager.call.number_types import Prefixes
 from call_manager.errors import Refusal
 from call_manager.outbound_config.domain import Permitted
@@ -67,14 +67,8 @@ class Owned:
     async def default(self, customer_id: UUID) -> str | None:
         return self.default_number
 
-    async def permitted(self, customer_id: UUID) -> Permitted:
-        return self.permits
-
-    async def account(self, customer_id: UUID) -> Account | None:
-        return self.pays
-
-    async def dialing(self) -> Dialing:
-        return self.switch
+    async def standing(self, customer_id: UUID) -> Standing:
+        return Standing(self.switch, self.pays, self.permits)
 
 
 def tel(number: str) -> Address:
