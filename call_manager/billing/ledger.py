@@ -69,7 +69,8 @@ class Entry:
             "number": self.number,
             "price_per_minute": self.rate.price_per_minute,
             "price_minimum": self.rate.price_minimum,
-            "increment_s": self.rate.increment_s,
+            # Without a rate nothing is billed in increments.
+            "increment_s": 0 if self.rate == FREE else self.rate.increment_s,
             "duration_s": self.duration_s,
             "billed_s": self.billed_s,
             "detail": storable(self.detail)[:DETAIL_MAX],

@@ -60,7 +60,8 @@ class DialingRpc(dialing_service_pb2_grpc.DialingServiceServicer):
 def _change(request: pb.DialingUpdateRequest) -> dict[str, Any]:
     named, columns = masked(request.update_mask, _CHANGEABLE), dict[str, Any]()
     if "enabled" in named:
-        columns["enabled"] = request.enabled
+        # The reason that is there is that of the switch before.
+        columns |= {"enabled": request.enabled, "reason": ""}
     if "reason" in named:
         columns["reason"] = text("reason", request.reason)
     return columns

@@ -91,6 +91,7 @@ async def test_money_that_is_added_is_there_and_says_who_added_it(desk: Desk) ->
     assert (added.balance_after, added.reserved_after) == ("25.000000", "0.000000")
     assert (added.detail, added.agent_id) == ("invoice 7", desk.boss.agent_id)
     assert added.reference_type == billing_pb2.BILLING_REFERENCE_TYPE_REQUEST
+    assert (added.price_per_minute, added.increment) == ("0.000000", 0)
     taken = await desk.subtract("0.000001")
     assert (taken.transaction_type, taken.amount) == (ADJUSTMENT, "-0.000001")
     account = await desk.account()

@@ -72,7 +72,9 @@ class DialingUpdateRequest(_message.Message):
     enabled: _builtins.bool
     """Whether anything is dialled."""
     reason: _builtins.str
-    """Why, for the reader; at most 255 characters. Customers see it where their calls are refused."""
+    """Why, for the reader; at most 255 characters. Customers see it where their calls are refused. A
+    switch that gives none has none.
+    """
     agent_id: _builtins.str
     """The agent who asks (UUID)."""
     @_builtins.property
