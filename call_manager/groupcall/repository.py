@@ -56,13 +56,14 @@ _INSERT: Final = insert_if_absent(TABLE, "id").returning(TABLE.c.id)
 _BY_ID: Final = _SHOWN.where(TABLE.c.id == bindparam("of"))
 # SQLite has one writer, and no such clause.
 _LOCK: Final = select(TABLE.c.id).where(TABLE.c.id == bindparam("of")).with_for_update()
-_MEMBERS: Final = (
+_OF_GROUP: Final = (
     select(_CALLS.id, _CALLS.position, _CALLS.status, _CALLS.dial_state)
     .where(_CALLS.groupcall_id == bindparam("of"))
-    .order_by(_CALLS.id)
     .limit(MEMBERS_MAX)
 )
-_LOCK_MEMBERS: Final = _MEMBERS.with_for_update()
+# In this order they are ended, and their carriers' use is given back: carriers by id, as always.
+_MEMBERS: Final = _OF_GROUP.order_by(_CALLS.slot_provider_id, _CALLS.id)
+_LOCK_MEMBERS: Final = _OF_GROUP.order_by(_CALLS.id).with_for_update()
 _CHANGE: Final = update(TABLE).where(TABLE.c.id == bindparam("of"))
 _DIAL: Final = (
     update(calls.CALLS)
