@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 SECOND_US: Final = 1_000_000
+AHEAD_US_MAX: Final = 60 * SECOND_US
+"""How far beyond a burst the row may be ahead of who looks: it may have waited for the row, and
+another replica's clock may be faster. Further ahead is what a clock left that went back."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -36,7 +39,9 @@ def take(per_second: int, next_us: int, now_us: int) -> Taken:
         return Taken(next_us)
     interval = SECOND_US // per_second
     depth = interval * per_second
-    # A clock that went back, or a cap that was tighter, keeps nobody out for longer than a burst.
+    if next_us > now_us + depth + AHEAD_US_MAX:
+        next_us = now_us
+    # A cap that was tighter keeps nobody out for longer than a burst.
     due = min(max(next_us, now_us), now_us + depth)
     late = due + interval - now_us - depth
     if late > 0:

@@ -115,5 +115,21 @@ def test_who_waits_as_told_is_let_through(per_second: int, next_us: int, now_us:
         assert not cells.take(per_second, taken.next_us, later_us).retry_after_s
 
 
+def test_a_clock_that_went_back_by_an_hour_keeps_nobody_out_and_the_cap_still_holds() -> None:
+    now_us = 10**12
+    next_us = cells.take(2, 0, now_us + 3600 * cells.SECOND_US).next_us
+    passed = 0
+    for _ in range(5):
+        taken = cells.take(2, next_us, now_us)
+        next_us, passed = taken.next_us, passed + (not taken.retry_after_s)
+    assert passed == 2
+
+
+def test_who_waited_for_the_row_is_not_taken_for_a_clock_that_went_back() -> None:
+    now_us = 10**12
+    full_us = cells.take(1, 0, now_us + 59 * cells.SECOND_US).next_us
+    assert cells.take(1, full_us, now_us).retry_after_s
+
+
 def test_without_a_cap_nothing_is_counted() -> None:
     assert cells.take(0, 5, 9) == cells.Taken(5)
