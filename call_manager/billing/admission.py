@@ -61,6 +61,7 @@ class Counters:
 
     account: Account
     providers: dict[UUID, ProviderUsage]
+    """Of a provider without caps only what is counted here: nobody asks for the rest."""
     numbers: dict[str, int]
     """How often each number was called today."""
     rates: Sequence[StoredRate] = ()
@@ -139,7 +140,8 @@ class Admission:
         raise full or RateMissing(call.position, number)
 
     def _slot(self, index: int, route: Dialroute) -> ProviderUsage:
-        usage = self.counters.providers[route.provider_id]
+        used = self.counters.providers.get(route.provider_id)
+        usage = ProviderUsage(route.provider_id) if used is None else used
         return slot(index, route, usage, self._now_us)
 
     def _rate(self, route: Dialroute, number: str) -> Rate | None:
@@ -226,9 +228,16 @@ def slot(index: int, route: Dialroute, usage: ProviderUsage, now_us: int) -> Pro
 
 
 def rolled(account: Account, now: datetime) -> Account:
-    """Return the account with nothing spent yet, when a new day of UTC has begun."""
-    today = now.astimezone(UTC).date().isoformat()
-    return account if account.spend_day >= today else replace(account, spend_day=today, spent=0)
+    """Return the account with nothing spent yet, when a new day of UTC has begun.
+
+    Who waited for the account over midnight finds tomorrow begun already. A day after that only a
+    clock that went back can have left, and nobody is kept out until it comes.
+    """
+    today = now.astimezone(UTC).date()
+    lasting = (today.isoformat(), (today + timedelta(days=1)).isoformat())
+    return (
+        account if account.spend_day in lasting else replace(account, spend_day=lasting[0], spent=0)
+    )
 
 
 def by_id(usages: Mapping[UUID, ProviderUsage]) -> list[ProviderUsage]:

@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from call_manager.billing.admission import billed_number
-from call_manager.billing.domain import FREE, Movement, Rate
+from call_manager.billing.domain import Movement
 from call_manager.billing.ledger import Entry
+from call_manager.billing.terms import NO_TERMS, Terms
 from call_manager.call.domain import Address, Dialroute
 
 OPEN_COLUMNS: Final = (
@@ -65,22 +66,26 @@ class Open:
         return self.duration_max_s > 0
 
     @property
-    def rate(self) -> Rate:
-        """The rate of the carrier that answered, as it was when the call was created."""
+    def terms(self) -> Terms:
+        """The terms of the carrier that answered, as they were when the call was created."""
         for route in self.dialroutes:
             if route.provider_id == self.provider_id:
-                return route.terms.rate
-        return FREE
+                return route.terms
+        return NO_TERMS
+
+    def paid_s(self, ended_at: datetime) -> int:
+        """Return the seconds that are paid for: no more than it may last; a BYE takes its time."""
+        return min(seconds(self.answered_at, ended_at), self.terms.longest_s)
 
     def cost(self, ended_at: datetime) -> int:
         """Return what it costs; never more than what was reserved."""
-        return min(self.rate.cost(seconds(self.answered_at, ended_at)), self.reserved)
+        return min(self.terms.rate.cost(self.paid_s(ended_at)), self.reserved)
 
     def entry(self, ended_at: datetime) -> Entry | None:
         """Return what is booked at its end; nothing for a call without a carrier."""
         if not self.dialroutes:
             return None
-        lasted_s, rate = seconds(self.answered_at, ended_at), self.rate
+        rate = self.terms.rate
         answered = self.answered_at is not None
         cost = self.cost(ended_at)
         return Entry(
@@ -91,8 +96,8 @@ class Open:
             provider_id=self.provider_id,
             number=billed_number(self.destination),
             rate=rate,
-            duration_s=lasted_s,
-            billed_s=rate.billed_s(lasted_s),
+            duration_s=seconds(self.answered_at, ended_at),
+            billed_s=rate.billed_s(self.paid_s(ended_at)),
         )
 
 

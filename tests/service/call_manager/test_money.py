@@ -75,6 +75,34 @@ async def test_a_call_is_never_charged_more_than_was_reserved_for_it(world: Mone
     assert (await world.account()).balance == 0
 
 
+async def test_a_cheap_carriers_call_is_not_charged_for_the_time_that_its_bye_took(
+    world: Money,
+) -> None:
+    cheap, dear = str(new_id()), str(new_id())
+    world.routes.carriers = [cheap, dear]
+    await world.rate(UUID(dear), "1", 6 * CENT)
+    await world.give(10**9, caps=Caps(0, 0, 60, None, 0))
+    call = (await world.create()).calls[0]
+    assert call.reserved == "0.060000", "there is more reserved than the cheap one may cost"
+    await world.move(call.id, status="progressing", tm_progressing=NOON, provider_id=UUID(cheap))
+    ended = await world.end(call.id, NOON + timedelta(seconds=60, milliseconds=20))
+    assert ended.cost == CENT
+    charge = (await world.movements())[-1]
+    assert (charge["duration_s"], charge["billed_s"], charge["amount"]) == (61, 60, -CENT)
+
+
+async def test_what_a_clock_spent_on_a_far_day_does_not_count_when_it_went_back(
+    world: Money,
+) -> None:
+    await world.give(10**9, caps=Caps(0, 0, 60, CENT, 0))
+    call = (await world.create()).calls[0]
+    carrier = UUID(world.routes.carrier)
+    ahead = NOON + timedelta(days=365)
+    await world.move(call.id, status="progressing", tm_progressing=ahead, provider_id=carrier)
+    await world.end(call.id, ahead + timedelta(seconds=30))
+    assert (await world.create()).calls[0].reserved == "0.010000"
+
+
 async def test_the_balance_and_the_caps_say_how_long_a_call_may_last(world: Money) -> None:
     carrier = world.routes.carrier
     await world.give(10**9, caps=Caps(0, 0, 1200, None, 0))
