@@ -6,15 +6,17 @@ never overshoot a cap or a balance; and of carriers, what is in use of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from call_manager.billing import metrics, repository, usage
 from call_manager.billing.admission import Admission, Counters, billed_number, by_id, rolled, tried
 from call_manager.billing.domain import Account
 from call_manager.billing.errors import DialingDisabled
+from call_manager.billing.usage import ProviderUsage
 from call_manager.call.creation import Settled, refused, refused_outcome
 from call_manager.call.domain import Call, CallStatus
 from call_manager.errors import Refusal
@@ -48,9 +50,7 @@ class Gate:
         if first is not None and all(call.status is CallStatus.HANGUP for call in judged.calls):
             raise first
         await _keep(tx, held, counters, now)
-        for used in by_id(counters.providers):
-            if used != providers[used.provider_id]:
-                await usage.keep_provider(tx, used)
+        await _keep_providers(tx, providers, counters.providers)
         await usage.keep_calls_to(tx, held.customer_id, now.date(), numbers, counters.numbers)
         return judged
 
@@ -74,14 +74,14 @@ async def _counters(
 ) -> Counters:
     account = rolled(held, now)
     numbers = {number for call in wanted if (number := billed_number(call.destination))}
-    providers = {route.provider_id for call in wanted for route in tried(call)}
+    routes = [route for call in wanted for route in tried(call)]
     rated = {billed_number(call.destination) for call in wanted if call.dialroutes}
     counted = numbers if account.caps.calls_per_number else ()
     return Counters(
         account,
-        await usage.held_providers(tx, providers),
+        await usage.held_providers(tx, {one.provider_id for one in routes if one.caps.counted}),
         await usage.calls_to(tx, held.customer_id, now.date(), counted),
-        await repository.rates_for(tx, providers, rated),
+        await repository.rates_for(tx, {one.provider_id for one in routes}, rated),
     )
 
 
@@ -89,6 +89,17 @@ async def _keep(tx: Transaction, held: Account, after: Counters, now: datetime) 
     # The entries are what moves the money; all else is as it was counted.
     used = replace(after.account, balance=held.balance, reserved=held.reserved)
     await repository.add_movements(tx, held, after.entries, used, now)
+
+
+async def _keep_providers(
+    tx: Transaction, before: Mapping[UUID, ProviderUsage], after: Mapping[UUID, ProviderUsage]
+) -> None:
+    for used in by_id(after):
+        held = before.get(used.provider_id)
+        if held is None:
+            await usage.add_calls(tx, used.provider_id, used.live_calls)
+        elif used != held:
+            await usage.keep_provider(tx, used)
 
 
 def count(made: Settled, created: Settled) -> None:

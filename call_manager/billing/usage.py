@@ -26,6 +26,8 @@ _OPEN: Final = insert_if_absent(PROVIDERS, "provider_id")
 _OF_PROVIDER: Final = update(PROVIDERS).where(PROVIDERS.c.provider_id == bindparam("of"))
 _FREE: Final = _OF_PROVIDER.values(live_calls=PROVIDERS.c.live_calls - 1)
 
+_ADD: Final = _OF_PROVIDER.values(live_calls=PROVIDERS.c.live_calls + bindparam("more"))
+
 _NUMBERS: Final = select(NUMBERS.c.number, NUMBERS.c.calls).where(
     NUMBERS.c.customer_id == bindparam("customer"),
     NUMBERS.c.day == bindparam("today"),
@@ -62,8 +64,7 @@ async def held_providers(
     if len(rows) < len(provider_ids):
         # In the order of their ids, as they are locked everywhere.
         for provider_id in sorted(provider_ids):
-            values = {"provider_id": provider_id, "live_calls": 0, "next_call_us": 0}
-            await tx.run(_OPEN, values)
+            await _open(tx, provider_id)
         rows = await tx.all(_HELD, wanted)
     return {row["provider_id"]: ProviderUsage(**row) for row in rows}
 
@@ -72,6 +73,18 @@ async def keep_provider(tx: Transaction, usage: ProviderUsage) -> None:
     """Store what is in use of a provider that is held."""
     values = {"live_calls": usage.live_calls, "next_call_us": usage.next_call_us}
     await tx.run(_OF_PROVIDER, {"of": usage.provider_id, **values})
+
+
+async def add_calls(tx: Transaction, provider_id: UUID, more: int) -> None:
+    """Count further calls of a provider that is not held, for it has no caps."""
+    added = {"of": provider_id, "more": more}
+    if not await tx.run(_ADD, added):
+        await _open(tx, provider_id)
+        await tx.run(_ADD, added)
+
+
+async def _open(tx: Transaction, provider_id: UUID) -> None:
+    await tx.run(_OPEN, {"provider_id": provider_id, "live_calls": 0, "next_call_us": 0})
 
 
 async def free_slot(tx: Transaction, provider_id: UUID) -> None:

@@ -172,6 +172,11 @@ class ProviderCaps:
     calls_at_once: int = 0
     duration_max_s: int = 0
 
+    @property
+    def counted(self) -> bool:
+        """Tell whether what is in use decides about the next call."""
+        return self.calls_per_second > 0 or self.calls_at_once > 0
+
 
 NO_CAPS: Final = ProviderCaps()
 

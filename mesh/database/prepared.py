@@ -78,6 +78,7 @@ class Prepared:
         self.returns_rows = bool(columns)
         """Whether the statement has rows to tell."""
         readers = (_reader(column.type, dialect) for column in columns)
+        self._names: tuple[str, ...] = ()
         self._readers = [(at, read) for at, read in enumerate(readers) if read is not None]
 
     def bind(self, values: Values) -> tuple[str, list[Any]]:
@@ -105,7 +106,8 @@ class Prepared:
 
     def rows(self, cursor: sqlite3.Cursor) -> Sequence[RowMapping]:
         """Return all rows as mappings from the columns' names to what their values mean."""
-        names = [column[0] for column in cursor.description]
+        # Asked for once: the driver makes a description anew each time.
+        names = self._names = self._names or tuple(column[0] for column in cursor.description)
         made = []
         for row in cursor.fetchall():
             values = list(row)
