@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import secrets
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import pytest_asyncio
 
 from tests.support.running_mesh import VBMESH, RunningMesh, eventually, ok, running_mesh
+from tests.support.simulated import overs, simulated
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DRILL: Final = ROOT / "docs" / "failover_drill.md"
@@ -108,23 +108,6 @@ async def test_the_failover_drill_goes_as_it_is_printed(mesh: RunningMesh, tmp_p
     assert not [one for one in left if one["name"].startswith("drill")]
 
 
-@asynccontextmanager
-async def simulated(folder: Path, *options: str) -> AsyncIterator[tuple[dict[str, Any], Path]]:
-    """Run `vbmesh simulator`; gives what it wrote when it was ready, and its log."""
-    ready, log = folder / "ready.json", folder / "events"
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            VBMESH, "simulator", "--listen", "127.0.0.1:0", "--ready-file", ready, *options,
-            cwd=folder, stdout=out, stderr=out,
-        )  # fmt: skip
-    try:
-        await eventually(ready.exists, within_s=30.0)
-        yield json.loads(ready.read_text()), log
-    finally:
-        process.terminate()
-        assert await process.wait() == 0
-
-
 async def test_calls_over_tcp_and_tls_reach_a_simulated_carrier(
     mesh: RunningMesh, tmp_path: Path
 ) -> None:
@@ -148,10 +131,3 @@ async def test_calls_over_tcp_and_tls_reach_a_simulated_carrier(
         assert one["codec"] == "PCMU"
         assert min(one["rtp_sent"], one["rtp_received"]) > 0
         assert [hz for hz in one["tones"] if abs(hz - 1000) < 50]
-
-
-def overs(log: Path, count: int) -> list[dict[str, Any]]:
-    """Return the calls' ends once there are so many."""
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    found = [event for event in events if event["event"] == "over"]
-    return found if len(found) >= count else []
