@@ -10,15 +10,20 @@ from uuid import UUID
 from sqlalchemy import update
 
 from call_manager.billing.repository import DIALING, DIALING_ID, Dialing
-from mesh.database import Transaction, insert_if_absent
+from mesh.database import Transaction, hold_table, insert_if_absent
 
 _OPEN: Final = insert_if_absent(DIALING, "id")
+_HOLD: Final = hold_table(DIALING)
 
 
 async def switch(
     tx: Transaction, columns: Mapping[str, Any], agent_id: UUID | None, now: datetime
 ) -> Dialing:
-    """Change columns of the switch, and keep who did it and when; return it as it stands."""
+    """Change columns of the switch, and keep who did it and when; return it as it stands.
+
+    Whoever asks from now on waits for it: under a flood of calls it could come too late otherwise.
+    """
+    await tx.run(_HOLD)
     await tx.run(_OPEN, {"id": DIALING_ID, "enabled": True, "reason": ""})
     row = await tx.one(
         update(DIALING)

@@ -12,6 +12,7 @@ from mesh.database.columns import (
     table_registry,
 )
 from mesh.database.engine import Database
+from mesh.database.locked import hold_table
 from mesh.database.transaction import Transaction, TransactionDead, Work
 from mesh.database.upsert import insert_if_absent
 
@@ -24,6 +25,7 @@ __all__ = [
     "UtcDateTime",
     "Uuid",
     "Work",
+    "hold_table",
     "insert_if_absent",
     "table_registry",
 ]

@@ -10,17 +10,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from typing_extensions import override
 from voipbin.call.v1 import call_pb2, call_service_pb2, groupcall_pb2
 from voipbin.route.v1 import route_service_pb2
 
+from call_manager.billing import repository as billing
 from call_manager.billing.consistency import mistakes
 from call_manager.call import repository as calls
 from call_manager.call.domain import CallStatus
 from call_manager.call.hangup import Cause
 from call_manager.call.repository import Finish
 from call_manager.dialer import slots
+from call_manager.dialing.repository import switch
 from call_manager.groupcall import membership
 from mesh.clock import new_id
 from mesh.database import Database, Transaction
@@ -130,3 +132,30 @@ async def test_whatever_happens_at_once_every_sum_holds_and_nobody_waits_in_a_ci
         # What a transaction counted is told a second after it, at the latest.
         await asyncio.sleep(1.1)
         assert await deadlocks(world.database) == 0
+
+
+async def somebody_waits(database: Database) -> None:
+    waiting = text("SELECT 1 FROM pg_locks WHERE NOT granted")
+    async with asyncio.timeout(10.0):
+        while not await database.read(lambda tx: tx.all(waiting), name="test_waiting"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.one_engine("postgresql")
+async def test_who_asks_after_somebody_switched_dialling_off_waits_for_it(
+    world: Money, replica: Database
+) -> None:
+    off = {"enabled": False}
+    async with replica.writing_connection() as asking:
+        await asking.execute(select(billing.DIALING).with_for_update(read=True))
+        switching = asyncio.create_task(
+            world.database.transact(lambda tx: switch(tx, off, None, NOON), name="test_switch")
+        )
+        await somebody_waits(replica)
+        later = asyncio.create_task(
+            world.database.transact(billing.dialing_enabled, name="test_dialing")
+        )
+        # Had it not to wait, it would have been told by now that it may dial.
+        await asyncio.wait({later}, timeout=0.3)
+    assert not (await switching).enabled
+    assert not await later
