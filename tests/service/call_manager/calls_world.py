@@ -183,7 +183,7 @@ class World:
                 route_service_pb2.DESCRIPTOR,
                 budget_s=self.routes_budget_s,
             )
-            routes = RemoteRoutes(route_service_pb2_grpc.RouteServiceStub(asking))
+            routes = self.asked_for_routes(asking)
             numbers = StoredNumbers(self.database, lab=self.lab)
             judges = rules.rules(routes, numbers, private_hosts=False)
             calls = CallService(
@@ -213,6 +213,10 @@ class World:
                 finally:
                     for channel in self._channels.values():
                         await channel.close()
+
+    def asked_for_routes(self, asking: MeshChannel) -> RemoteRoutes:
+        """Return who is asked where a number goes: the neighbour, over the wire."""
+        return RemoteRoutes(route_service_pb2_grpc.RouteServiceStub(asking))
 
     async def fund(self, customer: str) -> None:
         """Give a customer a lab's balance and caps."""

@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 from sqlalchemy import insert, select, update
+from typing_extensions import override
 from voipbin.call.v1 import call_service_pb2
+from voipbin.route.v1.route_service_pb2_grpc import RouteServiceStub
 
 from call_manager.billing import repository as billing
 from call_manager.billing.domain import LAB_CAPS, Account, Caps, Movement, Plan
@@ -25,6 +29,8 @@ from call_manager.call import repository as calls
 from call_manager.call.domain import Call
 from call_manager.call.hangup import Cause
 from call_manager.call.repository import Finish
+from call_manager.call.routes import RemoteRoutes
+from mesh.clients import MeshChannel
 from mesh.clock import new_id
 from mesh.database import Transaction, limits
 from mesh.remote import RemoteError
@@ -46,6 +52,14 @@ class Money(World):
         # Two hundred at once, on a machine that has other things to do.
         self.routes_budget_s = self.budget_s = 60.0
 
+    @override
+    def asked_for_routes(self, asking: MeshChannel) -> RemoteRoutes:
+        """Ask the neighbour without a wire, which is no part of what is tested here."""
+        del asking
+        beside = SimpleNamespace(DialrouteList=partial(self.routes.DialrouteList, context=None))
+        return RemoteRoutes(cast("RouteServiceStub", beside))
+
+    @override
     async def fund(self, customer: str) -> None:
         """Give the customer neither money nor caps; every number costs a cent a minute."""
         await self.rate(EVERY_PROVIDER, "", CENT)

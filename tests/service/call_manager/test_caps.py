@@ -110,6 +110,19 @@ async def test_a_carrier_that_is_full_is_passed_by_for_the_next(world: Money) ->
     assert (error.reason, error.metadata["provider_id"]) == ("PROVIDER_FULL", first)
 
 
+async def test_calls_from_before_a_carrier_had_a_cap_count_when_it_has_one(world: Money) -> None:
+    carrier = world.routes.carrier
+    await world.give()
+    await world.create(many(1), many(2))
+    assert await world.used(carrier) == 2
+    world.routes.caps[carrier] = ProviderCaps(calls_at_once=3)
+    await world.create(many(3))
+    assert (await refusal(world.create(many(4)))).reason == "PROVIDER_FULL"
+    world.routes.caps[carrier] = ProviderCaps(duration_max_s=60)
+    await world.create(many(5))
+    assert await world.used(carrier) == 4
+
+
 async def test_a_second_later_the_rate_lets_as_many_pass_again(world: Money) -> None:
     await world.give(caps=Caps(2, 0, 3600, None, 0))
     assert [len(part) for part in await world.many(numbers(world, many)[:5])] == [2, 3]
