@@ -62,7 +62,8 @@ class Speaker:
         found = self._said.get(key)
         if found is None:
             async with self._turns.turn(customer_id):
-                found = await self._spoken(*key)
+                # Many calls may begin with the same text; the first of them has said it by now.
+                found = self._said.get(key) or await self._spoken(*key)
             self._said.keep(key, found)
         return found
 

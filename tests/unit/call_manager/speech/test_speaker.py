@@ -139,6 +139,13 @@ async def test_what_was_said_a_moment_ago_is_not_said_again() -> None:
     assert voice.said == [("a b", "en-us")]
 
 
+async def test_calls_that_begin_together_with_the_same_text_wait_for_one_another() -> None:
+    voice = Recorded("en-us")
+    said = Speaker([voice])
+    assert len(set(await asyncio.gather(*(said.say(OWNER, TEXT, "") for _ in range(50))))) == 1
+    assert len(voice.said) <= speaker.SAID_OF_ONE_MAX
+
+
 async def test_a_few_texts_are_said_at_once_and_the_rest_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
