@@ -19,9 +19,6 @@ ENOUGH_S: Final = 2.0
 STOPPED_S: Final = 4.0
 """Audio that ended this long before the leg did has stopped; shorter is a pause or its end."""
 
-PACKETS_PER_S: Final = 50
-"""What a peer sends, at 20 ms a packet."""
-
 SILENT: Final = frozenset({"recvonly", "inactive"})
 """The directions of a peer that announced to send nothing."""
 

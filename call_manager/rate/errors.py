@@ -6,6 +6,7 @@ from uuid import UUID
 
 from grpc import StatusCode
 
+from call_manager.billing.rates import EVERY_PROVIDER
 from mesh.errors import MeshError
 
 
@@ -30,8 +31,7 @@ class RateExists(MeshError):
 
     code, reason = StatusCode.ALREADY_EXISTS, "RATE_EXISTS"
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, provider_id: UUID, prefix: str) -> None:
+        whose = "every provider" if provider_id == EVERY_PROVIDER else "that provider"
         shown = f"+{prefix}" if prefix else ""
-        super().__init__(
-            f"There is a rate of that provider for {shown or 'all numbers'}.", prefix=shown
-        )
+        super().__init__(f"There is a rate of {whose} for {shown or 'all numbers'}.", prefix=shown)

@@ -35,7 +35,7 @@ class RateService:
                 lambda tx: repository.add(tx, values), name="rate_create"
             )
         except IntegrityError as error:
-            raise RateExists(columns["prefix"]) from error
+            raise RateExists(columns["provider_id"], columns["prefix"]) from error
         log.info("rate made", rate_id=str(made.id), prefix=made.prefix)
         return made
 
@@ -70,7 +70,8 @@ class RateService:
             changed = await self._database.transact(work, name="rate_update")
         except IntegrityError as error:
             stands = await self.get(rate_id)
-            raise RateExists(columns.get("prefix", stands.prefix)) from error
+            asked = {"provider_id": stands.provider_id, "prefix": stands.prefix, **columns}
+            raise RateExists(asked["provider_id"], asked["prefix"]) from error
         log.info("rate changed", rate_id=str(rate_id), columns=sorted(columns))
         return changed
 

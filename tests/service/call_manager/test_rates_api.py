@@ -112,7 +112,12 @@ async def test_a_provider_has_one_rate_for_a_prefix_however_many_ask(desk: Desk)
         {"rate_id": every.id, "provider_id": provider},
     )
     for clash in clashes:
-        assert (await refusal(change(desk, **clash))).reason == "RATE_EXISTS"
+        error = await refusal(change(desk, **clash))
+        assert (error.reason, str(error)) == (
+            "RATE_EXISTS", "There is a rate of that provider for +82."
+        )  # fmt: skip
+    error = await refusal(make(desk, "+82"))
+    assert str(error) == "There is a rate of every provider for +82."
     assert list((await listed(desk, provider_id=provider)).result) == [longer, made]
     page = await listed(desk, page_size=3)
     rest = await listed(desk, page_size=3, page_token=page.next_page_token)
