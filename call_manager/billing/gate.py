@@ -18,7 +18,7 @@ from call_manager.billing.domain import Account
 from call_manager.billing.errors import DialingDisabled
 from call_manager.billing.usage import ProviderUsage
 from call_manager.call.creation import Settled, refused, refused_outcome
-from call_manager.call.domain import Call, CallStatus
+from call_manager.call.domain import Call, CallStatus, Dialroute
 from call_manager.errors import Refusal
 from mesh.clock import Clock
 from mesh.database import Transaction
@@ -79,10 +79,19 @@ async def _counters(
     counted = numbers if account.caps.calls_per_number else ()
     return Counters(
         account,
-        await usage.held_providers(tx, {one.provider_id for one in routes if one.caps.counted}),
+        await usage.held_providers(tx, _to_hold(routes)),
         await usage.calls_to(tx, held.customer_id, now.date(), counted),
         await repository.rates_for(tx, {one.provider_id for one in routes}, rated),
     )
+
+
+def _to_hold(routes: Sequence[Dialroute]) -> set[UUID]:
+    """Return the carriers whose use decides, and those that come before them in the order of locks.
+
+    The use of the others is only added to, at the end.
+    """
+    last = max((one.provider_id for one in routes if one.caps.counted), default=None)
+    return set() if last is None else {one.provider_id for one in routes if one.provider_id <= last}
 
 
 async def _keep(tx: Transaction, held: Account, after: Counters, now: datetime) -> None:

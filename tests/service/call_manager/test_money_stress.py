@@ -18,7 +18,7 @@ from voipbin.route.v1 import route_service_pb2
 from call_manager.billing import repository as billing
 from call_manager.billing.consistency import mistakes
 from call_manager.call import repository as calls
-from call_manager.call.domain import CallStatus
+from call_manager.call.domain import CallStatus, ProviderCaps
 from call_manager.call.hangup import Cause
 from call_manager.call.repository import Finish
 from call_manager.dialer import slots
@@ -35,7 +35,11 @@ LOW, HIGH = sorted(str(new_id()) for _ in range(2))
 
 
 class Crossed(RouteManager):
-    """Two carriers, each of which is the first one of every other number."""
+    """Two carriers, each of which is the first one of every other number; one has caps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.caps = {HIGH: ProviderCaps(calls_at_once=10_000)}
 
     @override
     async def DialrouteList(
