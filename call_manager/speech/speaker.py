@@ -25,8 +25,8 @@ SAID_AT_ONCE_MAX: Final = 4
 SAID_OF_ONE_MAX: Final = 2
 """How many of them may be one customer's: its long ones keep nobody else's out."""
 
-TURN_S: Final = 10.0
-"""How long a text waits for its turn, in seconds."""
+TURN_S: Final = 20.0
+"""How long a text waits for its turn, in seconds; with its saying, as long as an action waits."""
 
 REMEMBERED_BYTES: Final = 8 * 1024 * 1024
 """How much speech is remembered: some eight minutes."""
