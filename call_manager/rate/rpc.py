@@ -14,6 +14,7 @@ from call_manager.billing.rates import EVERY_PROVIDER
 from call_manager.rate import convert
 from call_manager.rate.service import RateService
 from call_manager.wire import optional_id
+from mesh.identity import current_caller
 from mesh.pagination import PageRequest
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -34,7 +35,7 @@ class RateRpc(rate_service_pb2_grpc.RateServiceServicer):
 
     @override
     async def RateGet(self, request: pb.RateGetRequest, context: Context) -> pb.RateGetResponse:
-        rate = await self._rates.get(UUID(request.id))
+        rate = await self._rates.get(current_caller(), UUID(request.id))
         return pb.RateGetResponse(rate=convert.rate_to_proto(rate))
 
     @override
@@ -51,14 +52,14 @@ class RateRpc(rate_service_pb2_grpc.RateServiceServicer):
     async def RateUpdate(
         self, request: pb.RateUpdateRequest, context: Context
     ) -> pb.RateUpdateResponse:
-        rate = await self._rates.update(UUID(request.id), convert.change(request))
+        rate = await self._rates.update(current_caller(), UUID(request.id), convert.change(request))
         return pb.RateUpdateResponse(rate=convert.rate_to_proto(rate))
 
     @override
     async def RateDelete(
         self, request: pb.RateDeleteRequest, context: Context
     ) -> pb.RateDeleteResponse:
-        rate = await self._rates.delete(UUID(request.id))
+        rate = await self._rates.delete(current_caller(), UUID(request.id))
         return pb.RateDeleteResponse(rate=convert.rate_to_proto(rate))
 
     @override

@@ -10,11 +10,13 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from call_manager.billing.repository import rates_of
+from call_manager.call.access import provider_limit
 from call_manager.rate import repository
 from call_manager.rate.domain import KeptRate
 from call_manager.rate.errors import NoRateFits, RateExists, RateNotFound
 from mesh.clock import Clock, new_id
 from mesh.database import Database, Transaction
+from mesh.identity import Caller
 from mesh.pagination import PageRequest
 
 log = structlog.get_logger()
@@ -39,9 +41,9 @@ class RateService:
         log.info("rate made", rate_id=str(made.id), prefix=made.prefix)
         return made
 
-    async def get(self, rate_id: UUID) -> KeptRate:
+    async def get(self, caller: Caller, rate_id: UUID) -> KeptRate:
         """Return a rate, deleted or not. Raises RateNotFound."""
-        return await self._database.read(lambda tx: _existing(tx, rate_id), name="rate_get")
+        return await self._database.read(lambda tx: _seen(tx, caller, rate_id), name="rate_get")
 
     async def page(
         self, provider_id: UUID | None, request: PageRequest
@@ -51,12 +53,12 @@ class RateService:
             lambda tx: repository.listed(tx, provider_id, request), name="rate_list"
         )
 
-    async def update(self, rate_id: UUID, columns: Mapping[str, Any]) -> KeptRate:
+    async def update(self, caller: Caller, rate_id: UUID, columns: Mapping[str, Any]) -> KeptRate:
         """Change these columns. Raises RateNotFound and RateExists."""
         now = self._clock.now()
 
         async def work(tx: Transaction) -> KeptRate:
-            rate = await _existing(tx, rate_id)
+            rate = await _seen(tx, caller, rate_id)
             if rate.tm_delete is not None:
                 raise RateNotFound(rate_id)
             if not columns:
@@ -69,18 +71,18 @@ class RateService:
         try:
             changed = await self._database.transact(work, name="rate_update")
         except IntegrityError as error:
-            stands = await self.get(rate_id)
+            stands = await self.get(caller, rate_id)
             asked = {"provider_id": stands.provider_id, "prefix": stands.prefix, **columns}
             raise RateExists(asked["provider_id"], asked["prefix"]) from error
         log.info("rate changed", rate_id=str(rate_id), columns=sorted(columns))
         return changed
 
-    async def delete(self, rate_id: UUID) -> KeptRate:
+    async def delete(self, caller: Caller, rate_id: UUID) -> KeptRate:
         """Mark a rate deleted; a deleted one stays so. Raises RateNotFound."""
         now = self._clock.now()
 
         async def work(tx: Transaction) -> KeptRate:
-            rate = await _existing(tx, rate_id)
+            rate = await _seen(tx, caller, rate_id)
             return await repository.change(tx, rate_id, {"tm_delete": now}, now) or rate
 
         deleted = await self._database.transact(work, name="rate_delete")
@@ -103,8 +105,10 @@ class RateService:
         return found
 
 
-async def _existing(tx: Transaction, rate_id: UUID) -> KeptRate:
+async def _seen(tx: Transaction, caller: Caller, rate_id: UUID) -> KeptRate:
+    """Return a rate, deleted or not. Raises RateNotFound, also where a key hides its provider."""
     rate = await repository.get(tx, rate_id)
-    if rate is None:
+    limit = provider_limit(caller)
+    if rate is None or (limit and rate.provider_id not in limit):
         raise RateNotFound(rate_id)
     return rate

@@ -197,3 +197,25 @@ async def test_a_quote_says_what_a_call_would_cost(desk: Desk) -> None:
 async def test_a_quote_is_for_a_number(desk: Desk) -> None:
     for destination in ("", "bob", "+", "++82", "+82 10", "0", "+1234567890123456"):
         assert (await refusal(quote(desk, destination))).reason == "INVALID_ARGUMENT", destination
+
+
+async def test_a_key_for_one_provider_has_to_do_with_no_other_providers_rates(desk: Desk) -> None:
+    mine, theirs = str(new_id()), str(new_id())
+    rates = [await make(desk, "+8210", provider_id=one) for one in (mine, theirs, "")]
+    desk.boss.provider_ids.append(mine)
+    assert await change(desk, rates[0].id, provider_id=mine, name="mine") == await show(
+        desk, rates[0].id
+    )
+    for other in rates[1:]:
+        for asked in (
+            show(desk, other.id),
+            # It names the provider of its key, and another one's rate.
+            change(
+                desk, other.id, mask=("price_per_minute",), provider_id=mine, price_per_minute="0"
+            ),
+            change(desk, other.id, provider_id=mine, prefix="+8211"),
+            delete(desk, other.id),
+        ):
+            assert (await refusal(asked)).reason == "RATE_NOT_FOUND"
+    desk.boss.provider_ids.clear()
+    assert [await show(desk, one.id) for one in rates[1:]] == rates[1:]
