@@ -123,7 +123,8 @@ ANSWERED: Final[tuple[Rule, ...]] = (
         lambda e: e.answered and e.call.hangup_reason is HangupReason.TIMEOUT,
         "the call reached its longest duration",
         "The call was answered and ended by us after {seconds} s, the longest duration allowed.",
-        shows=Shows.OUR_BYE,
+        "When it was created, caps or money allowed no more: see `duration_max` of the call.",
+        Shows.OUR_BYE,
     ),
     Rule(
         "CARRIER_ENDED_ODDLY",
