@@ -48,7 +48,8 @@ class Gate:
         numbers, providers = dict(counters.numbers), dict(counters.providers)
         judged, first = _judged(Admission(counters, now, self.longest_call_s), made, now)
         if first is not None and all(call.status is CallStatus.HANGUP for call in judged.calls):
-            raise first
+            # What a rule refused comes first: it would still be refused for more money.
+            raise made.first or first
         await _keep(tx, held, counters, now)
         await _keep_providers(tx, providers, counters.providers)
         await usage.keep_calls_to(tx, held.customer_id, now.date(), numbers, counters.numbers)

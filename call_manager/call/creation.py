@@ -71,6 +71,8 @@ class Settled:
     voided: bool
     calls: tuple[Call, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    first: Refusal | None = None
+    """The first refusal of a rule, where calls are left that money and caps may refuse, too."""
 
 
 @dataclass(frozen=True, slots=True)

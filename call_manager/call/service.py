@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from call_manager.billing.gate import Gate, count, counting
@@ -20,6 +20,7 @@ from call_manager.errors import (
     CallsVoided,
     CreationIdReused,
     DialWindowPassed,
+    Refusal,
     StateInvalid,
 )
 from call_manager.explanation import Explanation
@@ -102,9 +103,9 @@ class CallService:
 
         Raises the first refusal when no destination is admitted, and what route_manager said.
         """
-        drafts = await self._judged(new)
+        drafts, first = await self._judged(new)
         origin = Origin(self._clock.now(), telemetry.traceparent(), ambient.request_id() or "")
-        return calls_of(new, drafts, origin)
+        return replace(calls_of(new, drafts, origin), first=first)
 
     async def void(self, creation_id: UUID) -> Settled:
         """Make sure that a creation never happens, unless it has; then return it."""
@@ -173,7 +174,7 @@ class CallService:
             self._dialling.hangup(call.id)
         return call
 
-    async def _judged(self, new: NewCalls) -> tuple[Draft, ...]:
+    async def _judged(self, new: NewCalls) -> tuple[tuple[Draft, ...], Refusal | None]:
         asked = Asked(
             customer_id=new.customer_id,
             anonymous=new.anonymous,
@@ -193,7 +194,7 @@ class CallService:
                 REFUSED.labels(draft.refusal.reason).inc()
         if first is not None and all(draft.refusal is not None for draft in judged):
             raise first
-        return judged
+        return judged, first
 
 
 async def _store(tx: Transaction, new: NewCalls, made: Settled, gate: Gate) -> Settled:

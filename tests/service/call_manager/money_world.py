@@ -56,7 +56,8 @@ class Money(World):
     def asked_for_routes(self, asking: MeshChannel) -> RemoteRoutes:
         """Ask the neighbour without a wire, which is no part of what is tested here."""
         del asking
-        beside = SimpleNamespace(DialrouteList=partial(self.routes.DialrouteList, context=None))
+        asked = (self.routes.DialrouteList, self.routes.ProviderHostsMatch)
+        beside = SimpleNamespace(**{rpc.__name__: partial(rpc, context=None) for rpc in asked})
         return RemoteRoutes(cast("RouteServiceStub", beside))
 
     @override

@@ -121,6 +121,15 @@ async def test_who_cannot_pay_for_the_shortest_call_makes_none(world: Money) -> 
     assert await world.counts() == (0, 0)
 
 
+async def test_what_a_rule_refused_is_told_before_what_money_refuses(world: Money) -> None:
+    await world.give(caps=Caps(0, 0, 3600, 0, 0))
+    assert (await refusal(world.create())).reason == "DAILY_SPEND_REACHED"
+    world.routes.unserved.add("+15550100009")
+    error = await refusal(world.create(NUMBER, "+15550100009"))
+    assert (error.reason, error.metadata["index"]) == ("NO_DIALROUTE", "1")
+    assert await world.counts() == (0, 0)
+
+
 async def test_a_sip_address_that_needs_no_carrier_is_free_and_leaves_no_movement(
     world: Money,
 ) -> None:
