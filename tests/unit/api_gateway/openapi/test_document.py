@@ -113,8 +113,10 @@ def test_downloads_say_what_they_are(api: Any) -> None:
     streamed = [binding for binding in BINDINGS if binding.rpc.server_streaming]
     assert streamed
     for binding in streamed:
-        (media_type,) = operation_of(api, binding)["responses"]["200"]["content"]
+        answer = operation_of(api, binding)["responses"]["200"]
+        (media_type,) = answer["content"]
         assert media_type not in ("application/octet-stream", JSON)
+        assert answer["description"] == "The file."
 
 
 def test_uploads_say_what_they_are_and_how_large_they_may_be(api: Any) -> None:
