@@ -135,7 +135,9 @@ class Operations:
     def _answer(self, binding: Binding) -> dict[str, Any]:
         rpc = binding.rpc
         # Over REST the pieces of a stream are one body.
-        words = "The file." if rpc.server_streaming else self._wording.text(rpc.output_type.full_name)
+        words = (
+            "The file." if rpc.server_streaming else self._wording.text(rpc.output_type.full_name)
+        )
         made: dict[str, Any] = {
             "description": words or "Done.",
             "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
