@@ -20,8 +20,11 @@ _ESCAPED_IN_USER: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9_.!~*'()&=
 # The same without what begins parameters or headers in the eyes of some readers.
 _USER: Final = re.compile(r"(?:[A-Za-z0-9_.!~*'()&=+$,/#-]|%[0-9A-Fa-f]{2}){1,64}")
 _SCHEME: Final = re.compile(r"sip:", re.IGNORECASE)
-# What people put between digits, and a carrier drops (RFC 3966 section 5.1.1, visual-separator).
-_SEPARATORS: Final = str.maketrans("", "", "-.() ")
+# What people put between digits, and a carrier drops (RFC 3966 section 5.1.1, visual-separator),
+# and whatever else makes no name of digits.
+_SEPARATORS: Final = re.compile(r"[^0-9A-Za-z+*#\x80-\U0010ffff]")
+# What begins parameters, a password or a host for a reader who unescapes first, or ends the text.
+_REST: Final = re.compile(r"[;:?@\0].*", re.DOTALL)
 # What can be dialled: so many digits are a subscriber's number, fewer an extension's.
 # A `+` may come late: what stands before it is what a carrier's customers dial first.
 _DIALLED: Final = re.compile(r"[+*#]*(?:[0-9][+*#]*){7,}")
@@ -62,7 +65,7 @@ class SipAddress:
     @property
     def dialled(self) -> str:
         """Return the user as a carrier at the host reads it: without separators and escapes."""
-        return unquote(self.user, errors="replace").translate(_SEPARATORS)
+        return _SEPARATORS.sub("", _REST.sub("", unquote(self.user, errors="replace")))
 
     @property
     def uri(self) -> str:
