@@ -48,6 +48,15 @@ async def hasty(
         yield running
 
 
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def money_agrees(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """After each test money and caps of the shared mesh agree with their rows, calls or none."""
+    yield
+    if "mesh" in request.fixturenames:
+        shared: RunningMesh = request.getfixturevalue("mesh")
+        assert await shared.ledger.mistakes() == ()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def answers() -> AsyncIterator[Carrier]:
     """A carrier that answers every call."""

@@ -98,6 +98,7 @@ class World:
         self.mesh.kill(service)
         await asyncio.gather(*tasks)
         await self.mesh.restarted(service, pid)
+        assert await self.mesh.ledger.mistakes() == ()
 
     async def power_cut(self) -> None:
         """Kill everything at once, start anew, and let every client ask again."""
@@ -178,6 +179,15 @@ async def assert_whole(world: World) -> None:
     assert by_number == {}
     assert set(world.carrier.legs) <= known
     await eventually(lambda: not world.carrier.open_legs, within_s=40)
+    await assert_nothing_is_kept_back(world)
+
+
+async def assert_nothing_is_kept_back(world: World) -> None:
+    """All calls are over: no money is reserved for them, and every sum is that of its rows."""
+    account = ok(await world.mesh.get("/v1.0/billing_account", ADMIN))
+    assert account["reserved"] == "0.000000"
+    assert ok(await world.mesh.get("/v1.0/call_limit", ADMIN))["live_calls"] == 0
+    assert await world.mesh.ledger.mistakes() == ()
 
 
 async def assert_every_flow_is_a_calls(world: World) -> None:

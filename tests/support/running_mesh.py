@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from tests.support import mesh_databases
+from tests.support.ledger import Ledger
 
 READY_S: Final = 60.0
 VBMESH: Final = Path(sys.executable).parent / "vbmesh"
@@ -34,6 +35,7 @@ class RunningMesh:
         self.data_dir = data_dir
         self.log = data_dir.parent / f"{data_dir.name}.log"
         self._databases = mesh_databases.urls_of(data_dir)
+        self.ledger = Ledger(data_dir)
         self._environment = {
             **os.environ, "VBMESH_LAB": "1",
             # Scripted carriers are asked nothing but what their test is about.
@@ -240,10 +242,16 @@ async def eventually(probe: Callable[[], T], *, within_s: float = 10.0, every_s:
 async def running_mesh(
     data_dir: Path, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[RunningMesh]:
-    """Run a mesh in `data_dir` for the enclosed test; its log lies beside the directory."""
+    """Run a mesh in `data_dir` for the enclosed test; its log lies beside the directory.
+
+    When it has ended, all money and caps must agree with their rows, whatever the test did.
+    """
     mesh = RunningMesh(data_dir, environment or {})
     try:
         await mesh.start()
         yield mesh
+        await mesh.stop()
+        assert await mesh.ledger.mistakes() == ()
     finally:
+        await mesh.ledger.close()
         await mesh.stop()
