@@ -20,6 +20,8 @@ class Verdict:
     message: str
     facts: Mapping[str, str] = field(default_factory=dict)
     violations: tuple[FieldViolation, ...] = ()
+    retry_after_s: float | None = None
+    """After how long it may go otherwise, from when it was first said."""
 
     @classmethod
     def of(cls, error: MeshError) -> Verdict:
@@ -37,6 +39,7 @@ class Verdict:
                 FieldViolation(storable(one.field), storable(one.description))
                 for one in error.violations
             ),
+            retry_after_s=error.retry_after_s,
         )
 
     def to_plain(self) -> dict[str, Any]:
@@ -47,6 +50,7 @@ class Verdict:
             "message": self.message,
             "facts": dict(self.facts),
             "violations": [asdict(violation) for violation in self.violations],
+            "retry_after_s": self.retry_after_s,
         }
 
     @classmethod
@@ -58,6 +62,7 @@ class Verdict:
             message=stored["message"],
             facts=stored["facts"],
             violations=tuple(FieldViolation(**one) for one in stored["violations"]),
+            retry_after_s=stored.get("retry_after_s"),
         )
 
 
@@ -70,7 +75,9 @@ class Retold(MeshError):
 
     def __init__(self, verdict: Verdict, further: Mapping[str, str] | None = None) -> None:
         violations: Sequence[FieldViolation] = verdict.violations
-        super().__init__(verdict.message, violations=violations)
+        super().__init__(
+            verdict.message, violations=violations, retry_after_s=verdict.retry_after_s
+        )
         self.metadata = {**verdict.facts, **(further or {})}
         self._verdict = verdict
 

@@ -149,7 +149,9 @@ async def test_a_switch_a_freeze_and_a_limit_keep_calls_back(
     assert reason(await customer.call()) == (403, "BILLING_ACCOUNT_NOT_ACTIVE")
     ok(await mesh.put(path, {"status": "active"}))
     ok(await mesh.put(f"/v1.0/call_limits/{customer.id}", {"daily_spend": "0"}))
-    assert reason(await customer.call()) == (429, "DAILY_SPEND_REACHED")
+    refused = await customer.call()
+    assert reason(refused) == (429, "DAILY_SPEND_REACHED")
+    assert 0 < int(refused.headers["Retry-After"]) <= 24 * 60 * 60
     ok(await mesh.put(f"/v1.0/call_limits/{customer.id}", {"daily_spend": ""}))
     await mesh.ended(await customer.placed())
     await customer.sums_are_equal()

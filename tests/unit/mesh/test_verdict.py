@@ -12,7 +12,7 @@ from mesh.verdict import Retold, Verdict
 
 
 def test_a_verdict_is_stored_and_told_again_in_the_same_words() -> None:
-    error = InvalidArgument("no such thing", field="a.b", colour="red")
+    error = InvalidArgument("no such thing", field="a.b", colour="red", retry_after_s=1.5)
     verdict = Verdict.of_plain(json.loads(json.dumps(Verdict.of(error).to_plain())))
     again = Retold(verdict, {"call_ids": "1"})
     assert (again.code, again.reason, again.message) == (
@@ -20,6 +20,13 @@ def test_a_verdict_is_stored_and_told_again_in_the_same_words() -> None:
     )  # fmt: skip
     assert again.metadata == {"colour": "red", "call_ids": "1"}
     assert again.violations == (FieldViolation("a.b", "no such thing"),)
+    assert again.retry_after_s == 1.5
+
+
+def test_a_verdict_that_was_stored_before_it_told_when_to_ask_again_is_read() -> None:
+    stored = Verdict(StatusCode.NOT_FOUND, "REASON", "Why.").to_plain()
+    del stored["retry_after_s"]
+    assert Verdict.of_plain(stored).retry_after_s is None
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN])
