@@ -5,7 +5,7 @@ For whatever is told by a user or a peer where to send: nothing of ours may be r
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
 Address = IPv4Address | IPv6Address
@@ -13,6 +13,8 @@ Address = IPv4Address | IPv6Address
 # The one range that IANA hands out of (RFC 4291 section 2.4); all else has a special meaning.
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _DOCUMENTATION: Final = IPv6Network("3fff::/20")  # RFC 9637, younger than Python's own table
+# Python knows a part of it as not global; a cloud keeps its machines' secrets in the rest.
+_PROTOCOL_ASSIGNMENTS: Final = IPv4Network("192.0.0.0/24")  # RFC 6890 section 2.1
 # Notations that carry an IPv4 address in their last 32 bits: NAT64 (RFC 6052 section 2.1),
 # IPv4-compatible (RFC 4291 section 2.5.5.1) and IPv4-translated (RFC 2765 section 2.1).
 _CARRIERS: Final = tuple(IPv6Network(net) for net in ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96"))
@@ -38,7 +40,7 @@ def is_public(address: Address) -> bool:
     if inner.is_multicast or not inner.is_global:
         return False
     if isinstance(inner, IPv4Address):
-        return True
+        return inner not in _PROTOCOL_ASSIGNMENTS
     return inner in _GLOBAL_UNICAST and inner not in _DOCUMENTATION and inner.scope_id is None
 
 
