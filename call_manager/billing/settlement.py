@@ -21,6 +21,7 @@ OPEN_COLUMNS: Final = (
     "destination",
     "dialroutes",
     "duration_max_s",
+    "hangup_requested_at",
     "provider_id",
     "slot_provider_id",
     "reserved",
@@ -44,6 +45,8 @@ class Open:
     slot_provider_id: UUID | None
     reserved: int
     answered_at: datetime | None
+    asked_to_end_at: datetime | None = None
+    """When somebody hung it up here; its BYE left then, whenever that was answered."""
 
     @classmethod
     def of_row(cls, row: RowMapping) -> Self:
@@ -58,6 +61,7 @@ class Open:
             slot_provider_id=row["slot_provider_id"],
             reserved=row["reserved"],
             answered_at=row["tm_progressing"],
+            asked_to_end_at=row["hangup_requested_at"],
         )
 
     @property
@@ -73,9 +77,14 @@ class Open:
                 return route.terms
         return NO_TERMS
 
+    def lasted_s(self, ended_at: datetime) -> int:
+        """Return for how long it was answered, begun seconds in full; 0 when it never was."""
+        asked_at = self.asked_to_end_at
+        return seconds(self.answered_at, ended_at if asked_at is None else min(asked_at, ended_at))
+
     def paid_s(self, ended_at: datetime) -> int:
-        """Return the seconds that are paid for: no more than it may last; a BYE takes its time."""
-        return min(seconds(self.answered_at, ended_at), self.terms.longest_s)
+        """Return the seconds that are paid for: no more than it may last."""
+        return min(self.lasted_s(ended_at), self.terms.longest_s)
 
     def cost(self, ended_at: datetime) -> int:
         """Return what it costs; never more than what was reserved."""
@@ -96,7 +105,7 @@ class Open:
             provider_id=self.provider_id,
             number=billed_number(self.destination),
             rate=rate,
-            duration_s=seconds(self.answered_at, ended_at),
+            duration_s=self.lasted_s(ended_at),
             billed_s=rate.billed_s(self.paid_s(ended_at)),
         )
 

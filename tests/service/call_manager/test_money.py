@@ -91,6 +91,23 @@ async def test_a_cheap_carriers_call_is_not_charged_for_the_time_that_its_bye_to
     assert (charge["duration_s"], charge["billed_s"], charge["amount"]) == (61, 60, -CENT)
 
 
+async def test_a_call_that_was_hung_up_costs_nothing_more_however_late_its_bye_is_answered(
+    world: Money,
+) -> None:
+    await world.give()
+    call = (await world.create()).calls[0]
+    carrier = UUID(world.routes.carrier)
+    await world.move(
+        call.id, status="progressing", tm_progressing=NOON, provider_id=carrier,
+        dial_state="claimed",
+    )  # fmt: skip
+    await world.clock.advance(59)
+    await world.hangup(call.id)
+    # No answer came for as long as a BYE waits for one (RFC 3261 section 17.1.2.2).
+    ended = await world.end(call.id, NOON + timedelta(seconds=59 + 32))
+    assert (ended.cost, (await world.movements())[-1]["duration_s"]) == (CENT, 59)
+
+
 async def test_what_a_clock_spent_on_a_far_day_does_not_count_when_it_went_back(
     world: Money,
 ) -> None:

@@ -149,6 +149,8 @@ async def test_a_call_lasts_as_long_as_the_balance_pays_for_and_says_so(world: W
 
 
 async def test_a_stop_settles_every_call(stopped: World) -> None:
+    # Without anything to do the call would be over before it is stopped.
+    stopped.flows.script(("sleep", {"duration": 3_600_000}))
     async with stopped.running():
         call_id = await admitted(stopped)
         await (await stopped.lines.line()).answer()
