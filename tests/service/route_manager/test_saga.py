@@ -18,6 +18,7 @@ from voipbin.route.v1.provider_call_pb2 import (
 from mesh.remote import RemoteError
 from tests.service.route_manager.conftest import (
     House,
+    Refusal,
     after,
     done_but_lost,
     refusing,
@@ -78,6 +79,18 @@ async def test_a_rules_no_is_refused_and_the_machinerys_is_failed(
     (record,) = await served.records()
     assert record.status == status
     assert served.calls.names() == ["CallsCreate"]
+
+
+async def test_when_to_ask_again_is_told_with_the_refusal(served: House) -> None:
+    async def too_often(_: Any) -> Any:
+        refused = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "CALL_RATE_REACHED")
+        refused.retry_after_s = 0.5
+        raise refused
+
+    provider = await served.a_provider()
+    served.calls.then("CallsCreate", too_often)
+    error = await refusal(served.place(provider.id))
+    assert (error.reason, error.retry_after_s) == ("CALL_RATE_REACHED", 0.5)
 
 
 async def test_our_own_missing_credential_stays_private(served: House) -> None:
