@@ -215,8 +215,9 @@ async def test_digits_that_nobody_waited_for_are_received_later(world: World) ->
         world, ("sleep", {"duration": 1000.0}), ("digits_receive", {"duration": 0.0})
     )
     line.media.press("55")
-    await world.pass_time(1.1)
-    await done(world, 2)
+    while len(world.flows.finished) <= 2:
+        # On a busy machine the sleep may begin later than the first of these.
+        await world.pass_time(1.1)
     assert world.flows.found[2] == {"voipbin.call.digits": "55"}
 
 
