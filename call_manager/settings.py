@@ -128,8 +128,8 @@ class CallSettings(MeshSettings):
         description="Seconds after their record in which calls of `POST /v1.0/calls` may still be"
         " dialled.",
     )
-    blocked_prefixes_file: Path = Field(
-        default=TOLL_FRAUD_FILE,
+    blocked_prefixes_file: Path | None = Field(
+        default=None,
         description="The file of number prefixes that are known for toll fraud, one a line in"
         " E.164 form, `#` begins a comment; read at the start. Not set: the list that comes with"
         " the platform.",
@@ -156,16 +156,16 @@ class CallSettings(MeshSettings):
 
     @field_validator("blocked_prefixes_file")
     @classmethod
-    def _check_prefixes(cls, value: Path) -> Path:
+    def _check_prefixes(cls, value: Path | None) -> Path | None:
         try:
-            read_prefixes(value)
+            read_prefixes(value or TOLL_FRAUD_FILE)
         except PrefixesInvalid as error:
             raise SettingsMistake(str(error)) from error
         return value
 
     def blocked_prefixes(self) -> Prefixes:
         """Return the prefixes known for toll fraud. Raises PrefixesInvalid."""
-        return read_prefixes(self.blocked_prefixes_file)
+        return read_prefixes(self.blocked_prefixes_file or TOLL_FRAUD_FILE)
 
     @model_validator(mode="after")
     def _check_sip(self) -> Self:

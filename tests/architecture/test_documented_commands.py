@@ -1,4 +1,4 @@
-"""Whoever pastes a documented command gets an answer, not 415."""
+"""What is documented holds on every machine: a pasted command gets an answer, not 415."""
 
 from __future__ import annotations
 
@@ -28,3 +28,7 @@ def test_commands_that_send_a_body_declare_what_it_is() -> None:
     assert found
     silent = [one for one in found if not any(kind in one[1] for kind in DECLARED)]
     assert silent == []
+
+
+def test_no_page_names_a_place_of_the_machine_it_was_written_on() -> None:
+    assert [page.name for page in PAGES if str(ROOT) in page.read_text()] == []
