@@ -86,6 +86,14 @@ class Money(World):
 
         await self.database.transact(work, name="test_give")
 
+    async def another_customer(self) -> str:
+        """Return a further customer, who has what `give` gives."""
+        first, self.customer = self.customer, str(new_id())
+        await self.configs.open(UUID(self.customer))
+        await self.give()
+        other, self.customer = self.customer, first
+        return other
+
     async def rate(self, provider: UUID, prefix: str, price: int, **fields: int) -> None:
         row = {
             "id": new_id(), "provider_id": provider, "prefix": prefix, "name": "",

@@ -66,14 +66,6 @@ async def replica(world: Money, database_url: str) -> AsyncIterator[Database]:
     await other.stop()
 
 
-async def a_second_customer(world: Money) -> str:
-    first, world.customer = world.customer, str(new_id())
-    await world.configs.open(UUID(world.customer))
-    await world.give()
-    second, world.customer = world.customer, first
-    return second
-
-
 def a_group(world: Money) -> call_service_pb2.CallsCreateRequest:
     return world.request(
         *(f"+1555010000{1 + leg}" for leg in range(LEGS)),
@@ -118,7 +110,7 @@ async def deadlocks(database: Database) -> int:
 async def test_whatever_happens_at_once_every_sum_holds_and_nobody_waits_in_a_circle(
     world: Money, replica: Database, engine: str
 ) -> None:
-    other = await a_second_customer(world)
+    other = await world.another_customer()
     for _ in range(ROUNDS):
         groups = [a_group(world) for _ in range(2)]
         await world.many(groups)
