@@ -69,9 +69,15 @@ async def complete(tx: Transaction, placement_id: UUID) -> bool:
     return bool(await tx.run(_UNDECIDED, {"of": placement_id, "status": Status.COMPLETED.value}))
 
 
-async def decide(tx: Transaction, placement_id: UUID, verdict: Verdict) -> None:
-    """Keep why a placement will fail, before anything is undone for it."""
-    await tx.run(_UNDECIDED, {"of": placement_id, "verdict": verdict.to_plain()})
+async def decide(
+    tx: Transaction, placement_id: UUID, verdict: Verdict, *, frees_key: bool = False
+) -> None:
+    """Keep why a placement will fail, before anything is undone for it.
+
+    With `frees_key` its idempotency key stands for nothing any more.
+    """
+    freed = {"idempotency_key": None} if frees_key else {}
+    await tx.run(_UNDECIDED, {"of": placement_id, "verdict": verdict.to_plain(), **freed})
 
 
 async def fail(tx: Transaction, placement_id: UUID, verdict: Verdict) -> None:

@@ -56,6 +56,7 @@ class PlacementSaga:
         self._placement = placement
         self._steps = Steps(parts.clock, KIND, placement_id=str(placement.id))
         self._created: tuple[Call, ...] = ()
+        self._refused = False
 
     async def run(self, admitted: Settled | None) -> Placement:
         """Return the placement at its end. Cancelled, it leaves it pending.
@@ -84,6 +85,7 @@ class PlacementSaga:
         except TooLate:
             return window_passed(until)
         except MeshError as error:
+            self._refused = isinstance(error, Refusal)
             return Verdict.of(error)
         return await self._create(new, admitted)
 
@@ -101,7 +103,9 @@ class PlacementSaga:
             with counting():
                 created = await self._stored("complete", work)
         except Refusal as refusal:
-            # An answer, even where it says when to ask again: who asked has that to decide.
+            # An answer, even where it says when to ask again: who asked has that to decide, and
+            # asks under the same key, as after what is refused before anything is recorded.
+            self._refused = True
             return Verdict.of(refusal)
         if created is not None:
             self._created = created.calls
@@ -110,7 +114,10 @@ class PlacementSaga:
 
     async def _undo(self, verdict: Verdict) -> None:
         # Kept first: whoever takes this up must not place calls whose flow is going.
-        await self._stored("decide", lambda tx: repository.decide(tx, self._id, verdict))
+        frees_key = self._refused
+        await self._stored(
+            "decide", lambda tx: repository.decide(tx, self._id, verdict, frees_key=frees_key)
+        )
         flow_id = self._placement.temporary_flow_id
         if flow_id is not None:
             await self._steps.insist("flow_delete", lambda: self._parts.flows.delete(flow_id))
