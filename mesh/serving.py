@@ -7,6 +7,7 @@ handler per RPC, where an interceptor per concern would wrap each RPC again for 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
@@ -114,13 +115,21 @@ class MeshInterceptor(grpc.aio.ServerInterceptor):
                     return
                 async with aclosing(behaviour(request, context)) as responses:
                     async for response in responses:
-                        await context.write(response)
+                        await _write(context, response)
 
         return serve
 
     def _rpc(self, path: str, request: Any, context: Any, streams_response: bool) -> Rpc:
         headers = dict(context.invocation_metadata() or ())
         return Rpc(path, self._methods.get(path), context, request, headers, streams_response)
+
+
+async def _write(context: Any, response: Any) -> None:
+    try:
+        await context.write(response)
+    except grpc.aio.InternalError:
+        # The client went away in this very moment; in the next it would have been a cancellation.
+        raise asyncio.CancelledError from None
 
 
 def _shape(handler: Any) -> tuple[Any, Any]:
