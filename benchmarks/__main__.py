@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import (
+    admission,
     pagination,
     provider_calls,
     routing,
@@ -49,6 +50,7 @@ PARTS: Final[Mapping[str, Callable[[float], bool]]] = {
     "mesh": lambda seconds: asyncio.run(mesh(seconds)),
     # Six rounds of three callers, so each is short.
     "sip": lambda seconds: asyncio.run(sip.measure(seconds / 2)),
+    "admission": lambda _: bool(admission.main()),
     "routing": lambda _: bool(routing.main()),
     "pagination": lambda _: bool(pagination.main()),
 }
