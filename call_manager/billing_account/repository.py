@@ -46,10 +46,15 @@ async def change(
     tx: Transaction, account_id: UUID, columns: Mapping[str, Any], now: datetime
 ) -> Account | None:
     """Change columns of an account that are not money; None when there is no such account."""
+    account = await held(tx, account_id)
+    if account is None:
+        return None
+    # Its movements go by this time, and none may come before one that is booked.
+    at = now if account.tm_update is None else max(now, account.tm_update)
     row = await tx.one_or_none(
         update(ACCOUNTS)
         .where(ACCOUNTS.c.id == account_id)
-        .values(**columns, tm_update=now)
+        .values(**columns, tm_update=at)
         .returning(ACCOUNTS)
     )
     return None if row is None else account_of_row(row)

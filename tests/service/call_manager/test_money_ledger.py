@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from call_manager.billing import repository as billing
 from call_manager.billing.domain import DEFAULT_CAPS, LAB_BALANCE, LAB_CAPS, Movement
 from call_manager.billing.ledger import Entry, Reference
 from call_manager.billing.rates import EVERY_PROVIDER
+from call_manager.billing_account import repository as accounts
 from call_manager.bootstrap import MIGRATIONS
 from mesh.clock import new_id
 from mesh.database import Database, Transaction, Work
@@ -64,6 +65,24 @@ async def test_a_movement_changes_the_balance_and_leaves_a_row_that_says_so(
     rows = await done(database, lambda tx: tx.all(select(billing.BILLINGS.c.balance_after)))
     assert account.balance == 300
     assert sorted(row["balance_after"] for row in rows) == [300, 500]
+
+
+async def test_movements_are_in_order_although_the_account_was_changed_by_a_slower_clock(
+    database: Database,
+) -> None:
+    customer, later = new_id(), NOW + timedelta(seconds=10)
+
+    async def booked(tx: Transaction, at: datetime) -> None:
+        account = await billing.held_account(tx, customer, at)
+        await billing.add_movement(tx, account, top_up(500), at)
+        await accounts.change(tx, account.id, {"status": "active"}, NOW)
+
+    await done(database, lambda tx: booked(tx, later))
+    await done(database, lambda tx: booked(tx, NOW))
+    columns = billing.BILLINGS.c
+    ordered = select(columns.balance_after).order_by(columns.tm_create)
+    rows = await done(database, lambda tx: tx.all(ordered))
+    assert [row["balance_after"] for row in rows] == [500, 1000]
 
 
 async def test_the_same_movement_is_not_booked_twice(database: Database) -> None:
