@@ -131,6 +131,18 @@ async def test_a_call_goes_on_to_no_carrier_once_dialling_is_switched_off(world:
     assert call.hangup_detail == "Dialling is switched off: toll fraud"
 
 
+async def test_a_challenge_is_not_answered_once_dialling_is_switched_off(world: World) -> None:
+    call_id = await admitted(world)
+    line = await world.lines.line(0)
+    await switch(world, enabled=False)
+    await line.invite(2)
+    call = await world.over(call_id)
+    assert (line.invites, call.hangup_reason) == (1, HangupReason.FAILED)
+    assert call.hangup_detail == "Dialling is switched off: toll fraud"
+    assert await slots(world) == [0, 0, 0]
+    assert await agrees(world)
+
+
 async def test_a_call_lasts_as_long_as_the_balance_pays_for_and_says_so(world: World) -> None:
     world.flows.script(("sleep", {"duration": 3_600_000}), ("sleep", {"duration": 3_600_000}))
     call_id = await admitted(world, balance=BALANCE)
