@@ -207,7 +207,8 @@ def status(line: str, *headers: str) -> bytes:
         (b"SSH-2.0-OpenSSH\r\n", "broke off"),
         (b"", "broke off"),
         (
-            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n" + gzip.compress(b"0" * 10_000),
+            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n"
+            + gzip.compress(b"0" * 10_000, mtime=0),
             "compressed",
         ),
     ],
