@@ -38,7 +38,7 @@ CAUSES = st.sampled_from([Cause.BUSY, Cause.NO_ANSWER, Cause.NORMAL, Cause.DIAL_
 
 @st.composite
 def shapes(draw: st.DrawFn) -> Shape:
-    legs = draw(st.integers(1, LEGS_MAX))
+    legs = 1 if draw(SELDOM) else draw(st.integers(2, LEGS_MAX))
     refused = draw(
         st.just(frozenset()) | st.frozensets(st.integers(0, legs - 1), max_size=legs - 1)
     )
@@ -96,6 +96,11 @@ class Orders(RuleBasedStateMachine):
         claimed = self.places(DialState.CLAIMED)
         return claimed[pick % len(claimed)]
 
+    def unanswered(self) -> list[int]:
+        """Return those that a session has and nobody answered."""
+        claimed = self.places(DialState.CLAIMED)
+        return [place for place in claimed if self.calls[place].tm_progressing is None]
+
     @initialize(shape=shapes(), late=SELDOM)
     def store(self, shape: Shape, late: bool) -> None:
         self.stored = StoredGroup(self.database, shape)
@@ -113,10 +118,11 @@ class Orders(RuleBasedStateMachine):
     def a_phone_rings(self, pick: int) -> None:
         self.happens(self.group.ring(self.on_the_wire(pick)))
 
-    @precondition(lambda self: self.places(DialState.CLAIMED))
+    @precondition(lambda self: self.unanswered())
     @rule(pick=PICKS)
     def a_callee_answers(self, pick: int) -> None:
-        place = self.on_the_wire(pick)
+        waiting = self.unanswered()
+        place = waiting[pick % len(waiting)]
         change = self.happens(self.group.answer(place))
         if change.call is not None and self.first is None:
             self.first = place
