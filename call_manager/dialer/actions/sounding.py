@@ -54,14 +54,17 @@ async def play(stage: Stage, options: Options) -> Done:
     if not 1 <= len(locations) <= LOCATIONS_MAX:
         raise ActionFailed(f"There must be 1 to {LOCATIONS_MAX} stream_urls.")
     await stage.audible.wait()
-    failure: MeshError | ActionFailed | None = None
-    for location in locations:
+    failures: list[str] = []
+    for place, location in enumerate(locations, start=1):
         try:
             await stage.play(await stage.sound(location))
         except (MeshError, ActionFailed) as error:
-            failure = failure or error
-    if failure is not None:
-        raise failure
+            why = error.message if isinstance(error, MeshError) else str(error)
+            # Not the location itself: a URL may hold what is nobody else's business.
+            which = f"Sound {place} of {len(locations)}: " if len(locations) > 1 else ""
+            failures.append(which + why)
+    if failures:
+        raise ActionFailed(failures[0])
     return DONE
 
 

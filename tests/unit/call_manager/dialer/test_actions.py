@@ -90,7 +90,7 @@ async def test_what_plays_is_played_in_order_and_what_cannot_be_had_is_passed_ov
     await done(world, 1)
     assert [location for _, location in world.sounds.asked] == [HERE, THERE, HERE]
     assert line.media.begun == [("play", spoken(HERE))] * 2
-    assert world.flows.errors == ["", f"There is no sound at {THERE}."]
+    assert world.flows.errors == ["", f"Sound 2 of 3: There is no sound at {THERE}."]
 
 
 async def test_sounds_are_asked_for_as_the_calls_customer(world: World) -> None:
