@@ -84,4 +84,8 @@ async def _end(process: Process) -> None:
     # The group outlives its first process when that started others.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    assert process.stdout is not None  # noqa: S101 - it was opened with a pipe
+    # What is left in a full pipe would keep it open, and the end from being noticed.
+    while await process.stdout.read(_PIECE_BYTES):
+        pass
     await process.wait()
