@@ -10,9 +10,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+import structlog
+
 _PIECE_BYTES: Final = 64 * 1024
 _ENVIRONMENT: Final = {"LANG": "C.UTF-8"}
 """All that a program is told; our own environment holds secrets."""
+
+_END_S_MAX: Final = 2.0
+"""How long a program that was killed may keep its pipe open."""
+
+log = structlog.get_logger()
 
 
 class ProgramFailed(Exception):
@@ -84,8 +91,17 @@ async def _end(process: Process) -> None:
     # The group outlives its first process when that started others.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    assert process.stdout is not None  # noqa: S101 - it was opened with a pipe
-    # What is left in a full pipe would keep it open, and the end from being noticed.
-    while await process.stdout.read(_PIECE_BYTES):
-        pass
-    await process.wait()
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(_END_S_MAX):
+            # What is left in a full pipe would keep it open, and the end from being noticed.
+            while await process.stdout.read(_PIECE_BYTES):
+                pass
+            await process.wait()
+    except TimeoutError:
+        # Something that left the group holds the pipe; the program itself is dead.
+        log.warning("a program's pipe stays open", waited_s=_END_S_MAX)
+    finally:
+        # Nothing public closes our ends of the pipes; left open they would be so for ever.
+        process._transport.close()  # type: ignore[attr-defined]

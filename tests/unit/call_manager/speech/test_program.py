@@ -99,3 +99,22 @@ async def test_who_stops_waiting_ends_it(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await saying
     await until(lambda: gone(pids))
+
+
+async def test_a_flood_in_its_pipe_does_not_hold_up_its_end() -> None:
+    flood = "import os\nwhile True: os.write(1, b'x' * 65536)"
+    async with asyncio.timeout(30):
+        with pytest.raises(OutputTooLarge):
+            await spoken(flood, bytes_max=100_000)
+
+
+async def test_who_left_its_group_with_the_pipe_is_not_waited_for() -> None:
+    escape = (
+        "import subprocess, sys, time\n"
+        "subprocess.Popen(['sleep', '15'], start_new_session=True)\n"
+        "sys.stdout.write('x' * 5000); sys.stdout.flush(); time.sleep(15)"
+    )
+    began = time.monotonic()
+    with pytest.raises(OutputTooLarge):
+        await spoken(escape)
+    assert time.monotonic() - began < 12
