@@ -7,14 +7,14 @@ from typing import Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from call_manager.call.number_types import (
+from call_manager.dialer.equipment import DialerSettings
+from call_manager.media.capture import CaptureLimits
+from call_manager.outbound_config.number_types import (
     TOLL_FRAUD_FILE,
     Prefixes,
     PrefixesInvalid,
     read_prefixes,
 )
-from call_manager.dialer.equipment import DialerSettings
-from call_manager.media.capture import CaptureLimits
 from call_manager.sip.settings import SipSettings, TlsListener
 from call_manager.speech.voices import SpeechEngine, voices
 from mesh.settings import MeshSettings, SettingsMistake, check_address

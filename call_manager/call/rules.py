@@ -14,12 +14,6 @@ from call_manager.call.carriers import Dialroutes, ProviderHosts
 from call_manager.call.dialing import bare_number
 from call_manager.call.domain import Address, AddressType, Anonymous
 from call_manager.call.judging import Asked, Draft, Numbers, Routes, Rule
-from call_manager.call.number_types import (
-    NumberType,
-    Prefixes,
-    number_types,
-    types_at_carrier,
-)
 from call_manager.call.paying import DialingEnabled, balance
 from call_manager.call.refusals import NumberTypeNotAllowed
 from call_manager.call.sip_address import SipAddress, Undialable
@@ -34,6 +28,12 @@ from call_manager.errors import (
     SourceRequired,
 )
 from call_manager.outbound_config.domain import Permitted, country_of
+from call_manager.outbound_config.number_types import (
+    NumberType,
+    Prefixes,
+    number_types,
+    types_at_carrier,
+)
 from mesh.numbers import e164, is_e164
 
 _OF_THE_WORLD: Final = frozenset({NumberType.SATELLITE, NumberType.GLOBAL})

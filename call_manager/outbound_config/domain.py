@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from call_manager.call.number_types import NumberType
 from call_manager.outbound_config.errors import (
     InvalidCodecs,
     InvalidCountryCode,
     InvalidNumberType,
 )
+from call_manager.outbound_config.number_types import NumberType
 from mesh.numbers import REGIONS, region
 
 CODECS_CHARACTERS_MAX: Final = 255

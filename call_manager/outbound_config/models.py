@@ -38,7 +38,7 @@ class OutboundConfigRow(Table, table=True):
     allowed_number_types: list[str] = Field(
         default=None, sa_column=Column(Json(), nullable=False, server_default="[]")
     )
-    """`call.number_types.NumberType`s that may be called although they are blocked by default."""
+    """`number_types.NumberType`s that may be called although they are blocked by default."""
     codecs: str = Field(sa_column=Column(String(255), nullable=False, server_default=""))
     everywhere: bool = Field(sa_column=Column(Boolean(), nullable=False, server_default=false()))
     """Whether a lab let the customer call everywhere; ends when a whitelist is set."""

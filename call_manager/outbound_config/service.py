@@ -11,7 +11,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from call_manager.call.number_types import NumberType
 from call_manager.number import repository as numbers
 from call_manager.outbound_config import repository
 from call_manager.outbound_config.domain import OutboundConfig, OutboundConfigChange
@@ -22,6 +21,7 @@ from call_manager.outbound_config.errors import (
     OutboundConfigExists,
     OutboundConfigNotFound,
 )
+from call_manager.outbound_config.number_types import NumberType
 from mesh.clock import ZERO_ID, Clock, new_id
 from mesh.database import Database, Transaction
 from mesh.errors import PermissionDenied

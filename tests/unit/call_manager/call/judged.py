@@ -10,9 +10,9 @@ from call_manager.billing.repository import Dialing
 from call_manager.call import rules
 from call_manager.call.domain import Address, AddressType, Anonymous, Dialroute
 from call_manager.call.judging import Asked, CustomerFacts, Draft, Standing, apply
-from call_manager.call.number_types import Prefixes
 from call_manager.errors import Refusal
 from call_manager.outbound_config.domain import Permitted
+from call_manager.outbound_config.number_types import Prefixes
 
 CUSTOMER = uuid4()
 ROUTE = Dialroute(uuid4(), uuid4())

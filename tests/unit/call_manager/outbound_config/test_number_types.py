@@ -8,7 +8,9 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType, shortnumberinfo
 
-from call_manager.call.number_types import (
+from call_manager.errors import Refusal
+from call_manager.outbound_config.domain import Permitted
+from call_manager.outbound_config.number_types import (
     FILE_BYTES_MAX,
     TOLL_FRAUD_FILE,
     NumberType,
@@ -18,8 +20,6 @@ from call_manager.call.number_types import (
     read_prefixes,
     types_at_carrier,
 )
-from call_manager.errors import Refusal
-from call_manager.outbound_config.domain import Permitted
 from mesh.numbers import REGIONS, e164
 from tests.unit.call_manager.call.judged import Owned, judge, reasons, sip, tel
 
