@@ -245,11 +245,6 @@ def _dialing(row: RowMapping | None) -> Dialing:
     return Dialing(row["enabled"], row["reason"], row["agent_id"], row["tm_update"])
 
 
-async def dialing_enabled(tx: Transaction) -> bool:
-    """Tell whether anything may be dialled."""
-    return (await dialing(tx)).enabled
-
-
 async def open_lab(tx: Transaction, customer_id: UUID, now: datetime) -> Account:
     """Give a lab's customer its caps and its balance, and see that numbers have a rate.
 

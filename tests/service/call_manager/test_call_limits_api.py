@@ -171,10 +171,10 @@ async def test_dialling_is_switched_off_and_on_and_who_did_it_is_kept(desk: Desk
     assert line["log_level"] == "warning"
     assert (line["enabled"], line["agent_id"]) == (False, desk.boss.agent_id)
     assert (await desk.ask(desk.dialing.DialingGet, request)).dialing == off
-    assert not await desk.database.transact(repository.dialing_enabled, name="asked")
+    assert not (await desk.database.transact(repository.dialing, name="asked")).enabled
     on = await switch(desk, enabled=True)
     assert (on.enabled, on.reason) == (True, "")
-    assert await desk.database.transact(repository.dialing_enabled, name="asked")
+    assert (await desk.database.transact(repository.dialing, name="asked")).enabled
     for asked in (switch(desk, reason="x" * 256), switch(desk, reason="\0")):
         assert (await refusal(asked)).reason == "INVALID_ARGUMENT"
     error = await refusal(desk.ask_as(desk.admin, desk.dialing.DialingGet, request))

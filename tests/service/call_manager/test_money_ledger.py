@@ -150,7 +150,7 @@ async def test_a_providers_own_rate_goes_before_everybodys_and_a_longer_prefix_b
 async def test_everything_may_be_dialled_until_it_is_switched_off_and_the_switch_says_why(
     database: Database,
 ) -> None:
-    assert await done(database, billing.dialing_enabled)
+    assert (await done(database, billing.dialing)).enabled
     change = update(billing.DIALING).values(enabled=False, reason="fraud")
     await done(database, lambda tx: tx.run(change))
     switch = await done(database, billing.dialing)
