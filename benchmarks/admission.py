@@ -31,7 +31,7 @@ from mesh.metadata import Metadata
 from tests.support.postgres import postgres_server
 
 CUSTOMERS: Final = (1, 16)
-RATIO_MAX: Final = 3.0
+RATIO_MAX: Final = 3.5
 """What a creation may cost in CPU, in creations that are let through unasked."""
 
 _AT_ONCE: Final = 16
