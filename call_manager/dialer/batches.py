@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 import structlog
+from typing_extensions import override
 
 from mesh.database import Database, Transaction
 from mesh.errors import MeshError
@@ -178,3 +179,12 @@ class BatchWriter(Generic[T]):
         if self._lost:
             log.error("records are lost: too many waited", what=self.name, lost=self._lost)
             self._lost = 0
+
+
+class ChunkWriter(BatchWriter[bytes]):
+    """Takes chunks of bytes."""
+
+    @override
+    def size_of(self, item: bytes) -> int:
+        """Return a chunk's bytes."""
+        return len(item)

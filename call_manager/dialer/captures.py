@@ -9,7 +9,7 @@ from uuid import UUID
 from typing_extensions import override
 
 from call_manager.dialer import repository
-from call_manager.dialer.batches import BatchLimits, BatchWriter
+from call_manager.dialer.batches import BatchLimits, ChunkWriter
 from mesh.database import Database, Transaction
 
 LIMITS: Final = BatchLimits(
@@ -21,18 +21,13 @@ LIMITS: Final = BatchLimits(
 )
 
 
-class CaptureWriter(BatchWriter[bytes]):
+class CaptureWriter(ChunkWriter):
     """Takes chunks (`media.capture`) without waiting and writes them in order."""
 
     name = "rtp_capture"
 
     def __init__(self, database: Database, limits: BatchLimits = LIMITS) -> None:
         super().__init__(database, limits)
-
-    @override
-    def size_of(self, item: bytes) -> int:
-        """Return a chunk's bytes."""
-        return len(item)
 
     @override
     async def insert(self, tx: Transaction, items: Sequence[tuple[UUID, bytes]]) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from call_manager.dialer.batches import BatchLimits, BatchWriter
+from call_manager.dialer.batches import BatchLimits, ChunkWriter
 from call_manager.recording import repository
 from mesh.database import Database, Transaction
 
@@ -21,18 +21,13 @@ LIMITS: Final = BatchLimits(
 )
 
 
-class RecordingWriter(BatchWriter[bytes]):
+class RecordingWriter(ChunkWriter):
     """Takes chunks of recordings without waiting and writes them in order."""
 
     name = "recordings"
 
     def __init__(self, database: Database, limits: BatchLimits = LIMITS) -> None:
         super().__init__(database, limits)
-
-    @override
-    def size_of(self, item: bytes) -> int:
-        """Return a chunk's bytes."""
-        return len(item)
 
     @override
     async def insert(self, tx: Transaction, items: Sequence[tuple[UUID, bytes]]) -> None:

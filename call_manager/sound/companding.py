@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from call_manager.media.g711 import alaw_sample, ulaw_sample
+
 _SCALE: Final = np.float32(2**15)
-_ULAW_BIAS: Final = 132
 
 
 def ulaw_samples(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -21,20 +22,5 @@ def alaw_samples(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return _ALAW[octets]
 
 
-def _ulaw(octet: int) -> int:
-    told = ~octet & 0xFF
-    magnitude = ((told & 0x0F) * 8 + _ULAW_BIAS << (told >> 4 & 7)) - _ULAW_BIAS
-    return -magnitude if told & 0x80 else magnitude
-
-
-def _alaw(octet: int) -> int:
-    told = octet ^ 0x55
-    segment, mantissa = told >> 4 & 7, told & 0x0F
-    magnitude = mantissa * 16 + 8
-    if segment:
-        magnitude = magnitude + 256 << segment - 1
-    return magnitude if told & 0x80 else -magnitude
-
-
-_ULAW: Final = np.array([_ulaw(octet) for octet in range(256)], np.float32) / _SCALE
-_ALAW: Final = np.array([_alaw(octet) for octet in range(256)], np.float32) / _SCALE
+_ULAW: Final = np.array([ulaw_sample(octet) for octet in range(256)], np.float32) / _SCALE
+_ALAW: Final = np.array([alaw_sample(octet) for octet in range(256)], np.float32) / _SCALE
