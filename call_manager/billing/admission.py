@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
 from uuid import UUID
 
 from call_manager.billing import cells
-from call_manager.billing.domain import Account, AccountStatus, Movement, Plan, Rate
+from call_manager.billing.domain import FREE, Account, AccountStatus, Movement, Plan, Rate
 from call_manager.billing.errors import (
     BillingAccountNotActive,
     CallRateReached,
@@ -31,23 +30,18 @@ from call_manager.billing.terms import Limit, Terms
 from call_manager.billing.usage import ProviderUsage
 from call_manager.call.domain import Address, AddressType, Call, Dialroute, ProviderCaps
 from call_manager.call.failover import may_fail_over
-from call_manager.call.sip_address import SipAddress, Undialable
+from call_manager.call.sip_address import number_in
 from call_manager.errors import Refusal
 from mesh.numbers import e164
-
-UNRATED: Final = Rate(0, 0, 1)
-"""What calls without a rate cost an account of the plan `unlimited`."""
 
 
 def billed_number(destination: Address) -> str:
     """Return the E.164 number that a carrier is asked to ring; empty when it is none."""
-    if destination.type is AddressType.TEL:
-        return destination.target
-    try:
-        number = SipAddress.parse(destination.target).number
-    except Undialable:
-        return ""
-    return "" if number is None else e164(number) or ""
+    number = number_in(destination)
+    if number is None or destination.type is AddressType.TEL:
+        # The rules have written it as E.164 by now.
+        return number or ""
+    return e164(number) or ""
 
 
 def tried(call: Call) -> tuple[Dialroute, ...]:
@@ -148,7 +142,8 @@ class Admission:
         found = chosen(self.counters.rates, route.provider_id, number)
         if found is not None:
             return found.rate
-        return UNRATED if self.counters.account.plan_type is Plan.UNLIMITED else None
+        # The plan `unlimited` needs no rate.
+        return FREE if self.counters.account.plan_type is Plan.UNLIMITED else None
 
     def _terms(self, rate: Rate, caps: ProviderCaps) -> Terms:
         """Return what a call costs and how long it may last; for 0 s when nothing pays for it."""

@@ -79,7 +79,8 @@ class Rate:
 
 
 FREE: Final = Rate(0, 0, 1)
-"""A SIP address that is dialled at its own host costs nothing: no carrier takes part."""
+"""What costs nothing: a SIP address that is dialled at its own host, where no carrier takes part,
+and a call without a rate of an account of the plan `unlimited`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from call_manager.call.domain import Address, AddressType, Anonymous
 from call_manager.call.judging import Asked, Draft, Numbers, Routes, Rule
 from call_manager.call.paying import DialingEnabled, balance
 from call_manager.call.refusals import NumberTypeNotAllowed
-from call_manager.call.sip_address import SipAddress, Undialable
+from call_manager.call.sip_address import SipAddress, Undialable, number_in
 from call_manager.errors import (
     AnonymousSourceInvalid,
     CustomerNotActive,
@@ -86,24 +86,10 @@ async def identity_verified(asked: Asked, drafts: Sequence[Draft]) -> Sequence[D
         return drafts
     return [
         replace(draft, refusal=IdentityVerificationRequired(draft.index))
-        if _number_in(draft.destination) is not None
+        if number_in(draft.destination) is not None
         else draft
         for draft in drafts
     ]
-
-
-def _number_in(destination: Address) -> str | None:
-    """Return the telephone number that may ring, or None.
-
-    A SIP address can hold one, and its host can be a carrier that trusts and bills us: who may not
-    call a number may not write it as an address either.
-    """
-    if destination.type is AddressType.TEL:
-        return destination.target
-    try:
-        return SipAddress.parse(destination.target).number
-    except Undialable:
-        return None
 
 
 async def outbound_configuration(_asked: Asked, drafts: Sequence[Draft]) -> Sequence[Draft]:
@@ -116,7 +102,7 @@ async def outbound_configuration(_asked: Asked, drafts: Sequence[Draft]) -> Sequ
 
 
 def _permitted(permitted: Permitted, draft: Draft) -> Draft:
-    number = _number_in(draft.destination)
+    number = number_in(draft.destination)
     if number is not None:
         # Without + and country code, only the host knows which country `number` is of.
         known = e164(number)
@@ -160,7 +146,7 @@ class NumberTypes:
         return draft
 
     def _types(self, destination: Address, *, to_carrier: bool) -> tuple[NumberType, ...]:
-        number = _number_in(destination)
+        number = number_in(destination)
         if number is not None:
             known = e164(number)
             return (NumberType.UNKNOWN,) if known is None else number_types(known, self._toll_fraud)

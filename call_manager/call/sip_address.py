@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
+from call_manager.call.domain import Address, AddressType
 from mesh.hosts import host_of, on_the_wire
 
 # What a user part may hold as it is (RFC 3261 section 25.1: unreserved, user-unreserved and
@@ -78,3 +79,17 @@ def escape_user(text: str) -> str:
     return _ESCAPED_IN_USER.sub(
         lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8")), text
     )
+
+
+def number_in(destination: Address) -> str | None:
+    """Return the telephone number that may ring, or None.
+
+    A SIP address can hold one, and its host can be a carrier that trusts and bills us: who may not
+    call a number may not write it as an address either.
+    """
+    if destination.type is AddressType.TEL:
+        return destination.target
+    try:
+        return SipAddress.parse(destination.target).number
+    except Undialable:
+        return None
