@@ -135,20 +135,10 @@ def build(settings: CallSettings) -> Node:
         name=NAME,
         package="voipbin.call.v1",
         servicers=[
-            (
-                call_service_pb2_grpc.add_CallServiceServicer_to_server,
+            *_of_calls(
                 CallRpc(calls, placing, OrderService(database, dialer)),
-                call_service_pb2.DESCRIPTOR,
-            ),
-            (
-                groupcall_service_pb2_grpc.add_GroupcallServiceServicer_to_server,
                 GroupcallRpc(GroupcallService(database, clock, dialer), placing),
-                groupcall_service_pb2.DESCRIPTOR,
-            ),
-            (
-                timeline_service_pb2_grpc.add_TimelineServiceServicer_to_server,
                 TimelineRpc(TimelineService(database), EventService(database, events)),
-                timeline_service_pb2.DESCRIPTOR,
             ),
             *_of_customers(
                 NumberService(database, flows, clock),
@@ -167,6 +157,27 @@ def build(settings: CallSettings) -> Node:
         owns=[database, route_manager, flow_manager, dialer, placements, LedgerCheck(database)],
         extra=lambda: {"sip": sip.address},
     )
+
+
+def _of_calls(calls: CallRpc, groupcalls: GroupcallRpc, timeline: TimelineRpc) -> list[Servicer]:
+    """Return what serves calls, and what became of them."""
+    return [
+        (
+            call_service_pb2_grpc.add_CallServiceServicer_to_server,
+            calls,
+            call_service_pb2.DESCRIPTOR,
+        ),
+        (
+            groupcall_service_pb2_grpc.add_GroupcallServiceServicer_to_server,
+            groupcalls,
+            groupcall_service_pb2.DESCRIPTOR,
+        ),
+        (
+            timeline_service_pb2_grpc.add_TimelineServiceServicer_to_server,
+            timeline,
+            timeline_service_pb2.DESCRIPTOR,
+        ),
+    ]
 
 
 def _of_customers(numbers: NumberService, configs: OutboundConfigService) -> list[Servicer]:
