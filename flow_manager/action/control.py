@@ -6,6 +6,7 @@ from typing import Final
 
 from flow_manager.action.domain import ActionType
 from flow_manager.action.option import (
+    WAIT_MS_MAX,
     Option,
     OptionMistake,
     integer,
@@ -21,9 +22,6 @@ from mesh.variables import (
     RESERVED_PREFIX,
     VALUE_BYTES_MAX,
 )
-
-SLEEP_MS_MAX: Final = 3_600_000
-"""The longest sleep: one hour, the longest call there is."""
 
 LOOPS_MAX: Final = 1000
 """The most jumps of one `goto` that can be asked for; a running flow has no more actions."""
@@ -57,8 +55,8 @@ SLEEP = ActionType(
     (
         Option(
             "duration",
-            integer(0, SLEEP_MS_MAX),
-            f"How long to wait, in milliseconds: an integer from 0 to {SLEEP_MS_MAX}.",
+            integer(0, WAIT_MS_MAX),
+            f"How long to wait, in milliseconds: an integer from 0 to {WAIT_MS_MAX}.",
             required=True,
         ),
     ),

@@ -10,6 +10,7 @@ from typing import Final
 from flow_manager.action.domain import ActionType
 from flow_manager.action.option import (
     URL_CHARACTERS_MAX,
+    WAIT_MS_MAX,
     Option,
     boolean,
     integer,
@@ -24,9 +25,6 @@ TEXT_CHARACTERS_MAX: Final = 5000
 
 STREAM_URLS_MAX: Final = 10
 """The most sounds that are played in one action."""
-
-WAIT_MS_MAX: Final = 3_600_000
-"""The longest that an action listens or echoes: one hour, the longest call there is."""
 
 RECORDING_S_MAX: Final = 3600
 """The longest recording, and the longest silence in one: one hour."""

@@ -19,6 +19,9 @@ from mesh.variables import VariablesMistake, has_placeholder, replaced
 OptionValue = str | int | float | bool | Sequence["OptionValue"] | Mapping[str, "OptionValue"]
 """What an accepted option may be: JSON without null; lists are `list`, objects are `dict`."""
 
+WAIT_MS_MAX: Final = 3_600_000
+"""The longest that an action waits, listens or echoes, in milliseconds: an hour, as a call."""
+
 REPLACEABLE_CHARACTERS_MAX: Final = 1024
 """The longest text that waits for its variables, where an option has no limit of its own."""
 

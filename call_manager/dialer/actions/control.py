@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
 from uuid import UUID
 
 from call_manager.call import repository as calls
 from call_manager.call.domain import HangupReason
 from call_manager.call.hangup import CAUSE_OF_REASON, Cause
-from call_manager.dialer.actions.options import Options
+from call_manager.dialer.actions.options import WAIT_MS_MAX, Options
 from call_manager.dialer.actions.results import DONE, Done, Ending
 from call_manager.dialer.actions.stage import Stage
 from mesh.database import Transaction
-
-SLEEP_MS_MAX: Final = 3_600_000
-"""The longest one `sleep` may last, in milliseconds."""
 
 
 async def answer(stage: Stage, _options: Options) -> Done:
@@ -25,7 +21,7 @@ async def answer(stage: Stage, _options: Options) -> Done:
 
 async def sleep(stage: Stage, options: Options) -> Done:
     """Let time pass."""
-    await stage.equipment.clock.sleep(options.number("duration", 0, high=SLEEP_MS_MAX) / 1000)
+    await stage.equipment.clock.sleep(options.number("duration", 0, high=WAIT_MS_MAX) / 1000)
     return DONE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from call_manager.dialer.actions.options import Options
+from call_manager.dialer.actions.options import WAIT_MS_MAX, Options
 from call_manager.dialer.actions.results import DONE, ActionFailed, Done
 from call_manager.dialer.actions.stage import Stage
 from call_manager.dialer.actions.waiting import within
@@ -18,7 +18,6 @@ DURATION_MS: Final = 200
 INTERVAL_MS: Final = 100
 INTERVAL_MS_MAX: Final = 5000
 WAIT_MS: Final = 10_000
-WAIT_MS_MAX: Final = 3_600_000
 
 _DIGITS: Final = re.compile(r"[0-9A-Da-d#*]{1,100}")
 

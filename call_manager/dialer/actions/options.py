@@ -6,9 +6,14 @@ read here is held to the same limits, for the action's sake.
 
 from __future__ import annotations
 
+from typing import Final
+
 from voipbin.flow.v1.action_pb2 import Action
 
 from call_manager.dialer.actions.results import ActionFailed
+
+WAIT_MS_MAX: Final = 3_600_000
+"""The longest that an action waits, listens or echoes, in milliseconds: an hour."""
 
 
 class Options:

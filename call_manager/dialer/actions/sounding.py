@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from call_manager.dialer.actions.mouth import SPEECHES_MAX
-from call_manager.dialer.actions.options import Options
+from call_manager.dialer.actions.options import WAIT_MS_MAX, Options
 from call_manager.dialer.actions.results import DONE, ActionFailed, Done
 from call_manager.dialer.actions.stage import Stage
 from call_manager.dialer.actions.waiting import put_down, within
@@ -16,7 +16,6 @@ TEXT_CHARACTERS_MAX: Final = 5000
 LOCATIONS_MAX: Final = 10
 BEEP_S: Final = 0.5
 ECHO_MS: Final = 180_000
-ECHO_MS_MAX: Final = 3_600_000
 
 
 async def talk(stage: Stage, options: Options) -> Done:
@@ -77,7 +76,7 @@ async def beep(stage: Stage, _options: Options) -> Done:
 
 async def echo(stage: Stage, options: Options) -> Done:
     """Send back what is heard."""
-    duration_s = options.number("duration", ECHO_MS, high=ECHO_MS_MAX) / 1000
+    duration_s = options.number("duration", ECHO_MS, high=WAIT_MS_MAX) / 1000
     await stage.audible.wait()
     try:
         with stage.taking(duration_s):
