@@ -71,6 +71,17 @@ class Recorded:
         return encoded + silence(codec) * (FRAME_SAMPLES - len(encoded))
 
 
+def keys_s(count: int, duration_ms: int, interval_ms: int) -> float:
+    """Return how long it takes to send so many digits, in seconds, as `Keys` does."""
+    pressed, pause = _ticks(duration_ms, interval_ms)
+    return (count * pressed + (count - 1) * pause + UPDATES_OF_END - 1) * TICK_MS / 1000
+
+
+def _ticks(duration_ms: int, interval_ms: int) -> tuple[int, int]:
+    """Return for how many ticks a key is pressed, and the pause that follows."""
+    return -(-duration_ms // TICK_MS), max(UPDATES_OF_END - 1, -(-interval_ms // TICK_MS))
+
+
 class Keys:
     """Digits, one after the other: as events, or as ITU-T Q.23's tones where there are none."""
 
@@ -87,8 +98,7 @@ class Keys:
             raise ValueError(f"There are 0 to {INTERVAL_MS_MAX} ms between digits.")
         self._digits = digits
         self._units = duration_ms * _UNITS_PER_MS
-        self._pressed = -(-duration_ms // TICK_MS)
-        self._pause = max(UPDATES_OF_END - 1, -(-interval_ms // TICK_MS))
+        self._pressed, self._pause = _ticks(duration_ms, interval_ms)
         self._index = self._tick = 0
         self._as_event = False
 

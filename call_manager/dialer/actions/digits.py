@@ -9,6 +9,7 @@ from call_manager.dialer.actions.options import WAIT_MS_MAX, Options
 from call_manager.dialer.actions.results import DONE, ActionFailed, Done
 from call_manager.dialer.actions.stage import Stage
 from call_manager.dialer.actions.waiting import within
+from call_manager.media.sounds import keys_s
 
 DIGITS_VARIABLE: Final = "voipbin.call.digits"
 """Where later actions find what was received."""
@@ -30,7 +31,7 @@ async def send(stage: Stage, options: Options) -> Done:
     duration_ms = int(options.number("duration", DURATION_MS, low=100, high=1000))
     interval_ms = int(options.number("interval", INTERVAL_MS, high=INTERVAL_MS_MAX))
     await stage.audible.wait()
-    seconds = len(digits) * (duration_ms + interval_ms) / 1000
+    seconds = keys_s(len(digits), duration_ms, interval_ms)
     sending = stage.media.send_digits(
         digits.upper(), duration_ms=duration_ms, interval_ms=interval_ms
     )

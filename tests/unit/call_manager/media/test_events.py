@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from call_manager.media.events import DIGITS, EventPacket, EventReader
-from call_manager.media.sounds import Keys
+from call_manager.media.sounds import Keys, keys_s
 
 SSRC = 7
 Packet = tuple[bytes, int, int]
@@ -129,3 +129,11 @@ def test_nothing_that_comes_breaks_the_reader(payload: bytes, kind: int, at: int
     digit = EventReader().read(payload, (0x80, kind, 0, at, SSRC))
     wanted = DIGITS[payload[0]] if len(payload) >= 4 and payload[0] < 16 else ""
     assert digit == wanted
+
+
+@given(digits=typed, duration_ms=st.integers(100, 1000), interval_ms=st.integers(0, 500))
+def test_how_long_digits_take_is_known_before(
+    digits: str, duration_ms: int, interval_ms: int
+) -> None:
+    sent_s = len(ticks(digits, duration_ms, interval_ms)) * 0.02
+    assert abs(keys_s(len(digits), duration_ms, interval_ms) - sent_s) < 1e-9
