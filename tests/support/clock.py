@@ -28,6 +28,10 @@ class FakeClock:
         """How many tasks are asleep."""
         return len(self._sleepers)
 
+    def wakes_in(self, seconds: float) -> bool:
+        """Tell whether somebody sleeps for just so long from now on."""
+        return any(abs(at - self._monotonic - seconds) < 1e-6 for at, _, _ in self._sleepers)
+
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             await asyncio.sleep(0)

@@ -201,6 +201,8 @@ async def test_digits_are_received_until_there_are_enough_or_a_key_ends_them(
 
 async def test_digits_that_came_until_the_time_was_over_are_received(world: World) -> None:
     _, line = await answered(world, ("digits_receive", {"duration": 3000.0}))
+    while not world.clock.wakes_in(3.0):
+        await asyncio.sleep(0.01)
     line.media.press("1")
     await world.pass_time(2)
     line.media.press("2")
