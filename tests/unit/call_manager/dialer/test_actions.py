@@ -36,6 +36,15 @@ async def done(world: World, count: int) -> None:
     await eventually(there)
 
 
+async def waiting(world: World, seconds: float) -> None:
+    """Wait until an action waits for so long."""
+
+    async def there() -> bool:
+        return world.clock.wakes_in(seconds)
+
+    await eventually(there)
+
+
 async def begun(line: Line, *names: str) -> None:
     async def there() -> bool:
         return [what[0] for what in line.media.begun] == list(names)
@@ -201,8 +210,7 @@ async def test_digits_are_received_until_there_are_enough_or_a_key_ends_them(
 
 async def test_digits_that_came_until_the_time_was_over_are_received(world: World) -> None:
     _, line = await answered(world, ("digits_receive", {"duration": 3000.0}))
-    while not world.clock.wakes_in(3.0):
-        await asyncio.sleep(0.01)
+    await waiting(world, 3.0)
     line.media.press("1")
     await world.pass_time(2)
     line.media.press("2")
