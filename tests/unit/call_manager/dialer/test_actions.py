@@ -86,6 +86,7 @@ async def test_a_talk_beside_the_flow_lets_it_go_on(world: World) -> None:
     await done(world, 1)
     await begun(line, "play")
     assert line.media.finished == []
+    await waiting(world, 1.0)
     await world.pass_time(1.1)
     await world.over(call_id)
     assert line.media.cancelled == ["play"]
